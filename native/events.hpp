@@ -1,0 +1,49 @@
+// Timed events become steps. Nothing here knows of Python; the bindings are in bindings.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace bstdg {
+
+constexpr std::int64_t kMaxSteps = 254;       // a step fits one byte, and 255 stays free for file formats
+constexpr std::int64_t kMaxChannels = 65535;  // a channel number fits two bytes
+
+// Which events of a sample stay: all of them, one for each (channel, step), or the first of each channel.
+enum class Keep { kAll, kOnePerStep, kFirst };
+
+// A row of numbers that somebody else owns; `data` may be null where `size` is 0.
+template <typename T>
+struct Span {
+  const T* data;
+  std::size_t size;
+};
+
+// Sample n owns events offsets[n] .. offsets[n + 1] - 1, in any order.
+struct TimedEvents {
+  Span<std::int64_t> offsets;
+  Span<std::uint16_t> channels;
+  Span<double> times;
+};
+
+// Steps 0 .. num_steps - 1 divide the time from `start` to `start + duration` evenly.
+struct Clock {
+  std::int64_t num_steps;
+  double duration;
+  double start;
+};
+
+// The same layout, sorted by step, then channel, within each sample.
+struct BinnedEvents {
+  std::vector<std::int64_t> offsets;
+  std::vector<std::uint16_t> channels;
+  std::vector<std::uint8_t> steps;
+};
+
+// step = floor((time - start) * (num_steps / duration)) in float64; events with step < 0 or step >= num_steps
+// are left out. Linear in the number of events. Throws std::invalid_argument if anything given is out of
+// range: every event is checked, also those that are left out.
+BinnedEvents bin_events(const TimedEvents& events, std::int64_t num_channels, const Clock& clock, Keep keep);
+
+}  // namespace bstdg

@@ -1,0 +1,62 @@
+"""Augmentation done on spike maps: moving steps is moving the image, and costs no new encoding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bstdg.errors import InputError
+
+
+def shift(
+    steps: Tensor, image_shape: tuple[int, int], num_steps: int, pixels: int, share: float, generator: torch.Generator
+) -> Tensor:
+    """Move each image by up to `pixels` in both directions, chosen at random; what comes in from outside is silent.
+
+    Args:
+        steps: uint8 `[batch, rows * columns]`.
+        image_shape: rows and columns.
+        num_steps: T, "never fired".
+        pixels: greatest shift; 0 returns the input.
+        share: share of images that are moved at all.
+        generator: where the draws come from.
+
+    Raises:
+        InputError: the input is no image, or the shift leaves nothing of it.
+    """
+    if pixels == 0:
+        return steps
+    if len(image_shape) != 2:
+        raise InputError(f"shifts need images of rows and columns, not channels of shape {list(image_shape)}")
+    rows, columns = image_shape
+    if pixels >= min(rows, columns):
+        raise InputError(f"a shift of {pixels} pixels moves a {rows} x {columns} image out of sight")
+    batch = len(steps)
+    down, right = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator)
+    moved = torch.rand(batch, generator=generator) < share
+    down, right = down * moved, right * moved
+    padded = steps.new_full((batch, rows + 2 * pixels, columns + 2 * pixels), num_steps)
+    padded[:, pixels : pixels + rows, pixels : pixels + columns] = steps.view(batch, rows, columns)
+    result = torch.empty_like(steps).view(batch, rows, columns)
+    place = (down + pixels) * (2 * pixels + 1) + right + pixels
+    for index in place.unique().tolist():  # one copy for all images that move alike
+        top, left = 2 * pixels - index // (2 * pixels + 1), 2 * pixels - index % (2 * pixels + 1)
+        chosen = (place == index).nonzero().squeeze(1).to(steps.device)
+        result[chosen] = padded[chosen, top : top + rows, left : left + columns]
+    return result.view(batch, rows * columns)
+
+
+def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator) -> Tensor:
+    """Move each spike by up to `width` steps, earlier or later at random; it stays within 0 … T-1.
+
+    Args:
+        steps: uint8 `[batch, channels]`; silent channels (T) stay silent.
+        num_steps: T.
+        width: greatest move; 0 returns the input.
+        generator: where the draws come from.
+    """
+    if width == 0:
+        return steps
+    move = torch.randint(-width, width + 1, steps.shape, generator=generator, dtype=torch.int16).to(steps.device)
+    moved = (steps + move).clamp_(0, num_steps - 1).to(torch.uint8)
+    return torch.where(steps < num_steps, moved, steps)

@@ -1,0 +1,378 @@
+"""The command line: train, eval, predict, info, raster.
+
+Exit status: 0 success, 2 bad usage or input, 1 failure, 130 interrupted. Results go to standard output, everything
+said about them to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bstdg.errors import BstdgError, FileFormatError, InputError
+
+if TYPE_CHECKING:
+    from bstdg.runtime import Model
+
+app = typer.Typer(
+    name="bstdg",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Binarized spiking networks in which every neuron fires at most once: train, judge and use them.",
+    epilog="Start with **bstdg train**: it learns scikit-learn's handwritten digits in seconds.",
+)
+
+ModelFile = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A deployed model, such as runs/digits-seed0/model.bstdg.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", help="Folder with the data sets' files (else BSTDG_DATA, else a download to your cache)."
+    ),
+]
+EngineName = Annotated[str | None, typer.Option("--engine", help="Engine to run it with: oracle or dense.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from bstdg import __version__
+
+        typer.echo(f"bstdg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command(
+    epilog="""**Examples**
+
+bstdg train                                   the digits recipe, into runs/digits-seed0
+
+bstdg train mnist --seed 1 --out runs/mine    a recipe by its name
+
+bstdg train my.toml --set epochs=5 --set network.hidden=[300,300]
+
+bstdg train mnist --out runs/mine --resume    go on after an interruption"""
+)
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe that comes with bstdg.")
+    ] = "digits",
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights, validation split and every random draw.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. [default: runs/RECIPE-seedN]", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; repeatable.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes CUDA where there is one.")] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder, if there is one.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew though the folder holds a run.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network and leave it on disk, ready to use.
+
+    The folder gets **model.bstdg** (the network, one bit a weight), **checkpoint.safetensors** (to go on from),
+    **log.jsonl** (a line an epoch) and **report.json** (figures on the test set, read once, at the end).
+    """
+    with _errors():
+        from bstdg.config import load_recipe
+
+        path = _recipe_file(recipe)
+        values = load_recipe(path, override or ())
+        folder = out or Path("runs") / f"{path.stem}-seed{seed}"
+        from bstdg.train import train as run
+
+        with _resume_hint(folder):
+            report = run(
+                values,
+                folder,
+                seed=seed,
+                data_dir=data_dir,
+                device=device,
+                resume=resume,
+                overwrite=overwrite,
+                show_progress=True,
+                tensorboard=tensorboard,
+            )
+        if as_json:
+            typer.echo(json.dumps(report))
+            return
+        from bstdg import show
+
+        structure = "-".join(map(str, report["widths"]))
+        _print(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
+        _print(
+            f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
+            f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
+            f"{report['training_engine']} on {report['machine']['device']}\n"
+            f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes"
+        )
+
+
+@app.command(
+    "eval",
+    epilog="""**Examples**
+
+bstdg eval runs/digits-seed0/model.bstdg
+
+bstdg eval model.bstdg --data mnist --data-dir ~/data --json""",
+)
+def evaluate(
+    model: ModelFile,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Data set's name. [default: the one it was trained on]", show_default=False),
+    ] = None,
+    split: Annotated[str, typer.Option(help="test or train.")] = "test",
+    data_dir: DataDir = None,
+    engine: EngineName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a model on a data set: accuracy, ties, silence, decision step, spikes and operations, together."""
+    with _errors():
+        from bstdg import datasets, runtime
+
+        loaded = runtime.load(model, engine)
+        name = data or loaded.packed.trained.get("data")
+        if name is None:
+            raise InputError(f"{model} does not say what it was trained on: name a data set with --data")
+        if split not in ("test", "train"):
+            raise InputError(f"--split is test or train, not {split!r}")
+        samples = datasets.load(name, split, data_dir, progress=True)
+        if samples.white != loaded.packed.white:
+            raise InputError(f"{name} has white {samples.white}, the model reads 0 … {loaded.packed.white}")
+        row = loaded.evaluate(samples.images, samples.labels)
+        if as_json:
+            typer.echo(json.dumps({"model": str(model), "data": name, "split": split, **row}))
+            return
+        from bstdg import show
+
+        _print(show.figures(f"{model} on {name} ({split})", row))
+
+
+@app.command(
+    epilog="""**Examples**
+
+bstdg predict model.bstdg seven.png eight.jpg
+
+ls drawings/*.png | bstdg predict model.bstdg --json
+
+bstdg predict model.bstdg photo.jpg --resize --invert     dark ink on white paper"""
+)
+def predict(
+    model: ModelFile,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]…", help="PNG, JPEG or NPY images; none, or -, reads paths from standard input."),
+    ] = None,
+    resize: Annotated[bool, typer.Option("--resize", help="Bring images of another size to the model's.")] = False,
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Make dark light: for dark strokes on a light ground.")
+    ] = False,
+    engine: EngineName = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Decide images: the class, the step of the decision, and the spikes it took."""
+    with _errors():
+        from bstdg import images, runtime
+
+        loaded = runtime.load(model, engine)
+        failed = False
+        if not as_json:
+            typer.echo(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
+        for path in _paths(files):
+            try:
+                pixels = images.read(path, loaded.packed, resize=resize, invert=invert)
+                rows = list(_decisions(loaded, pixels, str(path)))
+            except InputError as error:
+                failed = True
+                _complain(str(error) if str(path) in str(error) else f"{path}: {error}")
+                continue
+            for row in rows:
+                typer.echo(json.dumps(row) if as_json else _line(row))
+        if failed:
+            raise typer.Exit(2)
+
+
+@app.command(epilog="**Example**\n\nbstdg info runs/digits-seed0/model.bstdg")
+def info(model: ModelFile, as_json: AsJson = False) -> None:
+    """Describe a model file: structure, bits, thresholds, steps, origin and figures."""
+    with _errors():
+        from bstdg import engine, packed, show
+
+        described = packed.load(model)
+        size, default = model.stat().st_size, engine.default_inference()
+        if as_json:
+            typer.echo(json.dumps(show.as_dict(described, size, default)))
+            return
+        _print(show.model(described, str(model), size, default))
+        for part in ("validation", "test"):
+            if part in described.trained:
+                _print(show.figures(f"figures on the {part} part", described.trained[part]))
+
+
+@app.command(epilog="**Example**\n\nbstdg raster runs/digits-seed0/model.bstdg --sample 3 --out three.svg")
+def raster(
+    model: ModelFile,
+    out: Annotated[Path, typer.Option(help="Figure to write; the ending tells its kind (svg, png, pdf).")] = Path(
+        "raster.svg"
+    ),
+    sample: Annotated[int, typer.Option(min=0, help="Which image of the test set.")] = 0,
+    file: Annotated[Path | None, typer.Option("--file", help="An image file instead of a test image.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw one decision: input, hidden and output spikes over steps."""
+    with _errors():
+        from bstdg import datasets, images, plot, runtime
+
+        loaded = runtime.load(model)
+        label = None
+        if file is not None:
+            pixels = images.read(file, loaded.packed)[0]
+        else:
+            if "data" not in loaded.packed.trained:
+                raise InputError(f"{model} does not say what it was trained on: give an image with --file")
+            tests = datasets.load(loaded.packed.trained["data"], "test", data_dir, progress=True)
+            if sample >= len(tests):
+                raise InputError(f"--sample must be below {len(tests)}, not {sample}")
+            pixels, label = tests.images[sample], tests.classes[tests.labels[sample]]
+        plot.save_decision(loaded, pixels, out, label)
+        typer.echo(str(out))
+
+
+def _recipe_file(name: str) -> Path:
+    """A recipe by path, or by the name of one that comes with the package."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    shipped = shipped_recipes()
+    if name in shipped:
+        return shipped[name]
+    raise InputError(f"there is no recipe {name!r}; give a TOML file or one of {', '.join(sorted(shipped))}")
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Recipes that come with the package: beside it when installed, at the root of a source tree."""
+    here = Path(__file__).resolve()
+    folders = (here.parent / "recipes", here.parents[2] / "recipes")
+    return {path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}
+
+
+def _paths(files: list[Path] | None) -> Iterable[Path]:
+    if files and files != [Path("-")]:
+        return files
+    if sys.stdin.isatty() and not files:
+        raise InputError("name image files, or pipe their paths in, one a line")
+    return (Path(line.rstrip("\n")) for line in sys.stdin if line.strip())
+
+
+def _decisions(model: Model, pixels: Any, name: str) -> Iterator[dict[str, Any]]:
+    steps = model.encode(pixels)
+    run = model.run(steps)
+    for i, label in enumerate(run.decision.label):
+        step = int(run.decision.step[i])
+        yield {
+            "file": name if len(pixels) == 1 else f"{name}[{i}]",
+            "label": int(label),
+            "class": model.packed.classes[label],
+            "step": step,
+            "num_steps": model.packed.num_steps,
+            "silent": bool(run.decision.silent[i]),
+            "tie": bool(run.decision.tie[i]),
+            "hidden_spikes_to_decision": sum(int((h[i] <= step).sum()) for h in run.trace.hidden),
+            "input_spikes_to_decision": int((steps[i] <= step).sum()),
+            "engine": model.engine.NAME,
+        }
+
+
+def _line(row: dict[str, Any]) -> str:
+    silent = "yes" if row["silent"] else "no"
+    return f"{row['class']:>14}  {row['step']:>4}  {row['hidden_spikes_to_decision']:>13}  {silent:>6}  {row['file']}"
+
+
+def _print(what: Any) -> None:
+    """Print for people; tables keep their width when they are piped."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=120)
+    console.print(what)
+
+
+def _complain(message: str) -> None:
+    typer.echo(f"bstdg: {message}", err=True)
+
+
+@contextlib.contextmanager
+def _resume_hint(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        from bstdg.checkpoint import NAME
+
+        kept = (folder / NAME).exists()
+        _complain(f"stopped; to go on, repeat the command with --out {folder} --resume" if kept else "stopped")
+        raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """Turn what can go wrong into one line on standard error and an exit status."""
+    warnings.showwarning = lambda message, *_, **__: _complain(f"warning: {message}")
+    try:
+        yield
+    except (InputError, FileFormatError) as error:
+        _complain(str(error))
+        raise typer.Exit(2) from None
+    except BrokenPipeError:
+        _silence_output()
+        raise typer.Exit(0) from None
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        _complain(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(2) from None
+    except (BstdgError, OSError) as error:
+        _complain(str(error))
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _complain("stopped")
+        raise typer.Exit(130) from None
+
+
+def _silence_output() -> None:
+    """Nobody reads standard output any more; let the interpreter's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run() -> None:
+    """Entry point of the `bstdg` command."""
+    try:
+        app()
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _silence_output()

@@ -1,0 +1,309 @@
+"""What a network is and how it is trained, as frozen dataclasses: the fields of a recipe.
+
+A recipe is a TOML file with the sections below; any field can be overridden from the command line with
+`--set section.field=value`. Everything is checked when it is read, and what was read is stored with every model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from bstdg.encode import MAX_CHANNELS, never
+from bstdg.errors import InputError
+
+ThresholdMode = Literal["neuron", "layer", "fixed"]
+Kernel = Literal["step", "exponential"]
+LossName = Literal["first_to_fire", "relative_target"]
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise InputError(message)
+
+
+def _require_choice(value: str, choices: Any, name: str) -> None:
+    known = get_args(choices)
+    if value not in known:
+        near = _suggest(value, known) if isinstance(value, str) else ""
+        raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}{near}")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is learnt from.
+
+    Attributes:
+        name: a data set's name (`bstdg train --help` lists them).
+        validation: share of the training set held out to choose the best epoch.
+        limit: train on at most this many samples (0: all), for quick trials.
+    """
+
+    name: str = "digits"
+    validation: float = 0.1
+    limit: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0.0 < self.validation < 1.0, f"data.validation must be between 0 and 1, not {self.validation}")
+        _require(self.limit >= 0, f"data.limit must be 0 or more, not {self.limit}")
+
+
+@dataclass(frozen=True)
+class RuleConfig:
+    """How the spike-timing-dependent gradient judges.
+
+    Attributes:
+        width: margin, in units of potential, at which a neuron no longer answers for its spike.
+        kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more.
+        tau: time constant of the exponential kernel, in steps.
+    """
+
+    width: float = 20.0
+    kernel: Kernel = "step"
+    tau: float = 4.0
+
+    def __post_init__(self) -> None:
+        _require_choice(self.kernel, Kernel, "rule.kernel")
+        _require(self.width > 0, f"rule.width must be positive, not {self.width}")
+        _require(self.tau > 0, f"rule.tau must be positive, not {self.tau}")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The structure.
+
+    Attributes:
+        hidden: neurons of each hidden layer, input to output; any number of layers, none too.
+        num_steps: T, 1 … 254.
+        silent_below: pixels at or below this share of white never fire.
+        threshold_mode: train one threshold a "neuron", one a "layer", or keep them "fixed" after calibration.
+        initial_share: share of samples for which a hidden neuron fires before training (thresholds are set so).
+        initial_output_share: the same for output neurons.
+    """
+
+    hidden: tuple[int, ...] = (600,)
+    num_steps: int = 8
+    silent_below: float = 0.0
+    threshold_mode: ThresholdMode = "neuron"
+    initial_share: float = 0.15
+    initial_output_share: float = 0.15
+
+    def __post_init__(self) -> None:
+        _require_choice(self.threshold_mode, ThresholdMode, "network.threshold_mode")
+        never(self.num_steps)
+        for width in self.hidden:
+            _require(1 <= width <= MAX_CHANNELS, f"network.hidden: a layer has 1 … {MAX_CHANNELS} neurons, not {width}")
+        _require(0 <= self.silent_below < 1, f"network.silent_below must be in [0, 1), not {self.silent_below}")
+        for name in ("initial_share", "initial_output_share"):
+            share = getattr(self, name)
+            _require(0 < share < 1, f"network.{name} must be between 0 and 1, not {share}")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is asked of the output layer.
+
+    Attributes:
+        name: "first_to_fire" (likelihood that the label fires first) or "relative_target" (the predecessors').
+        latency_weight: cost of one step of expected decision time.
+        spike_weight: cost of one hidden spike.
+        label_smoothing: share of the target spread over all classes.
+        silent_remainder: let the last potentials decide the part of the likelihood in which no output fires.
+        scale: starting width of the soft threshold at the output, in units of potential; trained.
+        gamma: relative_target only: steps by which other outputs should trail the first.
+    """
+
+    name: LossName = "first_to_fire"
+    latency_weight: float = 0.0
+    spike_weight: float = 0.0
+    label_smoothing: float = 0.0
+    silent_remainder: bool = False
+    scale: float = 2.0
+    gamma: int = 1
+
+    def __post_init__(self) -> None:
+        _require_choice(self.name, LossName, "loss.name")
+        _require(self.latency_weight >= 0, f"loss.latency_weight must be 0 or more, not {self.latency_weight}")
+        _require(self.spike_weight >= 0, f"loss.spike_weight must be 0 or more, not {self.spike_weight}")
+        _require(0 <= self.label_smoothing < 1, f"loss.label_smoothing must be in [0, 1), not {self.label_smoothing}")
+        _require(self.scale > 0, f"loss.scale must be positive, not {self.scale}")
+        _require(self.gamma >= 1, f"loss.gamma must be 1 or more, not {self.gamma}")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How training runs.
+
+    Attributes:
+        epochs: passes over the training part.
+        batch: samples a step of the optimiser.
+        weight_rate: Adam's learning rate for latent weights, falling to 0 along a cosine.
+        threshold_rate: the same for thresholds.
+        scale_rate: the same for the loss's soft threshold.
+        shift: move each training image by up to this many pixels, at random, each time it is seen.
+        shift_share: share of images that are moved.
+        jitter: move each input spike by up to this many steps, at random, while training.
+        input_dropout: share of input spikes lost while training.
+        spike_dropout: share of hidden spikes lost while training.
+        patience: stop after this many epochs without a better validation accuracy (0: never).
+        calibration: training samples from which thresholds start.
+    """
+
+    epochs: int = 30
+    batch: int = 256
+    weight_rate: float = 0.01
+    threshold_rate: float = 0.1
+    scale_rate: float = 0.01
+    shift: int = 0
+    shift_share: float = 1.0
+    jitter: int = 0
+    input_dropout: float = 0.0
+    spike_dropout: float = 0.0
+    patience: int = 0
+    calibration: int = 1024
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "calibration"):
+            _require(getattr(self, name) >= 1, f"train.{name} must be 1 or more, not {getattr(self, name)}")
+        for name in ("weight_rate", "threshold_rate", "scale_rate", "shift", "jitter", "patience"):
+            _require(getattr(self, name) >= 0, f"train.{name} must be 0 or more, not {getattr(self, name)}")
+        _require(0 <= self.shift_share <= 1, f"train.shift_share must be in [0, 1], not {self.shift_share}")
+        for name in ("input_dropout", "spike_dropout"):
+            _require(0 <= getattr(self, name) < 1, f"train.{name} must be in [0, 1), not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment, whole.
+
+    Attributes:
+        title: one line for people.
+    """
+
+    title: str = ""
+    data: DataConfig = field(default_factory=DataConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    rule: RuleConfig = field(default_factory=RuleConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, as JSON and TOML hold them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def from_dict(kind: type, values: Mapping[str, Any], where: str = "") -> Any:
+    """Fill the frozen dataclass `kind` from plain values, checking names and types.
+
+    Raises:
+        InputError: a key is unknown (the nearest known one is suggested), or a value has the wrong type or range.
+    """
+    hints = get_type_hints(kind)
+    known = [f.name for f in dataclasses.fields(kind)]
+    filled = {}
+    for key, value in values.items():
+        name = f"{where}.{key}" if where else key
+        if key not in known:
+            raise InputError(f"unknown key {name!r}{_suggest(key, known, where)}")
+        filled[key] = _convert(hints[key], value, name)
+    return kind(**filled)
+
+
+def _suggest(key: str, known: Sequence[str], where: str = "") -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    prefix = f"{where}." if where else ""
+    return f"; did you mean {prefix + near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+
+
+def _convert(kind: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{name} is a section, not the value {value!r}")
+        return from_dict(kind, value, name)  # pyright: ignore[reportArgumentType]
+    origin = get_origin(kind)
+    if origin is Literal:
+        _require_choice(value, kind, name)
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"{name} must be a list such as [600], not {value!r}")
+        return tuple(_convert(get_args(kind)[0], item, f"{name}[{i}]") for i, item in enumerate(value))
+    if origin in (Union, types.UnionType):
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(
+                f"{name} must be a number that a float holds, not one of {len(str(value))} digits"
+            ) from None
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise InputError(f"{name} must be {_KIND_NAMES[kind]}, not {value!r}")
+    if kind is float and math.isnan(value):  # a NaN would pass every range check
+        raise InputError(f"{name} must be a number, not {value!r}")
+    return value
+
+
+_KIND_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
+
+
+def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply `section.field=value` overrides (values as TOML writes them; bare words are texts).
+
+    Raises:
+        InputError: the file is missing or no TOML, or a key or value is wrong.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the recipe {path}: {getattr(error, 'strerror', None) or error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is no valid TOML: {error}") from None
+    for override in overrides:
+        _override(values, override)
+    try:
+        return from_dict(Recipe, values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set takes section.field=value, not {override!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, last = _full_key(key.strip()).split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise InputError(f"--set {override!r}: {section!r} is no section")
+    values[last] = value
+
+
+def _full_key(key: str) -> str:
+    """`epochs` alone means `train.epochs`: a field's name suffices where only one section has it."""
+    if "." in key or key in {f.name for f in dataclasses.fields(Recipe)}:
+        return key
+    hints = get_type_hints(Recipe)
+    sections = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
+    owners = [n for n, kind in sections.items() if key in {f.name for f in dataclasses.fields(kind)}]
+    if len(owners) == 1:
+        return f"{owners[0]}.{key}"
+    if owners:
+        raise InputError(f"--set {key}: say which of {', '.join(f'{o}.{key}' for o in owners)}")
+    every = [f"{n}.{f.name}" for n, kind in sections.items() for f in dataclasses.fields(kind)]
+    near = difflib.get_close_matches(key, [name.split(".")[1] for name in every], n=1, cutoff=0.5)
+    found = next((name for name in every if near and name.endswith(f".{near[0]}")), None)
+    raise InputError(f"unknown key {key!r}" + (f"; did you mean {found!r}?" if found else ""))

@@ -1,0 +1,59 @@
+"""Labelled grey images by name: one file per source, one table, one dataclass that all of them return.
+
+Each split is loaded on its own, so that a training run reads the test set once, at its end, or never.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+from bstdg.datasets import digits, mnist
+from bstdg.datasets.base import Dataset, Split
+from bstdg.errors import InputError
+
+__all__ = ["Dataset", "Split", "load", "names"]
+
+_Source = Callable[[str, Split, str | Path | None, bool], Dataset]
+_SOURCES: dict[str, _Source] = {"digits": digits.load, **dict.fromkeys(mnist.COLLECTIONS, mnist.load)}
+
+
+def names() -> tuple[str, ...]:
+    """The names `load` knows.
+
+    >>> names()
+    ('digits', 'mnist', 'fashion-mnist')
+    """
+    return tuple(_SOURCES)
+
+
+def load(name: str, split: Split, data_dir: str | Path | None = None, *, progress: bool = False) -> Dataset:
+    """Load one split of a data set, from a folder, from the cache, or from the network.
+
+    The folder is `data_dir`, else the environment variable BSTDG_DATA; `<folder>/<name>/` is looked at first,
+    then the folder itself, for packed (.gz) or unpacked files. Nothing is ever downloaded into a folder you
+    named. If you named none, missing files are downloaded into your cache folder, and their SHA-256 verified.
+
+    Args:
+        name: one of `names()`; "digits" comes with scikit-learn and needs no files.
+        split: "train" or "test".
+        data_dir: folder with the files.
+        progress: show a bar on stderr while files are downloaded.
+
+    Raises:
+        InputError: the name or split is unknown, or the folder you named lacks the files.
+        FileFormatError: a file is truncated, altered, or something else than its name says.
+        DownloadError: no mirror gave the right bytes.
+
+    >>> load("digits", "test")
+    Dataset(name='digits', split='test', 360 images 8x8, 10 classes, white=16)
+    """
+    if name not in _SOURCES:
+        near = difflib.get_close_matches(str(name).lower(), _SOURCES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"unknown data set {name!r}: {hint}known are {', '.join(_SOURCES)}")
+    if split not in get_args(Split):
+        raise InputError(f"split must be 'train' or 'test', not {split!r}")
+    return _SOURCES[name](name, split, data_dir, progress)

@@ -1,0 +1,91 @@
+"""Where the files of a data set are: in the folder the user named, else in the cache, else on the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bstdg.datasets.download import fetch
+from bstdg.errors import InputError
+
+DATA_VARIABLE = "BSTDG_DATA"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A published file: its name (ending in .gz), SHA-256 in hex, and size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+def provide(
+    dataset: str,
+    files: Sequence[RemoteFile],
+    mirrors: Sequence[str],
+    data_dir: str | Path | None,
+    *,
+    progress: bool = False,
+) -> list[Path]:
+    """Paths of `files`, in their order.
+
+    A folder the user named (`data_dir`, else BSTDG_DATA) is only read. Without one the files are downloaded
+    into the cache; those already there are verified again, and replaced if they no longer have their SHA-256.
+
+    Args:
+        dataset: name of the data set, also of its subfolder.
+        files: what is wanted.
+        mirrors: addresses to put before a file's name, the preferred one first.
+        data_dir: the folder named by the caller, or None.
+        progress: show a bar while downloading.
+
+    Raises:
+        InputError: the folder the user named lacks a file.
+        DownloadError: a file is not in the cache and no mirror gave it.
+    """
+    if data_dir is not None:
+        return _find(dataset, files, Path(data_dir), "data_dir")
+    if named := os.environ.get(DATA_VARIABLE):
+        return _find(dataset, files, Path(named), DATA_VARIABLE)
+    folder = cache_folder() / dataset
+    for file in files:
+        urls = [mirror + file.name for mirror in mirrors]
+        fetch(urls, folder / file.name, file.sha256, size_limit=file.size, progress=progress)
+    return [folder / file.name for file in files]
+
+
+def cache_folder() -> Path:
+    """The folder downloads are kept in."""
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("bstdg"))
+
+
+def _find(dataset: str, files: Sequence[RemoteFile], folder: Path, named_by: str) -> list[Path]:
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise InputError(f"{named_by} names {folder}, which is not a folder")
+    # Images from one place and labels from another would be a data set nobody made.
+    places = [folder / dataset, folder]
+    for place in places:
+        found = [_present(place, file) for file in files]
+        if all(found):
+            return [path for path in found if path is not None]
+    place = next((place for place in places if any(_present(place, file) for file in files)), places[0])
+    missing = ", ".join(file.name for file in files if _present(place, file) is None)
+    raise InputError(
+        f"no complete {dataset} in {folder} ({named_by}): {place} lacks {missing} (or the same without .gz); "
+        f"put them there, name another folder (--data-dir or {DATA_VARIABLE}), or none to download them"
+    )
+
+
+def _present(folder: Path, file: RemoteFile) -> Path | None:
+    plain = file.name.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")  # the name kept inside the .gz, which some unpackers restore
+    for name in (file.name, plain, dotted + ".gz", dotted):
+        if (path := folder / name).is_file():
+            return path
+    return None

@@ -1,0 +1,46 @@
+"""How steps are computed: `oracle` (NumPy, the reference), `dense` (torch, any device).
+
+The engine is chosen here and nowhere else. Naming one that cannot run is an error that says how to get it; there is
+no silent switch, and what ran is reported with every figure.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import cast
+
+from bstdg.engine.base import Engine, LayerBits, Trace
+from bstdg.errors import InputError
+
+__all__ = ["Engine", "LayerBits", "Trace", "default_inference", "get", "names"]
+
+_NEEDS = {"oracle": (), "dense": ("torch",)}
+
+
+def names() -> tuple[str, ...]:
+    """Every engine this version knows.
+
+    >>> names()
+    ('oracle', 'dense')
+    """
+    return tuple(_NEEDS)
+
+
+def default_inference() -> str:
+    """The engine that runs deployed models unless one is named: the one that needs NumPy alone."""
+    return "oracle"
+
+
+def get(name: str) -> Engine:
+    """The engine called `name`.
+
+    Raises:
+        InputError: there is no such engine, or what it needs is not installed.
+    """
+    if name not in _NEEDS:
+        raise InputError(f"there is no engine {name!r}; choose one of {', '.join(_NEEDS)}")
+    for package in _NEEDS[name]:
+        if importlib.util.find_spec(package) is None:
+            raise InputError(f"engine {name!r} needs the package {package}: pip install {package}")
+    return cast(Engine, importlib.import_module(f"bstdg.engine.{name}"))

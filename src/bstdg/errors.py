@@ -1,0 +1,21 @@
+"""What can go wrong, by whose hand it is mended: the caller's, a file's, or the world's."""
+
+
+class BstdgError(Exception):
+    """Base of every error this package raises on purpose; its message is one line for the person at the keyboard."""
+
+
+class InputError(BstdgError, ValueError):
+    """An argument, recipe, image or data set is not what was asked for."""
+
+
+class FileFormatError(BstdgError, ValueError):
+    """A file is truncated, altered, foreign, or of a version this package does not read."""
+
+
+class DownloadError(BstdgError, OSError):
+    """No mirror gave the bytes that were expected."""
+
+
+class TrainingError(BstdgError, RuntimeError):
+    """Training cannot go on (a loss that is no number, say)."""

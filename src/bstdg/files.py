@@ -1,0 +1,159 @@
+"""Files that are either whole or not there: atomic writes, and a seal that tells an altered file.
+
+Models and checkpoints share the safetensors layout: 8 bytes of header length, a JSON header, then the tensors' bytes.
+The header's metadata holds `sha256`, the hash of the whole file with those 64 digits written as zeros, so a change of
+any byte is seen, the header's own too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bstdg.errors import FileFormatError
+
+HEADER_LIMIT = 1 << 20  # no header of ours comes near it
+UNSEALED = "0" * 64
+_SEAL = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+_ITEM_SIZES = {"U8": 1, "I8": 1, "BOOL": 1, "I16": 2, "I32": 4, "I64": 8, "F32": 4, "F64": 8}
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` under `path` whole or not at all: a temporary file in the same folder, fsync, rename.
+
+    Raises:
+        OSError: the disk is full, say; `path` is then as it was before, and no temporary file is left.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def keep_previous(path: Path, previous: Path) -> None:
+    """Let `previous` name the file that `path` names now; `path` is there throughout."""
+    if not path.exists():
+        return
+    temporary = previous.with_name(f".{previous.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        os.link(path, temporary)
+        temporary.replace(previous)
+    except OSError:  # a file system without hard links: copy instead
+        write_atomic(previous, path.read_bytes())
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; a no-op where folders cannot be opened (Windows)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class TensorSlot(NamedTuple):
+    """Where a tensor lies in a file: `dtype` as safetensors names it, `shape`, and its bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: memoryview
+
+
+class TensorFile(NamedTuple):
+    """A parsed file: its metadata (texts) and its tensors by name."""
+
+    metadata: dict[str, str]
+    tensors: dict[str, TensorSlot]
+
+
+def seal(data: bytes) -> bytes:
+    """Put the hash of `data` where its header says `"sha256":"000…"`."""
+    zeros = b'"sha256":"' + UNSEALED.encode() + b'"'
+    header_end = 8 + int.from_bytes(data[:8], "little")
+    at = data.index(zeros, 8, header_end) + len(b'"sha256":"')
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data[:at] + digest + data[at + 64 :]
+
+
+def parse(data: bytes, name: str) -> TensorFile:
+    """Read a sealed file, checking everything that its header promises before anything is used.
+
+    Raises:
+        FileFormatError: says what is wrong with the file called `name`.
+    """
+    header, start = _header(data, name)
+    metadata = header.pop("__metadata__", None)
+    texts = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
+    if not isinstance(metadata, dict) or not texts:
+        raise FileFormatError(f"{name} has no metadata: it is no file of this program")
+    tensors, end = {}, 0
+    for key, entry in header.items():
+        tensors[key], end = _slot(data, start, end, key, entry, name)
+    if start + end != len(data):
+        what = "is truncated" if start + end > len(data) else "has trailing bytes"
+        raise FileFormatError(f"{name} {what}: its header promises {start + end} bytes, the file has {len(data)}")
+    _check_seal(data, start, name)
+    return TensorFile(metadata, tensors)
+
+
+def _header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
+    if len(data) < 8:
+        raise FileFormatError(f"{name} is truncated: {len(data)} bytes, fewer than the 8 of a header length")
+    length = int.from_bytes(data[:8], "little")
+    if length > HEADER_LIMIT:
+        raise FileFormatError(f"{name} is no file of this program (header length {length})")
+    if 8 + length > len(data):
+        raise FileFormatError(f"{name} is truncated: its header has {length} bytes, the file {len(data)} in all")
+    try:
+        header = json.loads(data[8 : 8 + length].decode("utf-8"))
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        raise FileFormatError(f"{name} has a damaged header: it is no JSON") from None
+    if not isinstance(header, dict):
+        raise FileFormatError(f"{name} has a damaged header: it is no JSON object")
+    return header, 8 + length
+
+
+def _slot(data: bytes, start: int, end: int, key: str, entry: Any, name: str) -> tuple[TensorSlot, int]:
+    """The tensor `key`, which must begin where the one before it ended; and where it ends."""
+    problem = f"{name} has a damaged header: tensor {key!r}"
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise FileFormatError(f"{problem} is not described by dtype, shape and data_offsets")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _ITEM_SIZES:
+        raise FileFormatError(f"{problem} has the unknown dtype {dtype!r}")
+    for numbers in (shape, offsets):
+        if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 2**48 for n in numbers):
+            raise FileFormatError(f"{problem} has a shape or offsets that are no sizes")
+    size = _ITEM_SIZES[dtype]
+    for dimension in shape:
+        size *= dimension
+    if offsets != [end, end + size]:
+        raise FileFormatError(f"{problem} should lie at [{end}, {end + size}], not at {offsets}")
+    view = memoryview(data)[start + end : start + end + size]
+    return TensorSlot(dtype, tuple(shape), view), end + size
+
+
+def _check_seal(data: bytes, start: int, name: str) -> None:
+    found = list(_SEAL.finditer(data, 8, start))
+    if len(found) != 1:
+        raise FileFormatError(f"{name} has no checksum")
+    begin, end = found[0].span(1)
+    digest = hashlib.sha256(data[:begin])
+    digest.update(UNSEALED.encode())
+    digest.update(memoryview(data)[end:])
+    if digest.hexdigest().encode() != found[0].group(1):
+        raise FileFormatError(f"{name} was altered: its checksum does not match its content")

@@ -1,0 +1,88 @@
+"""Image files for `predict`: PNG, JPEG and NPY become the pixels that a model was trained on."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.errors import InputError
+from bstdg.packed import PackedModel
+
+
+def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool = False) -> NDArray[np.number]:
+    """The images of one file, `[images, rows, columns]`, grey.
+
+    PNG and JPEG give one image, `uint8`, brought from 0 … 255 to 0 … white of the model. An NPY file gives
+    one image or a batch as it is: integers 0 … white of the model, or floats 0 … 1.
+
+    Args:
+        path: the file; its ending tells its kind.
+        model: whose input it should be.
+        resize: bring images of another size to the model's.
+        invert: make dark light, for dark strokes on white paper.
+
+    Raises:
+        InputError: the file cannot be read, is no image, or has another size than the model's.
+    """
+    if len(model.image_shape) != 2:
+        raise InputError(f"the model reads channels of shape {list(model.image_shape)}, not images")
+    try:
+        pixels = _read_array(path, model) if path.suffix.lower() == ".npy" else _read_picture(path, model, resize)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    if pixels.shape[1:] != model.image_shape:
+        found, wanted = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], model.image_shape))
+        hint = "" if path.suffix.lower() == ".npy" else "; --resize brings it to that size"
+        raise InputError(f"{path} is {found} pixels, the model reads {wanted}{hint}")
+    if invert:
+        whole = np.issubdtype(pixels.dtype, np.integer)
+        pixels = ((model.white if whole else 1.0) - pixels).astype(pixels.dtype)
+    return pixels
+
+
+def _read_array(path: Path, model: PackedModel) -> NDArray[np.number]:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path} is no NPY file of plain numbers: {error}") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+        raise InputError(f"{path} is no NPY file of one array of numbers")
+    return np.array(array[None] if array.shape == model.image_shape else array)
+
+
+def _read_picture(path: Path, model: PackedModel, resize: bool) -> NDArray[np.number]:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG", "JPEG")) as file:
+                picture = ImageOps.exif_transpose(file)
+                grey = _grey(picture)
+    except UnidentifiedImageError:
+        raise InputError(f"{path} is no PNG, JPEG or NPY image") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{path} has more pixels than any picture of a digit") from None
+    except (SyntaxError, ValueError) as error:  # how Pillow reports some damaged files
+        raise InputError(f"{path} is damaged: {error}") from None
+    if resize:
+        rows, columns = model.image_shape
+        grey = grey.resize((columns, rows), Image.Resampling.BOX if grey.width > columns else Image.Resampling.BICUBIC)
+    levels = np.asarray(grey, np.uint8)[None]
+    # To the model's white in whole numbers, rounded: 255 … 255 stays as it is.
+    return ((levels.astype(np.int64) * model.white * 2 + 255) // 510).astype(np.uint8)
+
+
+def _grey(picture):
+    """8-bit grey; 16-bit grey is scaled down, and what is transparent is black."""
+    from PIL import Image
+
+    if picture.mode.startswith("I"):
+        return Image.fromarray((np.asarray(picture).astype(np.int64) // 257).clip(0, 255).astype(np.uint8))
+    if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture).convert("L")
+    return picture.convert("L")

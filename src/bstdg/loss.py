@@ -1,0 +1,128 @@
+"""What is asked of the output layer: that the label fires first.
+
+Losses read the potentials V_k(t) and thresholds theta_k of the output layer, and the hidden spikes; the gradient by
+V_k(t) is what `bstdg.rule` takes from them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bstdg.config import LossConfig
+
+
+def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True) -> tuple[Tensor, Tensor]:
+    """The likelihood of each class to fire first, and the expected decision step: the decision rule made smooth.
+
+    Output k fires at step t with hazard h_k(t) = softplus(lead_k(t) / scale). With H = sum over k of h_k and
+    S(t) = exp(-sum of H before t), the probability that nothing fired before t,
+
+        P(k first at t) = S(t) (1 - exp(-H(t))) h_k(t) / H(t)
+
+    and what remains after T-1 is decided by softmax(lead(T-1) / scale) if `silent_remainder`.
+
+    Args:
+        lead: V_k(t) - theta_k, `[batch, T, classes]`.
+        scale: width of the soft threshold, in units of potential; positive, one number.
+
+    Returns:
+        log P(k first) `[batch, classes]`, and E[decision step] `[batch]` in steps.
+    """
+    z = lead / scale
+    log_hazard = _log_softplus(z)  # (B, T, K)
+    hazard = F.softplus(z).sum(2)  # (B, T)
+    log_after = -hazard.cumsum(1)  # log of the share in which nothing fired up to and including t
+    # Not log_after + hazard: a huge hazard would round away what came before it.
+    log_before = F.pad(log_after[:, :-1], (1, 0))
+    log_share = log_hazard + (log_before + _log_one_minus_exp_over(hazard)).unsqueeze(2)
+    log_first = log_share.logsumexp(1)
+    if silent_remainder:
+        rest = log_after[:, -1:] + z[:, -1].log_softmax(1)
+        log_first = torch.logaddexp(log_first, rest)
+    step = log_after[:, :-1].exp().sum(1)  # sum over t >= 1 of P(undecided before t)
+    return log_first, step
+
+
+def _log_softplus(z: Tensor) -> Tensor:
+    """log softplus(z) without underflow: z itself far below 0, where softplus(z) is exp(z)."""
+    return torch.where(z < -15.0, z, F.softplus(z.clamp(min=-15.0)).log())
+
+
+def _log_one_minus_exp_over(x: Tensor) -> Tensor:
+    """log((1 - exp(-x)) / x), by its series near 0."""
+    far = x.clamp(min=1e-2)
+    return torch.where(x < 1e-2, x * (x / 24 - 0.5), torch.log(-torch.expm1(-far) / far))
+
+
+def relative_target(lead: Tensor, labels: Tensor, gamma: int) -> Tensor:
+    """The predecessors' loss: the label should fire with the earliest, every other output `gamma` steps later.
+
+    With tau the earliest output step, the targets are tau for the label and, for others that fired before
+    tau + gamma, tau + gamma; an output that is already later is left alone. If none fires, the label's target is
+    T - gamma. The loss is half the sum of squared ((target - s_k) / T), and firing one step sooner is taken to cost
+    one unit of potential: ds_k / dV_k(e_k) = -1, with e_k the step fired at, or the last.
+
+    Args:
+        lead: V_k(t) - theta_k, `[batch, T, classes]`.
+        labels: int64 `[batch]`.
+        gamma: steps, at least 1.
+
+    Returns:
+        The loss of each sample, `[batch]`.
+
+    Source: Kheradpisheh and Masquelier, "Temporal backpropagation for spiking neural networks with one spike per
+    neuron", IJNS 2020.
+    """
+    num_steps = lead.shape[1]
+    above = lead.detach() >= 0
+    fired = above.any(1)
+    reach = torch.where(fired, above.to(torch.uint8).argmax(1), num_steps - 1)
+    steps = torch.where(fired, reach, num_steps)
+    earliest = steps.min(1, keepdim=True).values
+    is_label = F.one_hot(labels, lead.shape[2]).bool()
+    target = torch.where(is_label, earliest, torch.maximum(steps, (earliest + gamma).clamp(max=num_steps)))
+    silent = ~fired.any(1, keepdim=True)
+    target = torch.where(silent & is_label, max(0, num_steps - gamma), target)
+    at_reach = lead.gather(1, reach.unsqueeze(1)).squeeze(1)
+    movable = steps - (at_reach - at_reach.detach())  # the steps, with slope -1 by the potential
+    return 0.5 * ((target - movable) / num_steps).square().sum(1)
+
+
+class Loss(nn.Module):
+    """The loss of a recipe: mean over the batch, with the weights on latency and hidden spikes.
+
+    Args:
+        config: see `LossConfig`.
+
+    Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, and
+    the `fired` tensors of the hidden layers; returns one number.
+    """
+
+    def __init__(self, config: LossConfig):
+        super().__init__()
+        self.config = config
+        # Trained through its logarithm, which keeps it positive.
+        self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale)), config.name == "first_to_fire")
+
+    def forward(self, potentials: Tensor, threshold: Tensor, labels: Tensor, fired: Sequence[Tensor] = ()) -> Tensor:
+        config = self.config
+        lead = potentials - threshold
+        if config.name == "relative_target":
+            loss = relative_target(lead, labels, config.gamma)
+            latency = None
+        else:
+            log_first, latency = first_to_fire(lead, self.log_scale.exp(), silent_remainder=config.silent_remainder)
+            label = log_first.gather(1, labels.unsqueeze(1)).squeeze(1)
+            loss = -(1.0 - config.label_smoothing) * label - config.label_smoothing * log_first.mean(1)
+        if config.latency_weight:
+            if latency is None:
+                _, latency = first_to_fire(lead, self.log_scale.exp())
+            loss = loss + config.latency_weight * latency
+        if config.spike_weight:
+            loss = loss + config.spike_weight * sum(f.sum(1) for f in fired)
+        return loss.mean()

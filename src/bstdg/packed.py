@@ -1,0 +1,196 @@
+"""The deployed model file: one bit a weight, integer thresholds, a version and a checksum.
+
+The file is laid out as safetensors (so other tools can open it), with for layer n
+`layer{n}.signs` uint8 `[neurons, ceil(channels / 8)]`, bit i of a row (least significant first) being 1 where the
+weight of channel i is +1 and padding 0; and `layer{n}.thresholds` int16 or int32 `[neurons]`. Reading and writing need
+NumPy alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bstdg import files
+from bstdg.encode import MAX_CHANNELS, never
+from bstdg.engine.base import LayerBits
+from bstdg.errors import FileFormatError, InputError
+
+FORMAT = "bstdg-model"
+VERSION = 1
+SIZE_LIMIT = 1 << 30  # bytes; ten full layers of 65,535 x 1,000 fit
+
+
+@dataclass(frozen=True)
+class PackedModel:
+    """A network as it is deployed, with what is needed to feed it.
+
+    Attributes:
+        layers: signs and integer thresholds, input side first.
+        num_steps: T.
+        image_shape: rows and columns of an input image, or one number for plain channels.
+        white: the pixel value that fires at step 0.
+        silent_below: pixels at or below this share of white stay silent.
+        classes: a name for every output neuron.
+        trained: where it comes from and its figures (data set, seed, versions, …), for `bstdg info`.
+
+    Raises:
+        InputError: the parts do not fit each other.
+    """
+
+    layers: tuple[LayerBits, ...]
+    num_steps: int
+    image_shape: tuple[int, ...]
+    white: int
+    silent_below: float
+    classes: tuple[str, ...]
+    trained: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        never(self.num_steps)
+        if not self.layers:
+            raise InputError("a model needs at least one layer")
+        width = math.prod(self.image_shape)
+        for i, layer in enumerate(self.layers):
+            if layer.signs.ndim != 2 or layer.signs.shape[1] != width:
+                raise InputError(f"layer {i} reads {layer.signs.shape[1:]} channels, but {width} come in")
+            width = len(layer.signs)
+            if not 1 <= width <= MAX_CHANNELS or layer.thresholds.shape != (width,):
+                raise InputError(f"layer {i} has {width} neurons and {layer.thresholds.shape} thresholds")
+            if np.abs(layer.thresholds).max() >= 2**31:
+                raise InputError(f"layer {i} has a threshold that does not fit 32 bits")
+        if not isinstance(self.white, int) or not 1 <= self.white <= 65_535:
+            raise InputError(f"white must be an integer in 1 … 65535, not {self.white!r}")
+        if not 0.0 <= self.silent_below < 1.0:
+            raise InputError(f"silent_below must be in [0, 1), not {self.silent_below!r}")
+        if not isinstance(self.trained, dict):
+            raise InputError("what is said of the training must be a table")
+        if len(self.classes) != width:
+            raise InputError(f"{width} output neurons, but {len(self.classes)} class names")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of every layer, input first."""
+        return (math.prod(self.image_shape), *(len(layer.signs) for layer in self.layers))
+
+    @property
+    def weight_bits(self) -> int:
+        """Number of one-bit weights."""
+        return sum(layer.signs.size for layer in self.layers)
+
+
+def save(model: PackedModel, path: Path | str) -> int:
+    """Write `model` atomically and return the size of the file in bytes."""
+    data = to_bytes(model)
+    files.write_atomic(Path(path), data)
+    return len(data)
+
+
+def load(path: Path | str) -> PackedModel:
+    """Read and verify a model file.
+
+    Raises:
+        FileFormatError: the file is truncated, altered, foreign or of a later version; the message says which.
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FileFormatError(f"{path} is a folder; a model is a file such as {path / 'model.bstdg'}")
+    size = path.stat().st_size
+    if size > SIZE_LIMIT:
+        raise FileFormatError(f"{path} has {size} bytes, more than any model ({SIZE_LIMIT})")
+    return from_bytes(path.read_bytes(), str(path))
+
+
+def to_bytes(model: PackedModel) -> bytes:
+    """The file's content; the same model always gives the same bytes."""
+    config = {
+        "num_steps": model.num_steps,
+        "image_shape": list(model.image_shape),
+        "white": model.white,
+        "silent_below": model.silent_below,
+        "widths": list(model.widths),
+        "classes": list(model.classes),
+        "trained": model.trained,
+    }
+    header: dict[str, Any] = {
+        "__metadata__": {
+            "format": FORMAT,
+            "version": str(VERSION),
+            "sha256": files.UNSEALED,
+            "config": json.dumps(config, separators=(",", ":"), sort_keys=True, allow_nan=False),
+        }
+    }
+    parts, end = [], 0
+    for i, layer in enumerate(model.layers):
+        bits = np.packbits(layer.signs > 0, axis=1, bitorder="little")
+        short = layer.thresholds.min() >= -(2**15) and layer.thresholds.max() < 2**15
+        thresholds = layer.thresholds.astype("<i2" if short else "<i4")
+        for name, array, dtype in (
+            (f"layer{i}.thresholds", thresholds, "I16" if short else "I32"),
+            (f"layer{i}.signs", bits, "U8"),
+        ):
+            offsets = [end, end + array.nbytes]
+            header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
+            parts.append(array.tobytes())
+            end += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8, as safetensors does it
+    return files.seal(len(text).to_bytes(8, "little") + text + b"".join(parts))
+
+
+def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
+    """Read a model file's content; `name` is what errors call it."""
+    parsed = files.parse(data, name)
+    kind = parsed.metadata.get("format")
+    if kind == "bstdg-checkpoint":
+        raise FileFormatError(f"{name} is a training checkpoint, not a deployed model (that is model.bstdg beside it)")
+    if kind != FORMAT:
+        raise FileFormatError(f"{name} is no bstdg model (its format is {kind!r})")
+    if parsed.metadata.get("version") != str(VERSION):
+        found = parsed.metadata.get("version")
+        raise FileFormatError(f"{name} has format version {found}; this program reads version {VERSION}: upgrade it")
+    try:
+        config = json.loads(parsed.metadata["config"])
+        layers = [_layer(parsed, i, below, above, name) for i, (below, above) in enumerate(pairwise(config["widths"]))]
+        if len(parsed.tensors) != 2 * len(layers):
+            raise FileFormatError(f"{name} holds {len(parsed.tensors)} tensors for {len(layers)} layers")
+        return PackedModel(
+            tuple(layers),
+            config["num_steps"],
+            tuple(config["image_shape"]),
+            config["white"],
+            config["silent_below"],
+            tuple(config["classes"]),
+            config["trained"],
+        )
+    except (KeyError, TypeError, ValueError, InputError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"{name} has a damaged configuration: {error}") from None
+
+
+def _layer(parsed: files.TensorFile, i: int, below: int, above: int, name: str) -> LayerBits:
+    signs, thresholds = parsed.tensors[f"layer{i}.signs"], parsed.tensors[f"layer{i}.thresholds"]
+    if signs.dtype != "U8" or signs.shape != (above, (below + 7) // 8):
+        raise FileFormatError(f"{name}: layer {i} should hold {above} rows of {below} bits, not {signs.shape}")
+    if thresholds.dtype not in ("I16", "I32") or thresholds.shape != (above,):
+        raise FileFormatError(f"{name}: layer {i} should hold {above} integer thresholds, not {thresholds.shape}")
+    rows = np.frombuffer(signs.data, np.uint8).reshape(signs.shape)
+    bits = np.unpackbits(rows, axis=1, bitorder="little")
+    if bits[:, below:].any():
+        raise FileFormatError(f"{name}: layer {i} has bits set beyond its {below} channels")
+    values = np.frombuffer(thresholds.data, "<i2" if thresholds.dtype == "I16" else "<i4")
+    return LayerBits(bits[:, :below].astype(np.int8) * 2 - 1, values.astype(np.int64))
+
+
+def with_figures(model: PackedModel, **trained: Any) -> PackedModel:
+    """The same model with more said of where it comes from."""
+    return dataclasses.replace(model, trained={**model.trained, **trained})

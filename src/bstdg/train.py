@@ -1,0 +1,374 @@
+"""Training, from a recipe to a deployed model on disk.
+
+A run's folder holds `model.bstdg` (the deployed network of the best validation epoch), `checkpoint.safetensors` (to
+go on from), `log.jsonl` (a line an epoch) and `report.json` (figures on the test set, which is read once, at the end).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bstdg import augment, checkpoint, datasets, files, packed, runtime
+from bstdg.config import Recipe, TrainConfig
+from bstdg.datasets import Dataset
+from bstdg.decide import Tally, decide
+from bstdg.encode import latency
+from bstdg.engine import dense
+from bstdg.errors import InputError, TrainingError
+from bstdg.health import HealthWatch
+from bstdg.layers import SpikeDropout
+from bstdg.loss import Loss
+from bstdg.network import Network, flip_ratio
+from bstdg.progress import Live, Progress, Quiet
+from bstdg.report import about_machine, epoch_writer
+
+MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
+EVALUATION_BATCH = 1000
+
+Loader = Callable[[str, datasets.Split], Dataset]
+
+
+def train(
+    recipe: Recipe,
+    out: Path | str,
+    *,
+    seed: int = 0,
+    data_dir: Path | str | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    show_progress: bool = False,
+    tensorboard: bool = False,
+    load: Loader | None = None,
+) -> dict[str, Any]:
+    """Train the network of a recipe and write `model.bstdg`, checkpoint, log and report into `out`.
+
+    Args:
+        recipe: what to train, on what, and how.
+        out: folder of the run, made if it is not there.
+        seed: decides the initial weights, the validation split and every random draw.
+        data_dir: where the data set's files are (see `bstdg.datasets.load`).
+        device: "cpu", "cuda", …; "auto" takes CUDA where there is one.
+        resume: go on from the checkpoint in `out`, if there is one; the end is bit for bit that of an unbroken run
+            (on the same device with as many threads).
+        overwrite: start anew though `out` holds a run.
+        show_progress: report progress on standard error.
+        tensorboard: also write TensorBoard events into `out`/tensorboard.
+        load: gives a split of the data set, for data of one's own; called for "test" only after training.
+
+    Returns:
+        What `report.json` holds.
+
+    Raises:
+        InputError: recipe, data or folder do not fit.
+        FileFormatError: a data file or the checkpoint is damaged.
+        TrainingError: the loss is no longer a number.
+        OSError: a file could not be written; what was there before still is.
+    """
+    loader: Loader = load or (lambda name, split: datasets.load(name, split, data_dir, progress=show_progress))
+    out = _prepare(Path(out), resume, overwrite)
+    run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device))
+    if resume and (out / checkpoint.NAME).exists():
+        run.restore(checkpoint.load(out / checkpoint.NAME))
+    _cut_log(out / LOG, run.epoch)
+    progress: Progress = Live(recipe.train.epochs, len(run.training), run.epoch) if show_progress else Quiet()
+    writer = epoch_writer(out / "tensorboard", run.epoch) if tensorboard else None
+    try:
+        while not run.finished:
+            row = run.run_epoch(progress)
+            with (out / LOG).open("a", encoding="utf-8") as log:
+                log.write(json.dumps(row) + "\n")
+            checkpoint.save(out, run.checkpoint())
+            progress.epoch(row)
+            if writer is not None:
+                writer.add(row)
+    finally:
+        progress.close()
+        if writer is not None:
+            writer.close()
+    return _conclude(run, out, loader)
+
+
+class TrainingRun:
+    """The state of one training: everything that changes from epoch to epoch, and that a checkpoint holds.
+
+    Args:
+        recipe: what to train and how.
+        dataset: the training split; a validation part is taken from it.
+        seed: see `train`.
+        device: where the network lives.
+    """
+
+    def __init__(self, recipe: Recipe, dataset: Dataset, seed: int, device: torch.device):
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.white, self.classes, self.image_shape = dataset.white, dataset.classes, dataset.image_shape
+        seeds = np.random.SeedSequence(seed).generate_state(3)
+        weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
+        network = recipe.network
+        steps = latency(dataset.images, network.num_steps, white=dataset.white, silent_below=network.silent_below)
+        training, validation = _split(dataset.labels, recipe, int(seeds[2]))
+        self.training = torch.from_numpy(steps[training])
+        self.labels = torch.from_numpy(dataset.labels[training])
+        self.validation, self.validation_labels = steps[validation], dataset.labels[validation]
+        self.network = Network(steps.shape[1], len(dataset.classes), network, recipe.rule, weights).to(device)
+        self.network.calibrate(self.training[: recipe.train.calibration].to(device))
+        self.loss = Loss(recipe.loss).to(device)
+        self.optimizer = _optimizer(self.network, self.loss, recipe.train)
+        self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
+        self.drop_hidden = SpikeDropout(recipe.train.spike_dropout, self.generator)
+        self.health = HealthWatch()
+        self.epoch, self.seconds = 0, 0.0
+        self.best: dict[str, Any] = {"epoch": 0, "figures": None, "highest": -1.0}
+        self.best_tensors: dict[str, Tensor] = {}
+        self.stale = 0  # epochs since the validation accuracy last rose
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or the recipe's patience is at its end."""
+        patience = self.recipe.train.patience
+        return self.epoch >= self.recipe.train.epochs or (patience > 0 and self.stale >= patience)
+
+    def run_epoch(self, progress: Progress) -> dict[str, Any]:
+        """One pass over the training part, then the validation figures; returns the log's row."""
+        self.epoch += 1
+        before, start = self.network.latent_signs(), time.monotonic()
+        order = torch.randperm(len(self.training), generator=self.generator)
+        batches = order.split(self.recipe.train.batch)
+        total = 0.0
+        for i, index in enumerate(batches):
+            self._set_rates((self.epoch - 1) + i / len(batches))
+            loss = self._step(self.training[index], self.labels[index])
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate or train.threshold_rate"
+                )
+            total += loss * len(index)
+            progress.batch(self.epoch, len(index))
+        spent = time.monotonic() - start
+        tally = self.validate()
+        self.health.look(tally)
+        figures = tally.figures()
+        self._keep_best(figures)
+        self.seconds += time.monotonic() - start
+        return {
+            "epoch": self.epoch,
+            "loss": total / len(self.training),
+            **figures,
+            "flip_ratio": flip_ratio(before, self.network.latent_signs()),
+            "silent_share": tally.silent_share(),
+            "firing_share": tally.firing_share(),
+            "step_0_share": tally.start_share(),
+            "samples_per_second": len(self.training) / spent,
+            "seconds": self.seconds,
+        }
+
+    def _step(self, steps: Tensor, labels: Tensor) -> float:
+        config = self.recipe.train
+        steps = augment.shift(
+            steps, self.image_shape, self.network.num_steps, config.shift, config.shift_share, self.generator
+        )
+        steps = augment.jitter(steps, self.network.num_steps, config.jitter, self.generator)
+        below = self.drop_input(self.network.read(steps.to(self.device)))
+        output = self.network(below, self.drop_hidden)
+        loss = self.loss(output.potentials, output.threshold, labels.to(self.device), output.fired)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.network.clip_latent_()
+        return float(loss.detach())
+
+    def _set_rates(self, epochs_done: float) -> None:
+        """Cosine from each group's own rate to 0; a function of progress alone, so a resumed run needs no state."""
+        factor = 0.5 * (1.0 + math.cos(math.pi * epochs_done / self.recipe.train.epochs))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["start_rate"] * factor
+
+    def validate(self) -> Tally:
+        """Figures of the network as it would be deployed now, on the validation part."""
+        layers = self.network.deployed()
+        tally = Tally(self.network.num_steps, self.network.widths[1:])
+        for i in range(0, len(self.validation), EVALUATION_BATCH):
+            part = slice(i, i + EVALUATION_BATCH)
+            trace = dense.forward(layers, self.validation[part], self.network.num_steps, self.device)
+            decision = decide(trace.potentials, layers[-1].thresholds)
+            tally.add(decision, self.validation_labels[part], self.validation[part], trace.hidden)
+        return tally
+
+    def _keep_best(self, figures: dict[str, Any]) -> None:
+        """Keep the latest epoch whose validation accuracy is within one standard error of the highest so far.
+
+        The highest alone is often a lucky early epoch, the more so the smaller the validation part; epochs that it
+        cannot tell apart are told apart by the schedule, whose later ones have come to rest.
+        """
+        accuracy = figures["accuracy"]
+        risen = accuracy > self.best["highest"]
+        self.stale = 0 if risen else self.stale + 1
+        highest = max(accuracy, self.best["highest"])
+        standard_error = math.sqrt(highest * (1.0 - highest) / figures["samples"])
+        self.best["highest"] = highest
+        if accuracy >= highest - standard_error:
+            self.best |= {"epoch": self.epoch, "figures": figures}
+            self.best_tensors = {k: t.detach().cpu().clone() for k, t in self.network.state_dict().items()}
+
+    def _names(self) -> dict[Tensor, str]:
+        named = [*self.network.named_parameters(prefix="network"), *self.loss.named_parameters(prefix="loss")]
+        return {parameter: name for name, parameter in named}
+
+    def checkpoint(self) -> checkpoint.Checkpoint:
+        """Everything needed to go on from the end of this epoch."""
+        tensors = {name: parameter for parameter, name in self._names().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best_tensors.items()}
+        tensors |= checkpoint.pack_optimizer(self.optimizer, self._names())
+        tensors["generator"] = self.generator.get_state()
+        state = {
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "best": self.best,
+            "stale": self.stale,
+        }
+        return checkpoint.Checkpoint(tensors, state)
+
+    @torch.no_grad()
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """Become the run that `saved` was taken from.
+
+        Raises:
+            InputError: it was taken from another recipe or seed.
+        """
+        tensors, state = saved
+        wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
+        other = _differences({"recipe": state["recipe"], "seed": state["seed"]}, wanted)
+        if other:
+            raise InputError(
+                f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
+                "choose another --out"
+            )
+        for parameter, name in self._names().items():
+            parameter.copy_(tensors[name])
+        checkpoint.unpack_optimizer(self.optimizer, self._names(), tensors)
+        self.generator.set_state(tensors["generator"])
+        self.best_tensors = {k.removeprefix("best."): t for k, t in tensors.items() if k.startswith("best.")}
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.best, self.stale = state["best"], state["stale"]
+
+    def best_model(self) -> packed.PackedModel:
+        """The deployed network of the best validation epoch."""
+        self.network.load_state_dict(self.best_tensors)
+        config = self.recipe.network
+        return packed.PackedModel(
+            tuple(self.network.deployed()),
+            config.num_steps,
+            self.image_shape,
+            self.white,
+            config.silent_below,
+            self.classes,
+            {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed},
+        )
+
+
+def _prepare(out: Path, resume: bool, overwrite: bool) -> Path:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; --out names a folder")
+    held = [name for name in (checkpoint.NAME, checkpoint.PREVIOUS, MODEL, LOG, REPORT) if (out / name).exists()]
+    if held and overwrite:
+        for name in held:
+            (out / name).unlink()
+    elif held and not resume:
+        raise InputError(f"{out} holds a run ({held[0]}): add --resume to go on, --overwrite to start anew")
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts where it was built without CUDA
+        raise InputError(f"device {name!r} is not there: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def _split(labels: np.ndarray, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training and validation parts, with the classes in equal shares where they are large enough."""
+    from sklearn.model_selection import train_test_split
+
+    generator = np.random.default_rng(seed)
+    every = generator.permutation(len(labels))
+    if recipe.data.limit:
+        every = every[: recipe.data.limit]
+    held_out = round(recipe.data.validation * len(every))
+    if held_out < 1 or held_out >= len(every):
+        raise InputError(
+            f"{len(every)} training samples cannot be split with data.validation = {recipe.data.validation}: "
+            "at least one sample is needed on each side"
+        )
+    counts = np.unique(labels[every], return_counts=True)[1]
+    can_stratify = counts.min() >= 2 and min(held_out, len(every) - held_out) >= len(counts)
+    training, validation = train_test_split(
+        every, test_size=held_out, stratify=labels[every] if can_stratify else None, random_state=seed % 2**32
+    )
+    return np.asarray(training), np.asarray(validation)
+
+
+def _optimizer(network: Network, loss: Loss, config: TrainConfig) -> torch.optim.Adam:
+    groups = [
+        ([layer.weight for layer in network.layers], config.weight_rate),
+        ([layer.threshold for layer in network.layers], config.threshold_rate),
+        ([loss.log_scale], config.scale_rate),
+    ]
+    trained = [([p for p in group if p.requires_grad], rate) for group, rate in groups]
+    return torch.optim.Adam([{"params": p, "lr": rate, "start_rate": rate} for p, rate in trained if p])
+
+
+def _differences(found: Any, wanted: Any, where: str = "") -> list[str]:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = sorted({*found, *wanted})
+        parts = [_differences(found.get(k), wanted.get(k), f"{where}.{k}" if where else k) for k in keys]
+        return [line for part in parts for line in part]
+    return [] if found == wanted else [f"{where} was {found!r}, now {wanted!r}"]
+
+
+def _cut_log(path: Path, epochs: int) -> None:
+    """Drop lines of epochs that a killed run logged but did not bring into a checkpoint."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines()[:epochs]
+        files.write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
+    """Deploy the best network, judge it once on the test set, and write the report."""
+    model = run.best_model()
+    test = loader(run.recipe.data.name, "test")
+    figures = runtime.Model(model).evaluate(test.images, test.labels)
+    model = packed.with_figures(model, validation=run.best["figures"], test=figures)
+    size = packed.save(model, out / MODEL)
+    report = {
+        "recipe": run.recipe.to_dict(),
+        "seed": run.seed,
+        "widths": list(model.widths),
+        "training_samples": len(run.training),
+        "validation_samples": len(run.validation),
+        "epochs": run.epoch,
+        "best_epoch": run.best["epoch"],
+        "validation": run.best["figures"],
+        "test": figures,
+        "model_bytes": size,
+        "seconds": run.seconds,
+        "training_engine": dense.NAME,
+        "machine": about_machine(run.device),
+    }
+    files.write_atomic(out / REPORT, (json.dumps(report, indent=2) + "\n").encode())
+    return report

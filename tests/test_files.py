@@ -1,0 +1,128 @@
+"""Files are whole or not there, and an altered one is told from a whole one."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from bstdg import files
+from bstdg.errors import FileFormatError
+
+
+def sealed(header: dict, payload: bytes = b"") -> bytes:
+    """A file with a valid seal and whatever header."""
+    header = {"__metadata__": {"sha256": files.UNSEALED}, **header}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return files.seal(len(text).to_bytes(8, "little") + text + payload)
+
+
+def test_atomic_write_replaces_whole_files_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "a"
+    files.write_atomic(path, b"one")
+    files.write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    files.write_atomic(path, b"old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_keep_previous(tmp_path, monkeypatch, hard_links):
+    if not hard_links:
+        monkeypatch.setattr(files.os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+    now, before = tmp_path / "now", tmp_path / "before"
+    files.keep_previous(now, before)  # nothing to keep is no error
+    for content in (b"1", b"2"):
+        files.write_atomic(now, content)
+        files.keep_previous(now, before)
+        assert now.read_bytes() == before.read_bytes() == content
+    files.write_atomic(now, b"3")
+    assert before.read_bytes() == b"2"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["before", "now"]
+
+
+def test_parse_gives_back_what_was_written():
+    payload = np.arange(6, dtype="<i2").tobytes() + b"xyz"
+    parsed = files.parse(
+        sealed(
+            {
+                "a": {"dtype": "I16", "shape": [2, 3], "data_offsets": [0, 12]},
+                "b": {"dtype": "U8", "shape": [3], "data_offsets": [12, 15]},
+            },
+            payload,
+        ),
+        "it",
+    )
+    assert bytes(parsed.tensors["a"].data) == payload[:12]
+    assert parsed.tensors["a"].shape == (2, 3)
+    assert bytes(parsed.tensors["b"].data) == b"xyz"
+
+
+HUGE = 2**47
+BAD_HEADERS = [
+    ({"a": 3}, "not described"),
+    ({"a": {"dtype": "U8", "shape": [1]}}, "not described"),
+    ({"a": {"dtype": "F8", "shape": [1], "data_offsets": [0, 1]}}, "unknown dtype"),
+    ({"a": {"dtype": ["U8"], "shape": [1], "data_offsets": [0, 1]}}, "unknown dtype"),
+    ({"a": {"dtype": "U8", "shape": [-1], "data_offsets": [0, 1]}}, "no sizes"),
+    ({"a": {"dtype": "U8", "shape": [True], "data_offsets": [0, 1]}}, "no sizes"),
+    ({"a": {"dtype": "U8", "shape": 1, "data_offsets": [0, 1]}}, "no sizes"),
+    ({"a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 1]}}, "should lie at"),
+    ({"a": {"dtype": "U8", "shape": [1], "data_offsets": [1, 2]}}, "should lie at"),
+    ({"a": {"dtype": "U8", "shape": [HUGE, HUGE, HUGE], "data_offsets": [0, 1]}}, "should lie at"),
+    ({"a": {"dtype": "U8", "shape": [HUGE], "data_offsets": [0, HUGE]}}, "truncated"),
+    ({}, "trailing"),
+    ({"__metadata__": {"sha256": 3}}, "no metadata"),
+    ({"__metadata__": []}, "no metadata"),
+]
+
+
+@pytest.mark.parametrize(("header", "message"), BAD_HEADERS)
+def test_a_header_that_lies_is_refused_before_anything_is_allocated(header, message):
+    text = json.dumps({"__metadata__": {"sha256": files.UNSEALED}, **header}, separators=(",", ":")).encode()
+    with pytest.raises(FileFormatError, match=message):
+        files.parse(len(text).to_bytes(8, "little") + text + b"x", "it")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "truncated"),
+        (b"1234567", "truncated"),
+        (b"\xff" * 16, "no file of this program"),
+        ((9).to_bytes(8, "little") + b"{}", "truncated"),
+        ((2).to_bytes(8, "little") + b"[]", "no JSON object"),
+        ((2).to_bytes(8, "little") + b"\xff\xff", "no JSON"),
+        ((2).to_bytes(8, "little") + b"{}", "no metadata"),
+        ((60_000).to_bytes(8, "little") + b"[" * 60_000, "no JSON"),
+        ((22).to_bytes(8, "little") + b'{"__metadata__":{   }}', "no checksum"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(data, message):
+    with pytest.raises(FileFormatError, match=message):
+        files.parse(data, "it")
+
+
+def test_every_flipped_bit_is_seen():
+    data = sealed({"a": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}}, b"spik")
+    files.parse(data, "it")
+    for at in range(len(data)):
+        for bit in range(8):
+            altered = bytearray(data)
+            altered[at] ^= 1 << bit
+            with pytest.raises(FileFormatError):
+                files.parse(bytes(altered), "it")

@@ -1,0 +1,311 @@
+"""Training: what it leaves on disk, that it can be killed and resumed bit for bit, and that it learns."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bstdg import checkpoint, datasets, packed, runtime
+from bstdg.config import Recipe, from_dict, load_recipe
+from bstdg.datasets import Dataset
+from bstdg.errors import FileFormatError, InputError, TrainingError
+from bstdg.train import train
+
+ROOT = Path(__file__).parents[1]
+
+
+def recipe(**train_fields) -> Recipe:
+    return from_dict(
+        Recipe,
+        {
+            "data": {"limit": 300, "validation": 0.2},
+            "network": {"hidden": [24]},
+            "rule": {"width": 8},
+            "train": {"epochs": 3, "batch": 64, "shift": 1, "jitter": 1, "spike_dropout": 0.1, **train_fields},
+        },
+    )
+
+
+def final_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(folder / checkpoint.NAME).tensors
+
+
+def assert_same_run(a: Path, b: Path) -> None:
+    one, two = final_tensors(a), final_tensors(b)
+    assert one.keys() == two.keys()
+    for name in one:
+        assert torch.equal(one[name], two[name]), name
+    for x, y in zip(packed.load(a / "model.bstdg").layers, packed.load(b / "model.bstdg").layers, strict=True):
+        np.testing.assert_array_equal(x.signs, y.signs)
+        np.testing.assert_array_equal(x.thresholds, y.thresholds)
+
+
+def test_a_run_leaves_model_checkpoint_log_and_report(tmp_path):
+    report = train(recipe(), tmp_path / "run", seed=3)
+    assert json.loads((tmp_path / "run" / "report.json").read_text()) == report
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    for row in rows:
+        assert 0 <= row["flip_ratio"] <= 1
+        assert len(row["silent_share"]) == len(row["firing_share"]) == 1
+        assert row["samples_per_second"] > 0
+    assert rows[-1]["flip_ratio"] < rows[0]["flip_ratio"]  # the cosine comes to rest
+    # The model on disk gives the figures of the report, with either engine.
+    test = datasets.load("digits", "test")
+    for engine in ("oracle", "dense"):
+        model = runtime.load(tmp_path / "run" / "model.bstdg", engine)
+        assert {**model.evaluate(test.images, test.labels), "engine": "oracle"} == report["test"]
+    assert model.packed.trained["test"] == report["test"]
+    assert model.packed.trained["seed"] == 3
+    highest, kept = 0.0, rows[0]
+    for row in rows:  # the latest within one standard error of the highest so far
+        highest = max(highest, row["accuracy"])
+        if row["accuracy"] >= highest - math.sqrt(highest * (1 - highest) / row["samples"]):
+            kept = row
+    assert report["best_epoch"] == kept["epoch"]
+    assert report["validation"]["accuracy"] == kept["accuracy"]
+
+
+def test_seed_decides_everything(tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(recipe(), tmp_path / name, seed=seed)
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    weights = [final_tensors(tmp_path / name)["network.layers.0.weight"] for name in "ac"]
+    assert not torch.equal(*weights)
+
+
+def test_test_set_is_read_once_and_last(tmp_path):
+    read = []
+
+    def load(name, split):
+        read.append((split, (tmp_path / checkpoint.NAME).exists()))
+        return datasets.load(name, split)
+
+    train(recipe(), tmp_path, load=load)
+    assert read == [("train", False), ("test", True)]
+
+
+def test_stopped_between_epochs_and_resumed_is_the_same_run(tmp_path):
+    train(recipe(epochs=4), tmp_path / "whole", seed=1)
+
+    class Stop(Exception):
+        pass
+
+    saved = checkpoint.save
+
+    def stop_after_two(folder, state):
+        saved(folder, state)
+        if state.state["epoch"] == 2:
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", stop_after_two)
+        with pytest.raises(Stop):
+            train(recipe(epochs=4), tmp_path / "cut", seed=1)
+    with (tmp_path / "cut" / "log.jsonl").open("a") as log:
+        log.write('{"epoch": 3, "of": "a run that was killed before its checkpoint"}\n')
+    train(recipe(epochs=4), tmp_path / "cut", seed=1, resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    rows = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert "loss" in rows[2]
+
+
+def test_killed_at_any_moment_and_resumed_is_the_same_run(tmp_path):
+    """SIGKILL again and again, at moments that do not depend on what the program does."""
+    options = ["limit=300", "hidden=[24]", "epochs=12", "shift=1", "spike_dropout=0.1"]
+    command = [sys.executable, "-m", "bstdg", "train", str(ROOT / "recipes" / "digits.toml"), "--resume"]
+    command += [word for option in options for word in ("--set", option)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(out: str):
+        return subprocess.Popen(
+            [*command, "--out", str(tmp_path / out)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    assert start("whole").wait() == 0
+    kills = 0
+    for milliseconds in (30, 110, 65):
+        process = start("killed")
+        seen = _epochs(tmp_path / "killed")
+        while process.poll() is None and _epochs(tmp_path / "killed") == seen:
+            time.sleep(0.002)
+        time.sleep(milliseconds / 1000)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 1
+    assert start("killed").wait() == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+def _epochs(folder: Path) -> int:
+    log = folder / "log.jsonl"
+    return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
+def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_still_works(tmp_path):
+    train(recipe(), tmp_path / "run")
+    path = tmp_path / "run" / checkpoint.NAME
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7])
+    with pytest.raises(FileFormatError, match=r"checkpoint\.safetensors is truncated.*checkpoint\.previous"):
+        train(recipe(), tmp_path / "run", resume=True)
+    altered = bytearray(whole)
+    altered[len(whole) // 2] ^= 4
+    path.write_bytes(altered)
+    with pytest.raises(FileFormatError, match=r"checkpoint\.safetensors was altered"):
+        train(recipe(), tmp_path / "run", resume=True)
+    assert path.read_bytes() == altered  # refusing loses nothing
+    before = checkpoint.load(path.with_name(checkpoint.PREVIOUS))
+    assert before.state["epoch"] == 2
+    path.with_name(checkpoint.PREVIOUS).replace(path)
+    train(recipe(), tmp_path / "again")
+    train(recipe(), tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", tmp_path / "again")
+
+
+def test_a_full_disk_while_saving_keeps_both_checkpoints(tmp_path, monkeypatch):
+    train(recipe(epochs=2), tmp_path)
+    kept = {name: (tmp_path / name).read_bytes() for name in (checkpoint.NAME, checkpoint.PREVIOUS)}
+    saved = checkpoint.load(tmp_path / checkpoint.NAME)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save(tmp_path, saved)
+    assert {name: (tmp_path / name).read_bytes() for name in kept} == kept
+    assert not list(tmp_path.glob(".*tmp"))
+
+
+def test_resuming_with_another_recipe_or_seed_is_refused(tmp_path):
+    train(recipe(), tmp_path)
+    with pytest.raises(InputError, match=r"recipe\.train\.batch was 64, now 32"):
+        train(recipe(batch=32), tmp_path, resume=True)
+    with pytest.raises(InputError, match="seed was 0, now 1"):
+        train(recipe(), tmp_path, seed=1, resume=True)
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten_by_accident(tmp_path):
+    train(recipe(epochs=1), tmp_path)
+    before = (tmp_path / "model.bstdg").read_bytes()
+    with pytest.raises(InputError, match="--resume"):
+        train(recipe(epochs=2), tmp_path)
+    assert (tmp_path / "model.bstdg").read_bytes() == before
+    assert train(recipe(epochs=2), tmp_path, overwrite=True)["epochs"] == 2
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        train(recipe(), tmp_path / "file")
+
+
+def test_early_stopping(tmp_path):
+    report = train(recipe(epochs=50, patience=2, weight_rate=0.0, threshold_rate=0.0), tmp_path)
+    assert report["epochs"] == 3  # nothing moves: the first is the best, and two more do not better it
+
+
+def test_a_loss_that_is_no_number_ends_training(tmp_path, monkeypatch):
+    from bstdg.loss import Loss
+
+    monkeypatch.setattr(Loss, "forward", lambda self, *_: (self.log_scale * float("nan")).sum())
+    with pytest.raises(TrainingError, match="lower train"):
+        train(recipe(), tmp_path)
+
+
+def small_set(count: int, classes: int = 2, split: datasets.Split = "train") -> Dataset:
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % classes
+    images = (rng.integers(0, 60, (count, 4, 4)) + 180 * labels[:, None, None]).astype(np.uint8)
+    return Dataset("mine", split, images, labels, 255, tuple(f"c{i}" for i in range(classes)))
+
+
+def mine(count: int):
+    return lambda name, split: small_set(count, split=split)
+
+
+@pytest.mark.filterwarnings("ignore::bstdg.health.NetworkHealthWarning")  # sixteen pixels are few
+@pytest.mark.parametrize("num_steps", [1, 2, 254])
+@pytest.mark.parametrize("hidden", [[], [1], [3, 1, 2]])
+def test_corners_of_structure(tmp_path, num_steps, hidden):
+    values = recipe(epochs=1, shift=0)
+    values = dataclasses.replace(
+        values, network=dataclasses.replace(values.network, hidden=tuple(hidden), num_steps=num_steps)
+    )
+    report = train(values, tmp_path, load=mine(40))
+    assert report["widths"] == [16, *hidden, 2]
+    assert report["test"]["num_steps"] == num_steps
+
+
+def test_one_image_cannot_be_split(tmp_path):
+    with pytest.raises(InputError, match="1 training samples cannot be split"):
+        train(recipe(), tmp_path, load=mine(1))
+    assert not (tmp_path / "model.bstdg").exists()
+
+
+@pytest.mark.parametrize("mode", ["neuron", "layer", "fixed"])
+def test_threshold_modes(tmp_path, mode):
+    values = recipe()
+    values = dataclasses.replace(values, network=dataclasses.replace(values.network, threshold_mode=mode))
+    train(values, tmp_path / "run")
+    first, last = (checkpoint.load(tmp_path / "run" / n) for n in (checkpoint.PREVIOUS, checkpoint.NAME))
+    thresholds = [c.tensors["network.layers.0.threshold"] for c in (first, last)]
+    assert thresholds[0].shape == ((1,) if mode == "layer" else (24,))
+    assert torch.equal(*thresholds) == (mode == "fixed")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss": {"name": "relative_target", "gamma": 2}},
+        {"rule": {"kernel": "exponential", "tau": 2.0, "width": 8.0}},
+        {"loss": {"silent_remainder": True}},
+    ],
+)
+def test_every_loss_and_kernel_learns(tmp_path, change):
+    values = from_dict(Recipe, {"network": {"hidden": [64]}, "train": {"epochs": 6, "batch": 32}, **change})
+    report = train(values, tmp_path)
+    assert report["test"]["accuracy"] > 0.6  # chance is 0.1
+
+
+def test_tensorboard(tmp_path):
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is an optional extra"
+    )
+    train(recipe(epochs=2), tmp_path, tensorboard=True)
+    events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    written = [event.value for event in events.Scalars("accuracy")]
+    assert written == pytest.approx([row["accuracy"] for row in rows])
+    assert "silent_share/layer 0" in events.Tags()["scalars"]
+
+
+def test_digits_recipe_learns(tmp_path):
+    report = train(load_recipe(ROOT / "recipes" / "digits.toml", ["epochs=20", "hidden=[256]"]), tmp_path)
+    assert report["test"]["accuracy"] > 0.88
+    assert report["test"]["silent_rate"] < 0.05
+
+
+@pytest.mark.slow
+def test_mnist_learns_within_an_epoch(tmp_path):
+    if not os.environ.get("BSTDG_DATA"):
+        pytest.skip("BSTDG_DATA names no folder with MNIST")
+    values = load_recipe(ROOT / "recipes" / "mnist.toml", ["epochs=3", "hidden=[128]", "limit=12000"])
+    report = train(values, tmp_path)
+    assert report["test"]["accuracy"] > 0.85
+    assert report["model_bytes"] < 20_000
