@@ -120,6 +120,12 @@ def test_what_is_no_image_is_refused(shape):
         shift(images(2, 4, 4), shape, T, 1, 1.0, torch.Generator())
 
 
+@pytest.mark.parametrize(("shape", "pixels"), [((4, 5), 1), ((2, 4), 1), ((4, 4), -1)])
+def test_a_shift_of_another_shape_or_below_nothing_is_refused(shape, pixels):
+    with pytest.raises(InputError, match=f"a shift of {pixels} pixels of {shape[0]} x {shape[1]} images"):
+        shift(images(2, 4, 4), shape, T, pixels, 1.0, torch.Generator())
+
+
 # --- jitter ----------------------------------------------------------------------------------------------------------
 
 
@@ -147,3 +153,8 @@ def test_no_jitter_is_the_input_and_draws_nothing():
     before = generator.get_state()
     assert jitter(steps, T, 0, generator) is steps
     assert torch.equal(generator.get_state(), before)
+
+
+def test_a_jitter_below_nothing_is_refused():
+    with pytest.raises(InputError, match="jitter of -1 steps"):
+        jitter(images(3, 4, 4), T, -1, torch.Generator())

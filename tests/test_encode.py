@@ -245,8 +245,16 @@ def test_good_events_are_taken():
         ("channels", np.array([0.0, 1.0, 1.0]), "uint16"),
         ("steps", np.array([0, -1, 7]), "uint8"),
         ("steps", np.array([0.0, 0.5, 7.0]), "uint8"),
+        ("steps", np.array([7, 0, 7], np.uint8), "must rise by step, then channel"),
     ],
 )
 def test_events_refuse(field, value, message):
     with pytest.raises(InputError, match=message):
         Events(**(good_fields() | {field: value}))
+
+
+def test_events_of_one_step_rise_by_channel_and_only_within_a_sample():
+    offsets, steps = np.array([0, 2, 4]), np.array([3, 3, 0, 0], np.uint8)
+    Events(offsets, np.array([1, 1, 0, 2], np.uint16), steps, 4, 8)
+    with pytest.raises(InputError, match="must rise by step, then channel"):
+        Events(offsets, np.array([1, 1, 2, 0], np.uint16), steps, 4, 8)

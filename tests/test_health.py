@@ -108,11 +108,12 @@ def test_a_layer_may_fall_into_one_trouble_after_the_other():
     [
         HEALTHY,
         tally_of(),  # no hidden layer
+        Tally(T, [20, 2]),  # nothing looked at yet
         tally_of(steps(T, other=2, others=2)),  # 9 in 10 silent is the limit itself
         tally_of(steps(0, other=2, others=2)),  # 9 in 10 at step 0 as well
         tally_of(steps(1)),  # everything fires, but not at once
     ],
-    ids=["healthy", "no hidden layer", "silent at the limit", "saturated at the limit", "all at step 1"],
+    ids=["healthy", "no hidden layer", "no sample", "silent at the limit", "saturated at the limit", "all at step 1"],
 )
 def test_healthy_networks_are_left_alone(tally):
     assert warnings_of(HealthWatch(), tally) == []

@@ -93,6 +93,19 @@ def test_a_layer_of_nothing_is_refused(inputs, classes):
         Network(inputs, classes)
 
 
+@pytest.mark.parametrize("size", [2.0, "2", None])
+def test_a_size_that_is_no_whole_number_is_refused(size):
+    with pytest.raises(InputError, match="whole numbers"):
+        BinaryLinear(size, 3)
+    with pytest.raises(InputError, match="whole numbers"):
+        BinaryLinear(3, size)
+
+
+def test_an_unknown_threshold_mode_is_refused():
+    with pytest.raises(InputError, match=r"threshold_mode must be one of .* not 'layers'"):
+        BinaryLinear(3, 3, threshold_mode="layers")
+
+
 # --- what it reads ---------------------------------------------------------------------------------------------------
 
 

@@ -314,6 +314,14 @@ def test_dropout_is_drawn_from_its_own_generator():
     assert first.source.into(1, torch.eye(50)) is None
 
 
+def test_dropout_of_events_is_refused():
+    data = Events.from_steps(np.zeros((2, 5), np.uint8), 3)
+    with pytest.raises(InputError, match="at most one spike a channel"):
+        SpikeDropout(0.4, torch.Generator())(Spikes.of_input(data, 3))
+    nothing = Spikes.of_input(data, 3)
+    assert SpikeDropout(0.0, torch.Generator())(nothing) is nothing
+
+
 def test_no_dropout_changes_nothing():
     spikes = Spikes.of_input(torch.zeros(4, 5, dtype=torch.uint8), 3)
     generator = torch.Generator()

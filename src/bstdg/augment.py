@@ -22,13 +22,17 @@ def shift(
         generator: where the draws come from.
 
     Raises:
-        InputError: the input is no image, or the shift leaves nothing of it.
+        InputError: the input is no image of that shape, or the shift is negative or leaves nothing of it.
     """
     if pixels == 0:
         return steps
     if len(image_shape) != 2:
         raise InputError(f"shifts need images of rows and columns, not channels of shape {list(image_shape)}")
     rows, columns = image_shape
+    if pixels < 0 or steps.shape[1] != rows * columns:
+        raise InputError(
+            f"a shift of {pixels} pixels of {rows} x {columns} images, each of {steps.shape[1]} pixels, is not possible"
+        )
     if pixels >= min(rows, columns):
         raise InputError(f"a shift of {pixels} pixels moves a {rows} x {columns} image out of sight")
     batch = len(steps)
@@ -54,9 +58,14 @@ def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator
         num_steps: T.
         width: greatest move; 0 returns the input.
         generator: where the draws come from.
+
+    Raises:
+        InputError: the width is negative.
     """
     if width == 0:
         return steps
+    if width < 0:
+        raise InputError(f"a jitter of {width} steps is not possible; give 0 or more")
     move = torch.randint(-width, width + 1, steps.shape, generator=generator, dtype=torch.int16).to(steps.device)
     moved = (steps + move).clamp_(0, num_steps - 1).to(torch.uint8)
     return torch.where(steps < num_steps, moved, steps)

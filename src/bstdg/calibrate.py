@@ -17,8 +17,8 @@ def calibrate(layer: BinaryLinear, below: Spikes, share: float) -> None:
     """Set the thresholds of `layer` so that a neuron fires for about `share` of the samples in `below`.
 
     Each neuron gets the integer threshold whose firing share comes nearest, from its own greatest potentials; with
-    one threshold a layer it is the layer's share that counts. At least one sample always fires. A threshold c is
-    stored as c - 1/2, the middle of the values that are deployed as c.
+    one threshold a layer it is the layer's share that counts. Thresholds are at least 1, so that a neuron
+    which nothing excites waits. A threshold c is stored as c - 1/2, the middle of the values that are deployed as c.
     """
     peaks = peak_potentials(layer, below)  # (B, O)
     if layer.threshold_mode == "layer":

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import json
 import math
+import reprlib
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
@@ -30,11 +31,20 @@ def _require(holds: bool, message: str) -> None:
         raise InputError(message)
 
 
+def _short(value: Any) -> str:
+    """How a refused value is shown: a slip of a megabyte should not scroll the terminal."""
+    return _SHOWN.repr(value)
+
+
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = 60
+
+
 def _require_choice(value: str, choices: Any, name: str) -> None:
     known = get_args(choices)
     if value not in known:
         near = _suggest(value, known) if isinstance(value, str) else ""
-        raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}{near}")
+        raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, not {_short(value)}{near}")
 
 
 @dataclass(frozen=True)
@@ -226,7 +236,7 @@ def _suggest(key: str, known: Sequence[str], where: str = "") -> str:
 def _convert(kind: Any, value: Any, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
-            raise InputError(f"{name} is a section, not the value {value!r}")
+            raise InputError(f"{name} is a section, not the value {_short(value)}")
         return from_dict(kind, value, name)  # pyright: ignore[reportArgumentType]
     origin = get_origin(kind)
     if origin is Literal:
@@ -234,7 +244,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise InputError(f"{name} must be a list such as [600], not {value!r}")
+            raise InputError(f"{name} must be a list such as [600], not {_short(value)}")
         return tuple(_convert(get_args(kind)[0], item, f"{name}[{i}]") for i, item in enumerate(value))
     if origin in (Union, types.UnionType):
         return value
@@ -242,11 +252,9 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise InputError(
-                f"{name} must be a number that a float holds, not one of {len(str(value))} digits"
-            ) from None
+            raise InputError(f"{name} must be a number that a float holds") from None
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{name} must be {_KIND_NAMES[kind]}, not {value!r}")
+        raise InputError(f"{name} must be {_KIND_NAMES[kind]}, not {_short(value)}")
     if kind is float and math.isnan(value):  # a NaN would pass every range check
         raise InputError(f"{name} must be a number, not {value!r}")
     return value
@@ -266,7 +274,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the recipe {path}: {getattr(error, 'strerror', None) or error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOML that does not parse, or a number or nesting without end
         raise InputError(f"{path} is no valid TOML: {error}") from None
     for override in overrides:
         _override(values, override)
@@ -282,7 +290,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise InputError(f"--set takes section.field=value, not {override!r}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, or a number or nesting without end: the field's type refuses it
         value = text.strip()
     *sections, last = _full_key(key.strip()).split(".")
     for section in sections:

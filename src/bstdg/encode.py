@@ -133,6 +133,10 @@ class Events:
             raise InputError(f"channel {int(self.channels.max())} is outside 0 … {self.num_channels - 1}")
         if self.steps.size and int(self.steps.max()) >= self.num_steps:
             raise InputError(f"step {int(self.steps.max())} is outside 0 … {self.num_steps - 1}")
+        place = self.steps.astype(np.int64) * (MAX_CHANNELS + 1) + self.channels
+        falls = 1 + np.flatnonzero(place[1:] < place[:-1])
+        if not np.isin(falls, self.offsets).all():
+            raise InputError("events must rise by step, then channel, within each sample; bin_events sorts them")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -22,6 +22,8 @@ class HealthWatch:
 
     def look(self, tally: Tally) -> None:
         """Warn (`NetworkHealthWarning`) about hidden layers that went silent or fire everything at step 0."""
+        if not tally.counts["samples"]:
+            return  # nothing was looked at, so nothing is known
         for i, silent in enumerate(tally.silent_share()):
             if silent > SILENT_ABOVE:
                 self._warn(
@@ -36,7 +38,7 @@ class HealthWatch:
                     f"fires everything at step 0: {at_start:.0%} of its neurons, for the average sample; lower "
                     "network.initial_share or loss.latency_weight, or check that input is not all white",
                 )
-        output_silent = tally.counts["silent"] / max(1, tally.counts["samples"])
+        output_silent = tally.counts["silent"] / tally.counts["samples"]
         if output_silent > SILENT_ABOVE:
             self._warn(
                 len(tally.widths) - 1,

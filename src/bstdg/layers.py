@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +27,7 @@ class BinaryLinear(nn.Module):
         generator: source of the initial latent weights, uniform in ±0.3.
 
     Raises:
-        InputError: a size is not a positive integer.
+        InputError: a size is not a positive integer, or the mode is unknown.
 
     Shapes: input `Spikes` of `[batch, in_features]`; output `Spikes` of `[batch, out_features]`.
 
@@ -47,8 +49,13 @@ class BinaryLinear(nn.Module):
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        if min(in_features, out_features) < 1:
-            raise InputError(f"a layer needs at least 1 channel and 1 neuron, not {in_features} and {out_features}")
+        sizes = (in_features, out_features)
+        if not all(isinstance(size, int) and size >= 1 for size in sizes):
+            raise InputError(
+                f"a layer has at least 1 channel and 1 neuron, whole numbers, not {sizes[0]} and {sizes[1]}"
+            )
+        if threshold_mode not in get_args(ThresholdMode):
+            raise InputError(f"threshold_mode must be one of {get_args(ThresholdMode)}, not {threshold_mode!r}")
         self.in_features, self.out_features = in_features, out_features
         self.rule = rule or RuleConfig()
         self.threshold_mode = threshold_mode
@@ -84,7 +91,7 @@ class SpikeDropout:
         generator: where the draws come from; its state is part of a checkpoint.
 
     Raises:
-        InputError: `p` is out of range.
+        InputError: `p` is out of range, or what is called with it are events.
     """
 
     def __init__(self, p: float, generator: torch.Generator):
@@ -93,8 +100,10 @@ class SpikeDropout:
         self.p, self.generator = p, generator
 
     def __call__(self, spikes: Spikes) -> Spikes:
-        if self.p == 0.0 or spikes.steps is None:
+        if self.p == 0.0:
             return spikes
+        if spikes.steps is None:
+            raise InputError("spike dropout is for at most one spike a channel; thin out events before they are read")
         drop = torch.rand(spikes.steps.shape, generator=self.generator).to(spikes.steps.device) < self.p
         steps = spikes.steps.masked_fill(drop, spikes.num_steps)
         fired = None if spikes.fired is None else spikes.fired.masked_fill(drop, 0.0)
