@@ -180,19 +180,46 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_still_works(
     assert_same_run(tmp_path / "run", tmp_path / "again")
 
 
-def test_a_full_disk_while_saving_keeps_both_checkpoints(tmp_path, monkeypatch):
-    train(recipe(epochs=2), tmp_path)
-    kept = {name: (tmp_path / name).read_bytes() for name in (checkpoint.NAME, checkpoint.PREVIOUS)}
-    saved = checkpoint.load(tmp_path / checkpoint.NAME)
+def test_a_full_disk_while_saving_keeps_both_checkpoints(tmp_path):
+    """The limit on a file's size that the system sets stands for the full disk: writing ends halfway."""
+    values = ["--set", "limit=300", "--set", "hidden=[24]", "--set", "epochs=3"]
+    train_it = [sys.executable, "-m", "bstdg", "train", "digits", "--out", str(tmp_path / "full"), "--resume", *values]
+    saved = checkpoint.save
 
-    def full(_):
-        raise OSError(28, "No space left on device")
+    def stop_after_two(folder, state):
+        saved(folder, state)
+        if state.state["epoch"] == 2:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        checkpoint.save(tmp_path, saved)
-    assert {name: (tmp_path / name).read_bytes() for name in kept} == kept
-    assert not list(tmp_path.glob(".*tmp"))
+    whole = load_recipe(ROOT / "recipes" / "digits.toml", values[1::2])
+    train(whole, tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", stop_after_two)
+        with pytest.raises(KeyboardInterrupt):
+            train(whole, tmp_path / "full")
+    kept = {name: (tmp_path / "full" / name).read_bytes() for name in (checkpoint.NAME, checkpoint.PREVIOUS)}
+    limit = len(kept[checkpoint.NAME]) // 2 // 1024
+    limited = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *train_it]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(limited, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert {name: (tmp_path / "full" / name).read_bytes() for name in kept} == kept
+    assert not list((tmp_path / "full").glob(".*"))
+    subprocess.run(train_it, capture_output=True, check=True, env=environment)
+    assert_same_run(tmp_path / "whole", tmp_path / "full")
+
+
+def test_what_a_killed_run_left_half_written_is_cleared_away(tmp_path):
+    tmp_path.joinpath("run").mkdir()
+    left = [f"{checkpoint.NAME}.next", f".{checkpoint.NAME}.next.0123abcd.tmp", ".model.bstdg.89abcdef.tmp"]
+    for name in (*left, ".mine.tmp", "notes.next"):
+        (tmp_path / "run" / name).write_bytes(b"half")
+    train(recipe(epochs=1), tmp_path / "run")
+    there = {path.name for path in (tmp_path / "run").iterdir()}
+    assert not there & set(left)
+    assert {".mine.tmp", "notes.next"} <= there
 
 
 def test_resuming_with_another_recipe_or_seed_is_refused(tmp_path):

@@ -21,6 +21,7 @@ FORMAT = "bstdg-checkpoint"
 VERSION = 1
 NAME = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
+STAGED = f"{NAME}.next"  # written whole, and about to take the name
 
 
 class Checkpoint(NamedTuple):
@@ -46,7 +47,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         "state": json.dumps(checkpoint.state, sort_keys=True),
     }
     data = files.seal(to_bytes(tensors, metadata))
-    staged = folder / f"{NAME}.next"
+    staged = folder / STAGED
     files.write_atomic(staged, data)  # a full disk ends here, with both older files untouched
     files.keep_previous(folder / NAME, folder / PREVIOUS)
     staged.replace(folder / NAME)

@@ -32,6 +32,7 @@ from bstdg.progress import Live, Progress, Quiet
 from bstdg.report import about_machine, epoch_writer
 
 MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
+RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, MODEL, LOG, REPORT)
 EVALUATION_BATCH = 1000
 
 Loader = Callable[[str, datasets.Split], Dataset]
@@ -280,13 +281,16 @@ class TrainingRun:
 def _prepare(out: Path, resume: bool, overwrite: bool) -> Path:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out names a folder")
-    held = [name for name in (checkpoint.NAME, checkpoint.PREVIOUS, MODEL, LOG, REPORT) if (out / name).exists()]
+    held = [name for name in RUN_FILES if (out / name).exists()]
     if held and overwrite:
         for name in held:
             (out / name).unlink()
     elif held and not resume:
         raise InputError(f"{out} holds a run ({held[0]}): add --resume to go on, --overwrite to start anew")
     out.mkdir(parents=True, exist_ok=True)
+    for name in (checkpoint.STAGED, *(f".{kept}.*.tmp" for kept in (*RUN_FILES, checkpoint.STAGED))):
+        for leftover in out.glob(name):  # half-written when an earlier run was killed
+            leftover.unlink(missing_ok=True)
     return out
 
 
