@@ -4,22 +4,30 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
+DEVELOP = $(VENV)/.ready-to-develop
+INSTALL = PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SOURCES = pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 
 .PHONY: setup demo test lint format bench docs native-test clean
 .DEFAULT_GOAL := demo
 
-setup: $(READY)
+setup: $(DEVELOP)
 
-# The pins apply to the build's own environment too. Editable: Python sources are used where they lie.
-$(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "bstdg needs Python 3.11 or later; name one with: make PYTHON=python3.12"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --editable '.[dev]'
-	touch $(READY)
+	$(PYTHON) -m venv $(VENV)
 
-demo: setup
+# The pins apply to the build's own environment too. Editable: Python sources are used where they lie.
+$(READY): $(SOURCES) | $(BIN)/python
+	$(INSTALL) --editable .
+	touch $@
+
+$(DEVELOP): $(SOURCES) | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	touch $(READY) $@
+
+demo: $(READY)
 	$(BIN)/bstdg train digits --out runs/demo --overwrite
 	$(BIN)/bstdg raster runs/demo/model.bstdg --out runs/demo/decision.svg
 	@echo "Look at runs/demo/decision.svg, or ask:  $(BIN)/bstdg info runs/demo/model.bstdg"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from bstdg import checkpoint, datasets, packed, runtime
 from bstdg.config import Recipe, from_dict, load_recipe
 from bstdg.datasets import Dataset
 from bstdg.errors import FileFormatError, InputError, TrainingError
-from bstdg.train import train
+from bstdg.train import standard_error, train
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,7 +70,7 @@ def test_a_run_leaves_model_checkpoint_log_and_report(tmp_path):
     highest, kept = 0.0, rows[0]
     for row in rows:  # the latest within one standard error of the highest so far
         highest = max(highest, row["accuracy"])
-        if row["accuracy"] >= highest - math.sqrt(highest * (1 - highest) / row["samples"]):
+        if row["accuracy"] >= highest - standard_error(highest, row["samples"]):
             kept = row
     assert report["best_epoch"] == kept["epoch"]
     assert report["validation"]["accuracy"] == kept["accuracy"]

@@ -213,10 +213,8 @@ class TrainingRun:
         accuracy = figures["accuracy"]
         risen = accuracy > self.best["highest"]
         self.stale = 0 if risen else self.stale + 1
-        highest = max(accuracy, self.best["highest"])
-        standard_error = math.sqrt(highest * (1.0 - highest) / figures["samples"])
-        self.best["highest"] = highest
-        if accuracy >= highest - standard_error:
+        self.best["highest"] = highest = max(accuracy, self.best["highest"])
+        if accuracy >= highest - standard_error(highest, figures["samples"]):
             self.best |= {"epoch": self.epoch, "figures": figures}
             self.best_tensors = {k: t.detach().cpu().clone() for k, t in self.network.state_dict().items()}
 
@@ -292,6 +290,18 @@ def _prepare(out: Path, resume: bool, overwrite: bool) -> Path:
         for leftover in out.glob(name):  # half-written when an earlier run was killed
             leftover.unlink(missing_ok=True)
     return out
+
+
+def standard_error(share: float, samples: int) -> float:
+    """How far a share counted over `samples` is likely off, with two hits and two misses added (Agresti and Coull).
+
+    Without those a perfect score of a few samples would count as certain.
+
+    >>> round(standard_error(0.99, 144), 4), round(standard_error(1.0, 144), 4)
+    (0.0124, 0.0095)
+    """
+    likely = (share * samples + 2) / (samples + 4)
+    return math.sqrt(likely * (1.0 - likely) / (samples + 4))
 
 
 def _device(name: str) -> torch.device:
