@@ -1,35 +1,39 @@
-"""The command line: train, eval, predict, info, raster.
-
-Exit status: 0 success, 2 bad usage or input, 1 failure, 130 interrupted. Results go to standard output, everything
-said about them to standard error.
-"""
+"""The command line: train, eval, predict, info, raster. How it speaks and ends is in `bstdg.console`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bstdg.errors import BstdgError, FileFormatError, InputError
+from bstdg.console import BAD_INPUT, INTERRUPTED, Command, Commands, complain, show_table
+from bstdg.errors import InputError
 
 if TYPE_CHECKING:
     from bstdg.runtime import Model
 
+
+def shipped_recipes() -> dict[str, Path]:
+    """Recipes that come with the package: beside it when installed, at the root of a source tree."""
+    here = Path(__file__).resolve()
+    folders = (here.parent / "recipes", here.parents[2] / "recipes")
+    return {path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}
+
+
 app = typer.Typer(
     name="bstdg",
+    cls=Commands,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Binarized spiking networks in which every neuron fires at most once: train, judge and use them.",
-    epilog="Start with **bstdg train**: it learns scikit-learn's handwritten digits in seconds.",
+    epilog="Start with  bstdg train : it learns scikit-learn's handwritten digits in seconds.",
 )
 
 ModelFile = Annotated[
@@ -49,7 +53,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from bstdg import __version__
 
-        typer.echo(f"bstdg {__version__}")
+        print(f"bstdg {__version__}")
         raise typer.Exit
 
 
@@ -62,19 +66,22 @@ def main(
 
 
 @app.command(
-    epilog="""**Examples**
-
-bstdg train                                   the digits recipe, into runs/digits-seed0
-
-bstdg train mnist --seed 1 --out runs/mine    a recipe by its name
-
-bstdg train my.toml --set epochs=5 --set network.hidden=[300,300]
-
-bstdg train mnist --out runs/mine --resume    go on after an interruption"""
+    cls=Command,
+    epilog="""
+Examples:
+  bstdg train                                   the digits recipe, into runs/digits-seed0
+  bstdg train mnist --seed 1 --out runs/mine    a recipe by its name
+  bstdg train my.toml --set epochs=5 --set network.hidden=[300,300]
+  bstdg train mnist --out runs/mine --resume    go on after an interruption
+""",
 )
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe that comes with bstdg.")
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help=f"A TOML file, or a recipe that comes with bstdg: {', '.join(sorted(shipped_recipes()))}.",
+        ),
     ] = "digits",
     seed: Annotated[int, typer.Option(min=0, help="Decides weights, validation split and every random draw.")] = 0,
     out: Annotated[
@@ -94,51 +101,51 @@ def train(
 ) -> None:
     """Train a network and leave it on disk, ready to use.
 
-    The folder gets **model.bstdg** (the network, one bit a weight), **checkpoint.safetensors** (to go on from),
-    **log.jsonl** (a line an epoch) and **report.json** (figures on the test set, read once, at the end).
+    The folder gets model.bstdg (the network, one bit a weight), checkpoint.safetensors (to go on from), log.jsonl (a
+    line an epoch) and report.json (figures on the test set, read once, at the end).
     """
-    with _errors():
-        from bstdg.config import load_recipe
+    from bstdg.config import load_recipe
 
-        path = _recipe_file(recipe)
-        values = load_recipe(path, override or ())
-        folder = out or Path("runs") / f"{path.stem}-seed{seed}"
-        from bstdg.train import train as run
+    path = _recipe_file(recipe)
+    values = load_recipe(path, override or ())
+    folder = out or Path("runs") / f"{path.stem}-seed{seed}"
+    from bstdg.train import train as run
 
-        with _resume_hint(folder):
-            report = run(
-                values,
-                folder,
-                seed=seed,
-                data_dir=data_dir,
-                device=device,
-                resume=resume,
-                overwrite=overwrite,
-                show_progress=True,
-                tensorboard=tensorboard,
-            )
-        if as_json:
-            typer.echo(json.dumps(report))
-            return
-        from bstdg import show
-
-        structure = "-".join(map(str, report["widths"]))
-        _print(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
-        _print(
-            f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
-            f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
-            f"{report['training_engine']} on {report['machine']['device']}\n"
-            f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes"
+    with _resume_hint(folder):
+        report = run(
+            values,
+            folder,
+            seed=seed,
+            data_dir=data_dir,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            show_progress=True,
+            tensorboard=tensorboard,
         )
+    if as_json:
+        print(json.dumps(report))
+        return
+    from bstdg import show
+
+    structure = "-".join(map(str, report["widths"]))
+    show_table(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
+    show_table(
+        f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
+        f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
+        f"{report['training_engine']} on {report['machine']['device']}\n"
+        f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes"
+    )
 
 
 @app.command(
     "eval",
-    epilog="""**Examples**
-
-bstdg eval runs/digits-seed0/model.bstdg
-
-bstdg eval model.bstdg --data mnist --data-dir ~/data --json""",
+    cls=Command,
+    epilog="""
+Examples:
+  bstdg eval runs/digits-seed0/model.bstdg
+  bstdg eval model.bstdg --data mnist --data-dir ~/data --json
+""",
 )
 def evaluate(
     model: ModelFile,
@@ -151,36 +158,38 @@ def evaluate(
     engine: EngineName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model on a data set: accuracy, ties, silence, decision step, spikes and operations, together."""
-    with _errors():
-        from bstdg import datasets, runtime
+    """Judge a model on a data set, all figures together.
 
-        loaded = runtime.load(model, engine)
-        name = data or loaded.packed.trained.get("data")
-        if name is None:
-            raise InputError(f"{model} does not say what it was trained on: name a data set with --data")
-        if split not in ("test", "train"):
-            raise InputError(f"--split is test or train, not {split!r}")
-        samples = datasets.load(name, split, data_dir, progress=True)
-        if samples.white != loaded.packed.white:
-            raise InputError(f"{name} has white {samples.white}, the model reads 0 … {loaded.packed.white}")
-        row = loaded.evaluate(samples.images, samples.labels)
-        if as_json:
-            typer.echo(json.dumps({"model": str(model), "data": name, "split": split, **row}))
-            return
-        from bstdg import show
+    Accuracy, ties, silence, decision step, spikes and synaptic operations.
+    """
+    from bstdg import datasets, runtime
 
-        _print(show.figures(f"{model} on {name} ({split})", row))
+    loaded = runtime.load(model, engine)
+    name = data or loaded.packed.trained.get("data")
+    if name is None:
+        raise InputError(f"{model} does not say what it was trained on: name a data set with --data")
+    if split not in ("test", "train"):
+        raise InputError(f"--split is test or train, not {split!r}")
+    samples = datasets.load(name, split, data_dir, progress=True)
+    if samples.white != loaded.packed.white:
+        raise InputError(f"{name} has white {samples.white}, the model reads 0 … {loaded.packed.white}")
+    row = loaded.evaluate(samples.images, samples.labels)
+    if as_json:
+        print(json.dumps({"model": str(model), "data": name, "split": split, **row}))
+        return
+    from bstdg import show
+
+    show_table(show.figures(f"{model} on {name} ({split})", row))
 
 
 @app.command(
-    epilog="""**Examples**
-
-bstdg predict model.bstdg seven.png eight.jpg
-
-ls drawings/*.png | bstdg predict model.bstdg --json
-
-bstdg predict model.bstdg photo.jpg --resize --invert     dark ink on white paper"""
+    cls=Command,
+    epilog="""
+Examples:
+  bstdg predict model.bstdg seven.png eight.jpg
+  ls drawings/*.png | bstdg predict model.bstdg --json
+  bstdg predict model.bstdg photo.jpg --resize --invert     dark ink on white paper
+""",
 )
 def predict(
     model: ModelFile,
@@ -195,46 +204,44 @@ def predict(
     engine: EngineName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Decide images: the class, the step of the decision, and the spikes it took."""
-    with _errors():
-        from bstdg import images, runtime
+    """Decide images: class, step and spikes."""
+    from bstdg import images, runtime
 
-        loaded = runtime.load(model, engine)
-        failed = False
-        if not as_json:
-            typer.echo(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
-        for path in _paths(files):
-            try:
-                pixels = images.read(path, loaded.packed, resize=resize, invert=invert)
-                rows = list(_decisions(loaded, pixels, str(path)))
-            except InputError as error:
-                failed = True
-                _complain(str(error) if str(path) in str(error) else f"{path}: {error}")
-                continue
-            for row in rows:
-                typer.echo(json.dumps(row) if as_json else _line(row))
-        if failed:
-            raise typer.Exit(2)
+    loaded = runtime.load(model, engine)
+    failed = False
+    if not as_json:
+        print(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
+    for path in _paths(files):
+        try:
+            pixels = images.read(path, loaded.packed, resize=resize, invert=invert)
+            rows = list(_decisions(loaded, pixels, str(path)))
+        except InputError as error:
+            failed = True
+            complain(str(error) if str(path) in str(error) else f"{path}: {error}")
+            continue
+        for row in rows:
+            print(json.dumps(row) if as_json else _line(row))
+    if failed:
+        raise typer.Exit(BAD_INPUT)
 
 
-@app.command(epilog="**Example**\n\nbstdg info runs/digits-seed0/model.bstdg")
+@app.command(cls=Command, epilog="\nExample:\n  bstdg info runs/digits-seed0/model.bstdg")
 def info(model: ModelFile, as_json: AsJson = False) -> None:
-    """Describe a model file: structure, bits, thresholds, steps, origin and figures."""
-    with _errors():
-        from bstdg import engine, packed, show
+    """Describe a model file: structure, origin and figures."""
+    from bstdg import engine, packed, show
 
-        described = packed.load(model)
-        size, default = model.stat().st_size, engine.default_inference()
-        if as_json:
-            typer.echo(json.dumps(show.as_dict(described, size, default)))
-            return
-        _print(show.model(described, str(model), size, default))
-        for part in ("validation", "test"):
-            if part in described.trained:
-                _print(show.figures(f"figures on the {part} part", described.trained[part]))
+    described = packed.load(model)
+    size, default = model.stat().st_size, engine.default_inference()
+    if as_json:
+        print(json.dumps(show.as_dict(described, size, default)))
+        return
+    show_table(show.model(described, str(model), size, default))
+    for part in ("validation", "test"):
+        if part in described.trained:
+            show_table(show.figures(f"figures on the {part} part", described.trained[part]))
 
 
-@app.command(epilog="**Example**\n\nbstdg raster runs/digits-seed0/model.bstdg --sample 3 --out three.svg")
+@app.command(cls=Command, epilog="\nExample:\n  bstdg raster runs/digits-seed0/model.bstdg --sample 3 --out three.svg")
 def raster(
     model: ModelFile,
     out: Annotated[Path, typer.Option(help="Figure to write; the ending tells its kind (svg, png, pdf).")] = Path(
@@ -244,23 +251,35 @@ def raster(
     file: Annotated[Path | None, typer.Option("--file", help="An image file instead of a test image.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Draw one decision: input, hidden and output spikes over steps."""
-    with _errors():
-        from bstdg import datasets, images, plot, runtime
+    """Draw a decision: input, hidden and output spikes."""
+    from bstdg import datasets, images, plot, runtime
 
-        loaded = runtime.load(model)
-        label = None
-        if file is not None:
-            pixels = images.read(file, loaded.packed)[0]
-        else:
-            if "data" not in loaded.packed.trained:
-                raise InputError(f"{model} does not say what it was trained on: give an image with --file")
-            tests = datasets.load(loaded.packed.trained["data"], "test", data_dir, progress=True)
-            if sample >= len(tests):
-                raise InputError(f"--sample must be below {len(tests)}, not {sample}")
-            pixels, label = tests.images[sample], tests.classes[tests.labels[sample]]
-        plot.save_decision(loaded, pixels, out, label)
-        typer.echo(str(out))
+    loaded = runtime.load(model)
+    label = None
+    if file is not None:
+        pixels = images.read(file, loaded.packed)[0]
+    else:
+        if "data" not in loaded.packed.trained:
+            raise InputError(f"{model} does not say what it was trained on: give an image with --file")
+        tests = datasets.load(loaded.packed.trained["data"], "test", data_dir, progress=True)
+        if sample >= len(tests):
+            raise InputError(f"--sample must be below {len(tests)}, not {sample}")
+        pixels, label = tests.images[sample], tests.classes[tests.labels[sample]]
+    plot.save_decision(loaded, pixels, out, label)
+    print(str(out))
+
+
+@contextlib.contextmanager
+def _resume_hint(folder: Path) -> Iterator[None]:
+    """Who stops a training is told how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from bstdg.checkpoint import NAME
+
+        kept = (folder / NAME).exists()
+        complain(f"stopped; to go on, repeat the command with --out {folder} --resume" if kept else "stopped")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _recipe_file(name: str) -> Path:
@@ -272,13 +291,6 @@ def _recipe_file(name: str) -> Path:
     if name in shipped:
         return shipped[name]
     raise InputError(f"there is no recipe {name!r}; give a TOML file or one of {', '.join(sorted(shipped))}")
-
-
-def shipped_recipes() -> dict[str, Path]:
-    """Recipes that come with the package: beside it when installed, at the root of a source tree."""
-    here = Path(__file__).resolve()
-    folders = (here.parent / "recipes", here.parents[2] / "recipes")
-    return {path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}
 
 
 def _paths(files: list[Path] | None) -> Iterable[Path]:
@@ -313,66 +325,6 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['class']:>14}  {row['step']:>4}  {row['hidden_spikes_to_decision']:>13}  {silent:>6}  {row['file']}"
 
 
-def _print(what: Any) -> None:
-    """Print for people; tables keep their width when they are piped."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=120)
-    console.print(what)
-
-
-def _complain(message: str) -> None:
-    typer.echo(f"bstdg: {message}", err=True)
-
-
-@contextlib.contextmanager
-def _resume_hint(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        from bstdg.checkpoint import NAME
-
-        kept = (folder / NAME).exists()
-        _complain(f"stopped; to go on, repeat the command with --out {folder} --resume" if kept else "stopped")
-        raise typer.Exit(130) from None
-
-
-@contextlib.contextmanager
-def _errors() -> Iterator[None]:
-    """Turn what can go wrong into one line on standard error and an exit status."""
-    warnings.showwarning = lambda message, *_, **__: _complain(f"warning: {message}")
-    try:
-        yield
-    except (InputError, FileFormatError) as error:
-        _complain(str(error))
-        raise typer.Exit(2) from None
-    except BrokenPipeError:
-        _silence_output()
-        raise typer.Exit(0) from None
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        _complain(f"{error.filename}: {error.strerror}")
-        raise typer.Exit(2) from None
-    except (BstdgError, OSError) as error:
-        _complain(str(error))
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        _complain("stopped")
-        raise typer.Exit(130) from None
-
-
-def _silence_output() -> None:
-    """Nobody reads standard output any more; let the interpreter's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def run() -> None:
     """Entry point of the `bstdg` command."""
-    try:
-        app()
-    finally:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _silence_output()
+    app()

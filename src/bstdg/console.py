@@ -59,10 +59,10 @@ class Command(TyperCommand):
 def complain(message: str) -> None:
     """One line on standard error."""
     with contextlib.suppress(OSError):  # nobody may be listening any more
-        typer.echo(f"bstdg: {' '.join(message.splitlines())}", err=True)
+        print(f"bstdg: {' '.join(message.splitlines())}", file=sys.stderr)
 
 
-def show(what: Any) -> None:
+def show_table(what: Any) -> None:
     """Print a table for people: as wide as their terminal, or as it needs when piped."""
     from rich.console import Console
 
@@ -71,7 +71,7 @@ def show(what: Any) -> None:
         console.width = PIPED_WIDTH
     with console.capture() as text:  # so that it is printed here, and a closed pipe is noticed like any other
         console.print(what)
-    typer.echo("\n".join(line.rstrip() for line in text.get().splitlines()))
+    print("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def _status(command: Callable[[], Any]) -> int:

@@ -76,8 +76,10 @@ def train(
         OSError: a file could not be written; what was there before still is.
     """
     loader: Loader = load or (lambda name, split: datasets.load(name, split, data_dir, progress=show_progress))
-    out = _prepare(Path(out), resume, overwrite)
+    out = Path(out)
+    _check_folder(out, resume, overwrite)
     run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device))
+    _prepare_folder(out, overwrite)  # not before recipe and data are known to be good
     if resume and (out / checkpoint.NAME).exists():
         run.restore(checkpoint.load(out / checkpoint.NAME))
     _cut_log(out / LOG, run.epoch)
@@ -276,20 +278,21 @@ class TrainingRun:
         )
 
 
-def _prepare(out: Path, resume: bool, overwrite: bool) -> Path:
+def _check_folder(out: Path, resume: bool, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out names a folder")
     held = [name for name in RUN_FILES if (out / name).exists()]
-    if held and overwrite:
-        for name in held:
-            (out / name).unlink()
-    elif held and not resume:
+    if held and not resume and not overwrite:
         raise InputError(f"{out} holds a run ({held[0]}): add --resume to go on, --overwrite to start anew")
+
+
+def _prepare_folder(out: Path, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
+    for name in RUN_FILES if overwrite else ():
+        (out / name).unlink(missing_ok=True)
     for name in (checkpoint.STAGED, *(f".{kept}.*.tmp" for kept in (*RUN_FILES, checkpoint.STAGED))):
         for leftover in out.glob(name):  # half-written when an earlier run was killed
             leftover.unlink(missing_ok=True)
-    return out
 
 
 def standard_error(share: float, samples: int) -> float:
