@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bstdg.encode import Events
 from bstdg.engine.base import LayerBits
+from bstdg.packed import PackedModel
 
 LEAST, GREATEST = -(2**31), 2**31 - 1  # what an integer threshold may be
 LONGEST = 254
@@ -126,6 +127,18 @@ def cases(draw: st.DrawFn, min_layers: int = 1, max_layers: int = 4, max_width: 
     layers = draw(networks(min_layers, max_layers, max_width))
     num_steps = draw(step_numbers())
     return Case(layers, draw(inputs(layers[0].signs.shape[1], num_steps)), num_steps)
+
+
+def random_model(widths, num_steps=8, seed=0, threshold=50, **fields) -> PackedModel:
+    """A model of random bits and thresholds; the input is a row of channels."""
+    rng = np.random.default_rng(seed)
+    layers = tuple(
+        LayerBits(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(-threshold, threshold + 1, above))
+        for below, above in itertools.pairwise(widths)
+    )
+    names = tuple(f"class {i}" for i in range(widths[-1]))
+    shaped = {"image_shape": (1, widths[0]), "white": 255, "silent_below": 0.0} | fields
+    return PackedModel(layers, num_steps, classes=names, **shaped)
 
 
 def events_of(spikes: NDArray[np.uint8] | Events, sample: int, num_steps: int) -> list[tuple[int, int]]:

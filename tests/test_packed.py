@@ -6,31 +6,19 @@ import json
 import resource
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import random_model
 
 from bstdg import packed, runtime
-from bstdg.engine.base import LayerBits
 from bstdg.errors import FileFormatError, InputError
 from bstdg.packed import PackedModel
 
 GOLDEN = Path(__file__).parent / "golden"
-
-
-def random_model(widths, num_steps=8, seed=0, threshold=50, **fields) -> PackedModel:
-    """A model of random bits and thresholds; the input is a row of channels."""
-    rng = np.random.default_rng(seed)
-    layers = tuple(
-        LayerBits(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(-threshold, threshold + 1, above))
-        for below, above in pairwise(widths)
-    )
-    names = tuple(f"class {i}" for i in range(widths[-1]))
-    return PackedModel(layers, num_steps, (1, widths[0]), 255, 0.0, names, **fields)
 
 
 def assert_same(a: PackedModel, b: PackedModel) -> None:
@@ -201,7 +189,7 @@ def test_a_full_disk_keeps_the_old_model(tmp_path):
     program = f"""
 import resource, signal, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_packed import random_model
+from strategies import random_model
 from bstdg import packed
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, {resource.getrlimit(resource.RLIMIT_FSIZE)[1]}))

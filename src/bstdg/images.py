@@ -45,11 +45,11 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
 
 def _read_array(path: Path, model: PackedModel) -> NDArray[np.number]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")  # reads no pickle, and allocates nothing a header promises
     except (ValueError, EOFError) as error:
         raise InputError(f"{path} is no NPY file of plain numbers: {error}") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
-        raise InputError(f"{path} is no NPY file of one array of numbers")
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{path} is no NPY file of plain numbers: it holds {array.dtype}")
     return np.array(array[None] if array.shape == model.image_shape else array)
 
 

@@ -34,7 +34,7 @@ def decision(model: Model, image: NDArray, label: str | None = None) -> Figure:
     decided, step = int(run.decision.label[0]), int(run.decision.step[0])
     num_steps, classes = model.packed.num_steps, model.packed.classes
     layers = [("input", encoded[0]), *((f"hidden {i + 1}", h[0]) for i, h in enumerate(run.trace.hidden))]
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    figure = Figure(figsize=(4.4 + 2.7 * len(layers), 3.4), layout="constrained")
     picture, *axes, output = figure.subplots(
         1, len(layers) + 2, gridspec_kw={"width_ratios": [1.2, *[1.5] * len(layers), 1.5]}
     )
@@ -48,12 +48,12 @@ def decision(model: Model, image: NDArray, label: str | None = None) -> Figure:
         chosen = k == decided
         output.plot(row, color=LIT if chosen else INK, alpha=1.0 if chosen else 0.35, lw=2 if chosen else 1)
     output.axhline(0, color=INK, lw=0.8, ls=":")
-    low, high = max(int(lead.min()), -60), max(int(lead.max()), 4)
+    low, high = max(min(int(lead.min()), 0), -60) - 1, min(max(int(lead.max()), 3), 60) + 1
     output.set(title=f"output: {classes[decided]} at step {step}", ylim=(low, high))
     output.set_ylabel("potential - threshold")
     for axis in (*axes, output):
         axis.axvspan(step + 0.5, num_steps - 0.5, color=SHADE, zorder=0)
-        axis.axvline(step, color=LIT, lw=1)
+        axis.axvline(step, color=LIT, lw=1, zorder=0.5)
         axis.set(xlabel="step", xlim=(-0.5, num_steps - 0.5))
         axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
