@@ -132,7 +132,10 @@ def test_a_recipe_by_its_path(bstdg, tmp_path):
 def test_interrupted_it_says_how_to_go_on_and_does(tmp_path):
     options = ["--out", str(tmp_path / "r"), "--set", "hidden=[32]", "--set", "epochs=60"]
     command = [sys.executable, "-m", "bstdg", "train", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # As from a terminal: who runs the tests in the background may have told their children to ignore Ctrl-C.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    heard = [sys.executable, "-c", f"{listen}; from bstdg.cli import app; app({['train', *options]!r})"]
+    process = subprocess.Popen(heard, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (tmp_path / "r" / "checkpoint.safetensors").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
