@@ -130,7 +130,7 @@ def test_a_recipe_by_its_path(bstdg, tmp_path):
 
 
 def test_interrupted_it_says_how_to_go_on_and_does(tmp_path):
-    options = ["--out", str(tmp_path / "r"), "--set", "hidden=[32]", "--set", "epochs=60"]
+    options = ["--out", str(tmp_path / "r"), "--set", "hidden=[32]", "--set", "epochs=30"]
     command = [sys.executable, "-m", "bstdg", "train", *options]
     # As from a terminal: who runs the tests in the background may have told their children to ignore Ctrl-C.
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -144,10 +144,10 @@ def test_interrupted_it_says_how_to_go_on_and_does(tmp_path):
     assert err[-1] == f"bstdg: stopped; to go on, repeat the command with --out {tmp_path / 'r'} --resume"
     assert not (tmp_path / "r" / "model.bstdg").exists()
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True)
-    assert "epoch 60/60" in done.stderr
-    assert "epoch 1/60" not in done.stderr
+    assert "epoch 30/30" in done.stderr
+    assert "epoch 1/30" not in done.stderr
     rows = [json.loads(line) for line in (tmp_path / "r" / "log.jsonl").read_text().splitlines()]
-    assert [row["epoch"] for row in rows] == list(range(1, 61))
+    assert [row["epoch"] for row in rows] == list(range(1, 31))
 
 
 @pytest.mark.filterwarnings("default::bstdg.health.NetworkHealthWarning")
