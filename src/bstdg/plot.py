@@ -56,7 +56,16 @@ def decision(model: Model, image: NDArray, label: str | None = None) -> Figure:
         axis.axvline(step, color=LIT, lw=1, zorder=0.5)
         axis.set(xlabel="step", xlim=(-0.5, num_steps - 0.5))
         axis.xaxis.get_major_locator().set_params(integer=True)
+    _settle(figure)
     return figure
+
+
+def _settle(figure: Figure) -> None:
+    """Keep the layout as it is now, rounded: the solver's last digits differ from run to run, and files with them."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position([round(edge, 4) for edge in axis.get_position().bounds])
 
 
 def _raster(axis, steps: NDArray[np.uint8], decided: int, num_steps: int) -> None:
