@@ -1,8 +1,11 @@
 // The Python face of the native module: arrays in, arrays out, no arithmetic.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
 
 #include <memory>
 #include <stdexcept>
@@ -12,6 +15,8 @@
 #include <vector>
 
 #include "events.hpp"
+#include "inference.hpp"
+#include "kernels.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -58,6 +63,113 @@ auto bin_events(const ArrayIn<std::int64_t>& offsets, const ArrayIn<std::uint16_
                          to_numpy(std::move(binned.steps)));
 }
 
+template <typename T, int kDimensions>
+using Rows = nb::ndarray<const T, nb::ndim<kDimensions>, nb::c_contig, nb::device::cpu>;
+template <typename T, int kDimensions>
+using Out = nb::ndarray<T, nb::ndim<kDimensions>, nb::c_contig, nb::device::cpu>;
+
+std::unique_ptr<bstdg::Network> make_network(
+    const std::vector<std::pair<Rows<std::int8_t, 2>, Rows<std::int64_t, 1>>>& layers,
+    std::int64_t num_steps) {
+  std::vector<bstdg::LayerBits> views;
+  for (const auto& [signs, thresholds] : layers) {
+    if (signs.shape(0) != thresholds.shape(0))
+      throw std::invalid_argument("a layer needs a threshold for each neuron");
+    views.push_back({static_cast<std::int64_t>(signs.shape(1)), static_cast<std::int64_t>(signs.shape(0)),
+                     signs.data(), thresholds.data()});
+  }
+  return std::make_unique<bstdg::Network>(views, num_steps);
+}
+
+// Where results go, checked against the network: arrays of the caller's, or nothing.
+struct ResultArrays {
+  std::size_t batch, classes, layers, steps;
+  std::vector<std::int64_t> hidden;
+  bstdg::Results results;
+
+  ResultArrays(const bstdg::Network& network, std::size_t samples)
+      : batch(samples),
+        classes(static_cast<std::size_t>(network.classes())),
+        layers(network.hidden().size()),
+        steps(static_cast<std::size_t>(network.num_steps())),
+        hidden(network.hidden()) {}
+
+  template <typename T, int kDimensions>
+  T* checked(const nb::handle& given, const char* name, const std::vector<std::size_t>& shape) {
+    const auto array = nb::cast<Out<T, kDimensions>>(given, false);
+    for (std::size_t d = 0; d < shape.size(); ++d) {
+      if (array.shape(d) != shape[d])
+        throw std::invalid_argument(std::string(name) + " has another shape than the results");
+    }
+    return array.data();
+  }
+
+  bstdg::Results& fill(const nb::dict& wanted) {
+    for (const auto& [key, value] : wanted) {
+      const auto name = nb::cast<std::string>(key);
+      if (name == "label")
+        results.label = checked<std::int64_t, 1>(value, "label", {batch});
+      else if (name == "step")
+        results.step = checked<std::uint8_t, 1>(value, "step", {batch});
+      else if (name == "silent")
+        results.silent = checked<bool, 1>(value, "silent", {batch});
+      else if (name == "tie")
+        results.tie = checked<bool, 1>(value, "tie", {batch});
+      else if (name == "candidates")
+        results.candidates = checked<bool, 2>(value, "candidates", {batch, classes});
+      else if (name == "input_spikes")
+        results.input_spikes = checked<std::int64_t, 1>(value, "input_spikes", {batch});
+      else if (name == "hidden_spikes")
+        results.hidden_spikes = checked<std::int64_t, 2>(value, "hidden_spikes", {batch, layers});
+      else if (name == "potentials")
+        results.potentials = checked<std::int32_t, 3>(value, "potentials", {batch, steps, classes});
+      else if (name == "hidden_steps") {
+        const auto list = nb::cast<nb::list>(value);
+        if (list.size() != layers)
+          throw std::invalid_argument("hidden_steps needs an array for each hidden layer");
+        for (std::size_t l = 0; l < layers; ++l) {
+          results.hidden_steps.push_back(checked<std::uint8_t, 2>(
+              list[l], "hidden_steps", {batch, static_cast<std::size_t>(hidden[l])}));
+        }
+      } else {
+        throw std::invalid_argument("there is no result called " + name);
+      }
+    }
+    return results;
+  }
+};
+
+void run_bytes(const bstdg::Network& network, const Rows<std::uint8_t, 2>& bytes,
+               const Rows<std::uint8_t, 1>& step_of, const nb::dict& wanted, bool early_exit, int threads) {
+  if (static_cast<std::int64_t>(bytes.shape(1)) != network.channels()) {
+    throw std::invalid_argument("the network reads " + std::to_string(network.channels()) +
+                                " channels, not " + std::to_string(bytes.shape(1)));
+  }
+  if (step_of.shape(0) != 256) throw std::invalid_argument("step_of must name the step of each of 256 bytes");
+  ResultArrays arrays(network, bytes.shape(0));
+  const bstdg::Results& results = arrays.fill(wanted);
+  const nb::gil_scoped_release others_may_run;
+  network.run(bstdg::ByteRows{bytes.data(), bytes.shape(0), step_of.data()}, results, early_exit, threads);
+}
+
+void run_events(const bstdg::Network& network, const ArrayIn<std::int64_t>& offsets,
+                const ArrayIn<std::uint16_t>& channels, const ArrayIn<std::uint8_t>& steps,
+                const nb::dict& wanted, bool early_exit, int threads) {
+  if (offsets.size() < 1) throw std::invalid_argument("offsets must hold at least the 0 it starts from");
+  ResultArrays arrays(network, offsets.size() - 1);
+  const bstdg::Results& results = arrays.fill(wanted);
+  const nb::gil_scoped_release others_may_run;
+  network.run(bstdg::EventRows{view(offsets), view(channels), view(steps)}, results, early_exit, threads);
+}
+
+std::vector<std::string> instruction_sets() {
+  std::size_t count = 0;
+  const bstdg::Kernels* const* kernels = bstdg::available_kernels(count);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < count; ++i) names.emplace_back(kernels[i]->name);
+  return names;
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -68,4 +180,13 @@ NB_MODULE(_native, module) {
       "num_channels"_a, "num_steps"_a, "duration"_a, "start"_a, "keep"_a,
       "Timed events become steps, sorted by step, then channel: (offsets, channels, steps).\n\n"
       "Raises ValueError if anything given is out of range, TypeError if an array is of another type.");
+
+  nb::class_<bstdg::Network>(module, "Network", "A deployed network, ready to run.")
+      .def(nb::new_(&make_network), "layers"_a, "num_steps"_a)
+      .def("run_bytes", &run_bytes, "bytes"_a.noconvert(), "step_of"_a.noconvert(), "results"_a,
+           "early_exit"_a, "threads"_a)
+      .def("run_events", &run_events, "offsets"_a.noconvert(), "channels"_a.noconvert(),
+           "steps"_a.noconvert(), "results"_a, "early_exit"_a, "threads"_a);
+  module.def("instruction_sets", &instruction_sets,
+             "Instruction sets that this build and this CPU have, fastest first.");
 }

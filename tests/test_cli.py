@@ -162,7 +162,7 @@ def test_a_dying_network_is_one_line_of_warning(bstdg, tmp_path):
 # --- eval ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", [None, "oracle", "dense"])
+@pytest.mark.parametrize("engine", [None, "native", "oracle", "dense"])
 def test_eval_json_is_one_object_with_the_figures_of_training(bstdg, model, engine):
     status, out, err = bstdg("eval", model, "--data", "digits", "--json", *(["--engine", engine] if engine else []))
     assert (status, err, out.count("\n")) == (0, [], 1)
@@ -309,7 +309,7 @@ def test_raster_draws_test_images_and_files(bstdg, model, drawings):
         ("eval {model} --data nosuch", "unknown data set 'nosuch'"),
         ("eval {model} --data mnist --data-dir {tmp}", "t10k-images-idx3-ubyte.gz"),
         ("eval {model} --split valid", "--split is test or train, not 'valid'"),
-        ("eval {model} --engine nosuch", "no engine 'nosuch'; choose one of oracle"),
+        ("eval {model} --engine nosuch", "no engine 'nosuch'; choose one of native, oracle"),
         ("eval {golden} --data digits", "has white 16, the model reads 0 … 255"),
         ("eval {run}/checkpoint.safetensors", "is a training checkpoint, not a deployed model"),
         ("eval {run}/report.json", "is no file of this program"),

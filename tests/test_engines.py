@@ -317,7 +317,7 @@ def test_engines_are_found_by_name():
 
 @pytest.mark.parametrize("name", ["cuda", "", "Dense", "base", "../oracle"])
 def test_an_unknown_engine_is_refused_with_the_known_ones(name):
-    with pytest.raises(InputError, match="choose one of oracle, dense") as caught:
+    with pytest.raises(InputError, match="choose one of native, oracle, dense") as caught:
         engine.get(name)
     assert repr(name) in str(caught.value)
 

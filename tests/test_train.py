@@ -62,9 +62,9 @@ def test_a_run_leaves_model_checkpoint_log_and_report(tmp_path):
     assert rows[-1]["flip_ratio"] < rows[0]["flip_ratio"]  # the cosine comes to rest
     # The model on disk gives the figures of the report, with either engine.
     test = datasets.load("digits", "test")
-    for engine in ("oracle", "dense"):
+    for engine in ("native", "oracle", "dense"):
         model = runtime.load(tmp_path / "run" / "model.bstdg", engine)
-        assert {**model.evaluate(test.images, test.labels), "engine": "oracle"} == report["test"]
+        assert {**model.evaluate(test.images, test.labels), "engine": "native"} == report["test"]
     assert model.packed.trained["test"] == report["test"]
     assert model.packed.trained["seed"] == 3
     highest, kept = 0.0, rows[0]

@@ -1,13 +1,39 @@
 #!/bin/sh
-# Builds the native tests in a folder of their own, with every warning an error and the sanitizers on, and runs them.
+# Builds the native tests in a folder of their own, with every warning an error and the sanitizers on, and runs them:
+# addresses and undefined behaviour for all, data races for what runs on several threads.
 # Usage: native/tests/run.sh        CXX=clang++ native/tests/run.sh
 set -eu
 native=$(cd "$(dirname "$0")/.." && pwd)
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
+cxx="${CXX:-c++} -std=c++17 -O1 -g -ffp-contract=off -Wall -Wextra -Werror -Wconversion -Wsign-conversion -I $native"
 
-# float-cast-overflow is not part of "undefined", and casting a time is what this code must get right.
-${CXX:-c++} -std=c++17 -O1 -g -ffp-contract=off -Wall -Wextra -Werror -Wconversion -Wsign-conversion \
-  -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
-  -I "$native" "$native/events.cpp" "$native/tests/test_events.cpp" -o "$build/test_events"
+# Kernels for each instruction set, as CMakeLists.txt builds them.
+kernels() { # kernels SANITIZERS NAME
+  $cxx $1 -DBSTDG_ISA=generic -c "$native/kernels.cpp" -o "$build/$2-generic.o"
+  objects="$build/$2-generic.o"
+  has=""
+  case $(uname -m) in x86_64 | amd64)
+    has=-DBSTDG_HAS_X86_KERNELS
+    avx2="-mavx2 -mbmi -mbmi2 -mpopcnt"
+    $cxx $1 $avx2 -DBSTDG_ISA=avx2 -c "$native/kernels.cpp" -o "$build/$2-avx2.o"
+    $cxx $1 $avx2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vbmi2 -DBSTDG_ISA=avx512 \
+      -c "$native/kernels.cpp" -o "$build/$2-avx512.o"
+    objects="$objects $build/$2-avx2.o $build/$2-avx512.o"
+    ;;
+  esac
+}
+
+# float-cast-overflow is not part of "undefined", and casting a time is what the encoder must get right.
+memory="-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
+$cxx $memory "$native/events.cpp" "$native/tests/test_events.cpp" -o "$build/test_events"
 "$build/test_events"
+kernels "$memory" memory
+$cxx $memory $has "$native/dispatch.cpp" "$native/inference.cpp" "$native/tests/test_inference.cpp" $objects -pthread \
+  -o "$build/test_inference"
+"$build/test_inference"
+races="-fsanitize=thread"
+kernels "$races" races
+$cxx $races $has "$native/dispatch.cpp" "$native/inference.cpp" "$native/tests/test_inference.cpp" $objects -pthread \
+  -o "$build/test_inference_races"
+"$build/test_inference_races" 6

@@ -1,5 +1,7 @@
 """Native parts of bstdg; call them through the package, which checks what it is given."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,3 +19,34 @@ def bin_events(
 
     Raises ValueError if anything given is out of range, TypeError if an array is of another type.
     """
+
+class Network:
+    """A deployed network, ready to run: signs int8 and thresholds int64 of each layer, input side first.
+
+    Raises ValueError if the layers do not fit each other.
+    """
+
+    def __init__(self, layers: list[tuple[NDArray[np.int8], NDArray[np.int64]]], num_steps: int) -> None: ...
+    def run_bytes(
+        self,
+        bytes: NDArray[np.uint8],
+        step_of: NDArray[np.uint8],
+        results: dict[str, Any],
+        early_exit: bool,
+        threads: int,
+    ) -> None:
+        """Run `[batch, channels]` bytes, `step_of` naming the step of each of 256, into the arrays of `results`."""
+
+    def run_events(
+        self,
+        offsets: NDArray[np.int64],
+        channels: NDArray[np.uint16],
+        steps: NDArray[np.uint8],
+        results: dict[str, Any],
+        early_exit: bool,
+        threads: int,
+    ) -> None:
+        """Run event streams, sorted by step within each sample, into the arrays of `results`."""
+
+def instruction_sets() -> list[str]:
+    """Instruction sets that this build and this CPU have, the fastest first."""

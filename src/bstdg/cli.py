@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,7 +30,7 @@ def shipped_recipes() -> dict[str, Path]:
 app = typer.Typer(
     name="bstdg",
     cls=Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,7 +47,7 @@ DataDir = Annotated[
         "--data-dir", help="Folder with the data sets' files (else BSTDG_DATA, else a download to your cache)."
     ),
 ]
-EngineName = Annotated[str | None, typer.Option("--engine", help="Engine to run it with: oracle or dense.")]
+EngineName = Annotated[str | None, typer.Option("--engine", help="Engine to run it with: native, oracle or dense.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 
@@ -59,20 +61,26 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-) -> None: ...
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command(
     cls=Command,
     epilog="""
 Examples:
-  bstdg train                                   the digits recipe, into runs/digits-seed0
-  bstdg train mnist --seed 1 --out runs/mine    a recipe by its name
+  bstdg train                                  digits, into runs/digits-seed0
+  bstdg train mnist --seed 1 --out runs/mine   a recipe by its name
+  bstdg train mnist --out runs/mine --resume   go on after an interruption
   bstdg train my.toml --set epochs=5 --set network.hidden=[300,300]
-  bstdg train mnist --out runs/mine --resume    go on after an interruption
+  bstdg train mnist --set data.name=fashion-mnist --out runs/fashion
+
+Data sets (data.name): digits, mnist, fashion-mnist.
 """,
 )
 def train(
@@ -106,6 +114,8 @@ def train(
     """
     from bstdg.config import load_recipe
 
+    if resume and overwrite:
+        raise InputError("--resume goes on with a run, --overwrite starts it anew: give one of them")
     path = _recipe_file(recipe)
     values = load_recipe(path, override or ())
     folder = out or Path("runs") / f"{path.stem}-seed{seed}"
@@ -151,7 +161,11 @@ def evaluate(
     model: ModelFile,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="Data set's name. [default: the one it was trained on]", show_default=False),
+        typer.Option(
+            "--data",
+            help="digits, mnist or fashion-mnist. [default: the one it was trained on]",
+            show_default=False,
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="test or train.")] = "test",
     data_dir: DataDir = None,
@@ -188,14 +202,14 @@ def evaluate(
 Examples:
   bstdg predict model.bstdg seven.png eight.jpg
   ls drawings/*.png | bstdg predict model.bstdg --json
-  bstdg predict model.bstdg photo.jpg --resize --invert     dark ink on white paper
+  bstdg predict model.bstdg photo.jpg --resize --invert   dark ink on white
 """,
 )
 def predict(
     model: ModelFile,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]…", help="PNG, JPEG or NPY images; none, or -, reads paths from standard input."),
+        typer.Argument(metavar="FILE", help="PNG, JPEG or NPY images; none, or -, reads paths from standard input."),
     ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Bring images of another size to the model's.")] = False,
     invert: Annotated[
@@ -207,11 +221,11 @@ def predict(
     """Decide images: class, step and spikes."""
     from bstdg import images, runtime
 
-    loaded = runtime.load(model, engine)
+    loaded, paths = runtime.load(model, engine), _paths(files)
     failed = False
     if not as_json:
         print(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
-    for path in _paths(files):
+    for path in paths:
         try:
             pixels = images.read(path, loaded.packed, resize=resize, invert=invert)
             rows = list(_decisions(loaded, pixels, str(path)))
@@ -247,58 +261,59 @@ def raster(
     out: Annotated[Path, typer.Option(help="Figure to write; the ending tells its kind (svg, png, pdf).")] = Path(
         "raster.svg"
     ),
-    sample: Annotated[int, typer.Option(min=0, help="Which image of the test set.")] = 0,
-    file: Annotated[Path | None, typer.Option("--file", help="An image file instead of a test image.")] = None,
+    sample: Annotated[int, typer.Option(min=0, help="Which image, counted from 0.")] = 0,
+    file: Annotated[Path | None, typer.Option("--file", help="Image file to take instead of the test set.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Draw a decision: input, hidden and output spikes."""
     from bstdg import datasets, images, plot, runtime
 
     loaded = runtime.load(model)
-    label = None
+    tests = None
     if file is not None:
-        pixels = images.read(file, loaded.packed)[0]
-    else:
-        if "data" not in loaded.packed.trained:
-            raise InputError(f"{model} does not say what it was trained on: give an image with --file")
+        name, pictures = str(file), images.read(file, loaded.packed)
+    elif "data" in loaded.packed.trained:
         tests = datasets.load(loaded.packed.trained["data"], "test", data_dir, progress=True)
-        if sample >= len(tests):
-            raise InputError(f"--sample must be below {len(tests)}, not {sample}")
-        pixels, label = tests.images[sample], tests.classes[tests.labels[sample]]
-    plot.save_decision(loaded, pixels, out, label)
+        name, pictures = f"{tests.name} (test)", tests.images
+    else:
+        raise InputError(f"{model} does not say what it was trained on: give an image with --file")
+    if sample >= len(pictures):
+        raise InputError(f"--sample {sample} is not there: {name} has {len(pictures)} images, counted from 0")
+    plot.save_decision(loaded, pictures[sample], out, tests and tests.classes[tests.labels[sample]])
     print(str(out))
 
 
 @contextlib.contextmanager
 def _resume_hint(folder: Path) -> Iterator[None]:
     """Who stops a training is told how to go on."""
+    from bstdg.checkpoint import NAME
+
     try:
         yield
     except KeyboardInterrupt:
-        from bstdg.checkpoint import NAME
-
-        kept = (folder / NAME).exists()
-        complain(f"stopped; to go on, repeat the command with --out {folder} --resume" if kept else "stopped")
+        if not (folder / NAME).exists():
+            raise
+        complain(f"stopped; to go on, repeat the command with --out {shlex.quote(str(folder))} --resume")
         raise typer.Exit(INTERRUPTED) from None
 
 
 def _recipe_file(name: str) -> Path:
     """A recipe by path, or by the name of one that comes with the package."""
-    path = Path(name)
-    if path.suffix == ".toml" or path.exists():
+    path, shipped = Path(name), shipped_recipes()
+    if path.suffix == ".toml" or (name not in shipped and path.is_file()):
         return path
-    shipped = shipped_recipes()
-    if name in shipped:
-        return shipped[name]
-    raise InputError(f"there is no recipe {name!r}; give a TOML file or one of {', '.join(sorted(shipped))}")
+    if name not in shipped:
+        raise InputError(f"there is no recipe {name!r}; give a TOML file or one of {', '.join(sorted(shipped))}")
+    return shipped[name]
 
 
 def _paths(files: list[Path] | None) -> Iterable[Path]:
-    if files and files != [Path("-")]:
-        return files
-    if sys.stdin.isatty() and not files:
+    """The files that were named; `-`, or none at all, stands for the paths on standard input, one a line."""
+    if not files and (sys.stdin is None or sys.stdin.isatty()):
         raise InputError("name image files, or pipe their paths in, one a line")
-    return (Path(line.rstrip("\n")) for line in sys.stdin if line.strip())
+    listed = (Path(line.rstrip("\n")) for line in sys.stdin or () if line.strip())
+    stdin = Path("-")
+    return itertools.chain.from_iterable(listed if file == stdin else (file,) for file in files or (stdin,))
 
 
 def _decisions(model: Model, pixels: Any, name: str) -> Iterator[dict[str, Any]]:

@@ -43,13 +43,9 @@ class Commands(TyperGroup):
 class Command(TyperCommand):
     """A command whose help page ends in its examples, line by line."""
 
-    def closing(self) -> str:
-        """What the help page ends in."""
-        return self.epilog or ""
-
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Written as it is: click would run the lines together."""
-        formatter.write("\n" + self.closing().strip("\n") + "\n")
+        formatter.write("\n" + (self.epilog or "").strip("\n") + "\n")
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """`MODEL` where typer writes `{MODEL}`."""
@@ -58,8 +54,9 @@ class Command(TyperCommand):
 
 def complain(message: str) -> None:
     """One line on standard error."""
-    with contextlib.suppress(OSError):  # nobody may be listening any more
-        print(f"bstdg: {' '.join(message.splitlines())}", file=sys.stderr)
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # nobody may be listening any more
+            print(f"bstdg: {' '.join(message.splitlines())}", file=sys.stderr)
 
 
 def show_table(what: Any) -> None:
@@ -84,6 +81,7 @@ def _status(command: Callable[[], Any]) -> int:
     except _UsageError as error:
         return _bad_usage(error)
     except (KeyboardInterrupt, typer.Abort):
+        complain("stopped")
         return INTERRUPTED
     except (SystemExit, OSError) as error:
         # Who reads our output may stop reading: click and rich then exit, with the reason as context.

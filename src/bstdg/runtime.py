@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from bstdg import engine, packed
 from bstdg.decide import Decision, Tally, decide
 from bstdg.encode import Events, latency
+from bstdg.engine import native
 from bstdg.engine.base import Trace
 from bstdg.errors import InputError
 
@@ -31,7 +33,7 @@ class Model:
 
     Args:
         model: what a model file holds.
-        engine_name: one of `bstdg.engine.names()`; the default needs NumPy alone.
+        engine_name: one of `bstdg.engine.names()`; the default is the fast one that needs NumPy alone.
 
     Raises:
         InputError: there is no such engine, or it cannot run here.
@@ -40,6 +42,8 @@ class Model:
     def __init__(self, model: packed.PackedModel, engine_name: str | None = None):
         self.packed = model
         self.engine = engine.get(engine_name or engine.default_inference())
+        self._network = engine.compiled(self.engine.NAME, model.layers, model.num_steps)
+        self._step_of_pixel = _step_of_pixel(model)
 
     def encode(self, images: ArrayLike) -> NDArray[np.uint8]:
         """Images to steps, uint8 `[batch, pixels]`.
@@ -51,6 +55,12 @@ class Model:
         Raises:
             InputError: the shape or a pixel is off.
         """
+        pixels = self._batch(images)
+        white = self.packed.white if np.issubdtype(pixels.dtype, np.integer) else 1.0
+        return latency(pixels, self.packed.num_steps, white=white, silent_below=self.packed.silent_below)
+
+    def _batch(self, images: ArrayLike) -> NDArray:
+        """Images as `[batch, …]`, their shape checked."""
         pixels = np.asarray(images)
         shape = self.packed.image_shape
         if pixels.shape == shape:
@@ -59,11 +69,10 @@ class Model:
         if pixels.ndim < 2 or (pixels.shape[1:] != shape and pixels.shape[1:] != (width,)):
             wanted = " x ".join(map(str, shape))
             raise InputError(f"the model reads images of {wanted}, or batches of them, not {list(pixels.shape)}")
-        white = self.packed.white if np.issubdtype(pixels.dtype, np.integer) else 1.0
-        return latency(pixels, self.packed.num_steps, white=white, silent_below=self.packed.silent_below)
+        return pixels
 
     def run(self, spikes: NDArray[np.uint8] | Events) -> Run:
-        """Run encoded input: steps uint8 `[batch, channels]`, or `Events`.
+        """Run encoded input: steps uint8 `[batch, channels]` (copied if they are not C-contiguous), or `Events`.
 
         Raises:
             InputError: the input does not fit the model.
@@ -73,14 +82,30 @@ class Model:
             raise InputError(f"the model has {self.packed.widths[0]} inputs, the data {width}")
         if isinstance(spikes, Events) and spikes.num_steps != self.packed.num_steps:
             raise InputError(f"the model runs {self.packed.num_steps} steps, the events {spikes.num_steps}")
-        trace = self.engine.forward(self.packed.layers, spikes, self.packed.num_steps)
+        trace = self._network.trace(spikes if isinstance(spikes, Events) else np.ascontiguousarray(spikes))
         return Run(spikes, trace, decide(trace.potentials, self.packed.layers[-1].thresholds))
 
     def predict(self, images: ArrayLike) -> NDArray[np.int64]:
-        """The class decided for each image, int64 `[batch]`; arguments and errors as for `encode`."""
-        steps = self.encode(images)
-        parts = [self.run(steps[i : i + BATCH]).decision.label for i in range(0, len(steps), BATCH)]
-        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        """The class decided for each image, int64 `[batch]`, each computed no further than to its decision.
+
+        Arguments and errors as for `encode`. `uint8` images are read as they lie in memory; others, and those that
+        are no C-contiguous array, are encoded or copied some at a time.
+        """
+        pixels = self._batch(images)
+        parts = [pixels] if pixels.flags.c_contiguous else _parts(pixels)
+        if isinstance(self._network, native.Compiled) and pixels.dtype == np.uint8 and self._step_of_pixel is not None:
+            labels = [self._labels_of_bytes(np.ascontiguousarray(part)) for part in parts]
+        else:
+            labels = [self._network.decide(self.encode(part)).label for part in _parts(pixels)]
+        return labels[0] if len(labels) == 1 else np.concatenate(labels)
+
+    def _labels_of_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+        network, table = cast(native.Compiled, self._network), self._step_of_pixel
+        try:
+            return network.labels(pixels.reshape(len(pixels), self.packed.widths[0]), table)
+        except InputError:
+            self.encode(pixels)  # says which value is out of range
+            raise
 
     def evaluate(self, images: ArrayLike, labels: ArrayLike) -> dict[str, Any]:
         """All figures over labelled images (see `bstdg.decide.Tally`), and the engine that computed them.
@@ -100,6 +125,21 @@ class Model:
             run = self.run(steps[i : i + BATCH])
             tally.add(run.decision, truth[i : i + BATCH], run.spikes, run.trace.hidden)
         return {**tally.figures(), "engine": self.engine.NAME}
+
+
+def _step_of_pixel(model: packed.PackedModel) -> NDArray[np.uint8] | None:
+    """The step of each of 256 pixel values; None where pixels are wider than a byte."""
+    if model.white > 255:
+        return None
+    table = np.full(256, native.NOT_ALLOWED, np.uint8)
+    levels = np.arange(model.white + 1, dtype=np.uint8)
+    table[: len(levels)] = latency(levels[None], model.num_steps, white=model.white, silent_below=model.silent_below)
+    return table
+
+
+def _parts(pixels: NDArray) -> Iterator[NDArray]:
+    """At most `BATCH` samples at a time; one part of none where there are none."""
+    return (pixels[i : i + BATCH] for i in range(0, max(1, len(pixels)), BATCH))
 
 
 def load(path: Path | str, engine_name: str | None = None) -> Model:

@@ -1,4 +1,4 @@
-"""How steps are computed: `oracle` (NumPy, the reference), `dense` (torch, any device).
+"""How steps are computed: `oracle` (NumPy, the reference), `dense` (torch, any device), `native` (C++, any CPU).
 
 The engine is chosen here and nowhere else. Naming one that cannot run is an error that says how to get it; there is
 no silent switch, and what ran is reported with every figure.
@@ -8,28 +8,29 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Sequence
 from typing import cast
 
-from bstdg.engine.base import Engine, LayerBits, Trace
+from bstdg.engine.base import Compiled, Engine, Interpreted, LayerBits, Trace
 from bstdg.errors import InputError
 
-__all__ = ["Engine", "LayerBits", "Trace", "default_inference", "get", "names"]
+__all__ = ["Compiled", "Engine", "LayerBits", "Trace", "compiled", "default_inference", "get", "names"]
 
-_NEEDS = {"oracle": (), "dense": ("torch",)}
+_NEEDS = {"native": (), "oracle": (), "dense": ("torch",)}
 
 
 def names() -> tuple[str, ...]:
     """Every engine this version knows.
 
     >>> names()
-    ('oracle', 'dense')
+    ('native', 'oracle', 'dense')
     """
     return tuple(_NEEDS)
 
 
 def default_inference() -> str:
-    """The engine that runs deployed models unless one is named: the one that needs NumPy alone."""
-    return "oracle"
+    """The engine that runs deployed models unless one is named: the fast one that needs NumPy alone."""
+    return "native"
 
 
 def get(name: str) -> Engine:
@@ -44,3 +45,10 @@ def get(name: str) -> Engine:
         if importlib.util.find_spec(package) is None:
             raise InputError(f"engine {name!r} needs the package {package}: pip install {package}")
     return cast(Engine, importlib.import_module(f"bstdg.engine.{name}"))
+
+
+def compiled(name: str, layers: Sequence[LayerBits], num_steps: int) -> Compiled:
+    """A deployed network ready to run with the engine called `name`; errors as for `get`."""
+    engine = get(name)
+    make = getattr(engine, "Compiled", None)
+    return Interpreted(engine, layers, num_steps) if make is None else make(layers, num_steps)

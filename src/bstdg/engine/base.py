@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg.decide import Decision, decide
 from bstdg.encode import Events
 
 
@@ -36,3 +37,26 @@ class Engine(Protocol):
     NAME: str
 
     def forward(self, layers: Sequence[LayerBits], spikes: NDArray[np.uint8] | Events, num_steps: int, /) -> Trace: ...
+
+
+class Compiled(Protocol):
+    """A deployed network that an engine has made ready to run."""
+
+    def trace(self, spikes: NDArray[np.uint8] | Events, /) -> Trace: ...
+
+    def decide(self, spikes: NDArray[np.uint8] | Events, /) -> Decision: ...
+
+
+class Interpreted:
+    """A deployed network for an engine that makes nothing ready: it gets the layers anew each time."""
+
+    def __init__(self, engine: Engine, layers: Sequence[LayerBits], num_steps: int):
+        self._engine, self._layers, self._num_steps = engine, layers, num_steps
+
+    def trace(self, spikes: NDArray[np.uint8] | Events) -> Trace:
+        """Every hidden spike step and output potential."""
+        return self._engine.forward(self._layers, spikes, self._num_steps)
+
+    def decide(self, spikes: NDArray[np.uint8] | Events) -> Decision:
+        """The decision of each sample."""
+        return decide(self.trace(spikes).potentials, self._layers[-1].thresholds)

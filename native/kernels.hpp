@@ -1,0 +1,104 @@
+// What the kernels of every instruction set share: plain structures, and the table that dispatch.cpp chooses
+// from.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bstdg {
+
+constexpr std::uint32_t kRowAlignment = 8;  // words: a row of bits is a whole number of the widest vectors
+
+// A hidden layer as the kernels read it. Bit j of a row is 1 where the weight to neuron j is +1.
+//
+// With p_j the events so far whose weight to j is +1, of n in all, V_j = 2 p_j - n. So V_j >= theta_j is
+// 2 p_j + (top - theta_j) >= n + top: counters that start from their own top - theta_j, and one number to
+// compare them all with. They are kept as planes, one bit of every neuron's counter in each; the lowest never
+// changes.
+struct HiddenLayer {
+  std::uint32_t channels;
+  std::uint32_t neurons;
+  std::uint32_t row_words;       // words from one row to the next
+  const std::uint64_t* rows;     // [channels + 1], the last one zeros
+  const std::uint64_t* start;    // [start_planes][row_words], the bits of top - theta_j, lowest first
+  std::uint32_t start_planes;    // at least 1
+  const std::uint64_t* padding;  // [row_words], 1 where there is no neuron
+  std::int64_t top;              // the greatest threshold
+  std::int64_t range;            // the greatest less the least
+};
+
+struct OutputLayer {
+  std::uint32_t channels;
+  std::uint32_t classes;
+  std::uint32_t padded;            // classes, rounded up to whole vectors
+  const std::int8_t* rows;         // [channels][padded], weights -1/+1, 0 in the padding
+  const std::int32_t* thresholds;  // [padded], out of reach in the padding
+};
+
+struct Plan {
+  std::uint32_t num_steps;
+  std::uint32_t channels;
+  std::uint32_t num_hidden;
+  const HiddenLayer* hidden;
+  OutputLayer output;
+};
+
+constexpr std::uint32_t kMaxPlanes = 34;  // holds 2 p + range for p < 2^31 events and 32-bit thresholds
+constexpr std::int64_t kMaxEvents = 0x7FFFFFFE;  // of a sample: potentials are 32-bit
+
+// Working memory of one thread; dispatch.cpp sizes it. Nothing is allocated while samples run.
+struct LayerState {
+  std::uint64_t* planes;  // [row_words / vector][planes][vector]
+  std::uint64_t* fired;   // [row_words]
+  std::uint16_t* events;  // [neurons], newly fired
+  std::int64_t heard;     // events of this sample so far
+  std::int64_t sent;      // spikes of this sample so far
+  std::uint32_t planes_in_use;
+};
+
+struct State {
+  LayerState* hidden;         // [num_hidden]
+  std::int32_t* potential;    // [padded]
+  std::uint16_t* events;      // [channels + kSlack], input events in the order of their steps
+  std::uint16_t* found;       // [channels + kSlack], the same in the order of channels
+  std::uint8_t* found_steps;  // [channels + kSlack]
+};
+
+constexpr std::size_t kSlack = 64;  // entries that vectors may write beyond the last event
+
+// One sample's events, sorted by step.
+struct SampleEvents {
+  const std::uint16_t* channels;
+  const std::uint8_t* steps;
+  std::size_t count;
+};
+
+// Where one sample's results go; null where they are not wanted.
+struct SampleResults {
+  std::int64_t* label;
+  std::uint8_t* step;
+  bool* silent;
+  bool* tie;
+  bool* candidates;
+  std::int64_t* input_spikes;
+  std::int64_t* hidden_spikes;        // [num_hidden]
+  std::uint8_t* const* hidden_steps;  // [num_hidden], each [neurons], filled with num_steps by the caller
+  std::int32_t* potentials;           // [num_steps][classes]
+};
+
+// The kernels of one instruction set.
+struct Kernels {
+  const char* name;
+  // False if the sample holds a byte that is not allowed.
+  bool (*run_bytes)(const Plan&, State&, const std::uint8_t* bytes, const std::uint8_t* step_of,
+                    bool early_exit, const SampleResults&);
+  void (*run_events)(const Plan&, State&, const SampleEvents&, bool early_exit, const SampleResults&);
+};
+
+// Those that this build has and this CPU can run, the fastest first.
+const Kernels* const* available_kernels(std::size_t& count);
+
+// The one named by BSTDG_ISA, else the fastest. Throws std::invalid_argument if the name is not available.
+const Kernels& chosen_kernels();
+
+}  // namespace bstdg
