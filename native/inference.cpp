@@ -70,6 +70,14 @@ void check(const LayerBits& layer, std::int64_t channels, std::size_t index) {
   }
 }
 
+// Words of one bit a neuron: whole blocks, and the narrowest vector that holds the rest.
+std::size_t row_words(std::size_t neurons) {
+  const std::size_t whole = neurons / 64 / kBlockWords * kBlockWords;
+  std::size_t rest = neurons > whole * 64 ? 2 : 0;
+  while ((whole + rest) * 64 < neurons) rest *= 2;
+  return whole + rest;
+}
+
 // Owns what a HiddenLayer points to.
 struct HiddenMemory {
   Buffer<std::uint64_t> rows, start, padding;
@@ -78,11 +86,14 @@ struct HiddenMemory {
   explicit HiddenMemory(const LayerBits& layer) {
     const auto channels = static_cast<std::size_t>(layer.channels),
                neurons = static_cast<std::size_t>(layer.neurons);
-    const std::size_t words = rounded_up(layer.neurons, 64 * kRowAlignment) / 64;
+    const std::size_t words = row_words(neurons);
     rows = Buffer<std::uint64_t>((channels + 1) * words);
     for (std::size_t j = 0; j < neurons; ++j) {
+      const std::size_t block = j / 64 / kBlockWords * kBlockWords;  // its first word
+      const std::size_t width = std::min<std::size_t>(kBlockWords, words - block);
+      std::uint64_t* column = rows.get() + block * (channels + 1) + (j / 64 - block);
       for (std::size_t i = 0; i < channels; ++i) {
-        if (layer.signs[j * channels + i] > 0) rows[i * words + j / 64] |= std::uint64_t{1} << j % 64;
+        if (layer.signs[j * channels + i] > 0) column[i * width] |= std::uint64_t{1} << j % 64;
       }
     }
     const auto [least, greatest] = std::minmax_element(layer.thresholds, layer.thresholds + neurons);

@@ -7,6 +7,7 @@
 #include "kernels.hpp"
 
 #include <cstring>
+#include <type_traits>
 
 #include "simd.hpp"
 
@@ -140,6 +141,30 @@ std::uint32_t planes_for(const HiddenLayer& layer, std::int64_t events) {
 constexpr std::uint32_t kFewestPlanes = 6;
 constexpr std::uint32_t kMostPlanes = 14;  // beyond, one kernel serves any number
 
+// Calls `pass` for every vector of the layer: its width in words as a constant, its first word, its rows, and
+// the words from one row to the next.
+template <typename Pass>
+inline __attribute__((always_inline)) void for_vectors(const HiddenLayer& layer, const Pass& pass) {
+  constexpr std::integral_constant<int, kMostWords> most{};
+  const std::uint64_t* rows = layer.rows;
+  std::uint32_t w = 0;
+  for (; w + kBlockWords <= layer.row_words; w += kBlockWords) {
+    for (std::uint32_t part = 0; part < kBlockWords; part += kMostWords) {
+      pass(most, w + part, rows + part, std::size_t{kBlockWords});
+    }
+    rows += (std::size_t{layer.channels} + 1) * kBlockWords;
+  }
+  const std::uint32_t rest = layer.row_words - w;
+  if (rest == 4) {
+    constexpr int kWords = kMostWords < 4 ? kMostWords : 4;
+    for (std::uint32_t part = 0; part < 4; part += kWords) {
+      pass(std::integral_constant<int, kWords>{}, w + part, rows + part, std::size_t{4});
+    }
+  } else if (rest == 2) {
+    pass(std::integral_constant<int, 2>{}, w, rows, std::size_t{2});
+  }
+}
+
 void start_layer(const HiddenLayer& layer, LayerState& state, std::int64_t most_events) {
   std::uint32_t planes = planes_for(layer, most_events);
   if (planes < kFewestPlanes) planes = kFewestPlanes;
@@ -147,86 +172,124 @@ void start_layer(const HiddenLayer& layer, LayerState& state, std::int64_t most_
   state.planes_in_use = planes;
   state.heard = state.sent = 0;
   std::uint64_t* to = state.planes;
-  for (std::uint32_t w = 0; w < layer.neurons; w += 64 * kVectorWords) {
-    for (std::uint32_t plane = 1; plane <= planes; ++plane, to += kVectorWords) {
+  for_vectors(layer, [&](auto words, std::uint32_t w, const std::uint64_t*, std::size_t) {
+    constexpr int kWords = decltype(words)::value;
+    for (std::uint32_t plane = 1; plane <= planes; ++plane, to += kWords) {
       const bool there = plane < layer.start_planes;
-      store(to, there ? load(layer.start + plane * layer.row_words + w / 64) : Bits{});
+      store(to, there ? load<kWords>(layer.start + plane * layer.row_words + w) : Bits<kWords>{});
     }
-    store(state.fired + w / 64, load(layer.padding + w / 64));
-  }
+    store(state.fired + w, load<kWords>(layer.padding + w));
+  });
 }
 
-inline void ripple(Bits* planes, int from, int count, Bits carry) {
+template <typename V>
+inline __attribute__((always_inline)) void ripple(V* planes, int from, int count, V carry) {
 #pragma GCC unroll 16
   for (int i = from; i < count; ++i) carry = add_one(planes[i], carry);
 }
 
 // Adds one row of bits for every event to the counters in `planes`, carries saved up: 16 rows, then 8, 4, 2.
-inline __attribute__((always_inline)) void add_rows(Bits* planes, int count, const std::uint64_t* rows,
+template <int kWords, typename V = Bits<kWords>>
+inline __attribute__((always_inline)) void add_rows(V* planes, int count, const std::uint64_t* rows,
                                                     std::size_t stride, const std::uint16_t* events,
                                                     std::size_t n, std::uint16_t none) {
-  const auto row = [rows, stride](std::uint16_t channel) { return load(rows + channel * stride); };
+  const auto row = [rows, stride](std::uint16_t channel) { return load<kWords>(rows + channel * stride); };
   // Eight rows: planes 0 to 2 take theirs, and what is worth 8 is returned.
   const auto add_eight = [&](const std::uint16_t* e) {
-    const Bits a = add_two(planes[0], row(e[0]), row(e[1]));
-    const Bits b = add_two(planes[0], row(e[2]), row(e[3]));
-    const Bits c = add_two(planes[0], row(e[4]), row(e[5]));
-    const Bits d = add_two(planes[0], row(e[6]), row(e[7]));
-    const Bits ab = add_two(planes[1], a, b);
-    const Bits cd = add_two(planes[1], c, d);
+    const V a = add_two(planes[0], row(e[0]), row(e[1]));
+    const V b = add_two(planes[0], row(e[2]), row(e[3]));
+    const V c = add_two(planes[0], row(e[4]), row(e[5]));
+    const V d = add_two(planes[0], row(e[6]), row(e[7]));
+    const V ab = add_two(planes[1], a, b);
+    const V cd = add_two(planes[1], c, d);
     return add_two(planes[2], ab, cd);
   };
   while (n >= 16) {
-    const Bits low = add_eight(events);
-    const Bits high = add_eight(events + 8);
+    const V low = add_eight(events);
+    const V high = add_eight(events + 8);
     ripple(planes, 4, count, add_two(planes[3], low, high));
     events += 16;
     n -= 16;
   }
   if (n == 0) return;
+  if (n <= 4) {  // most steps of a long run bring a few events
+    const auto event = [events, n, &none](std::size_t i) { return *(i < n ? events + i : &none); };
+    const V a = add_two(planes[0], row(events[0]), row(event(1)));
+    if (n <= 2) {
+      ripple(planes, 1, count, a);
+    } else {
+      const V b = add_two(planes[0], row(events[2]), row(event(3)));
+      ripple(planes, 2, count, add_two(planes[1], a, b));
+    }
+    return;
+  }
   std::uint16_t rest[16];
   for (std::size_t i = 0; i < 16; ++i) rest[i] = i < n ? events[i] : none;
-  if (n > 8) {
-    const Bits low = add_eight(rest);
-    const Bits high = add_eight(rest + 8);
-    ripple(planes, 4, count, add_two(planes[3], low, high));
-  } else if (n > 4) {
-    ripple(planes, 3, count, add_eight(rest));
-  } else if (n > 2) {
-    const Bits a = add_two(planes[0], row(rest[0]), row(rest[1]));
-    const Bits b = add_two(planes[0], row(rest[2]), row(rest[3]));
-    ripple(planes, 2, count, add_two(planes[1], a, b));
+  const V low = add_eight(rest);
+  if (n <= 8) {
+    ripple(planes, 3, count, low);
   } else {
-    ripple(planes, 1, count, add_two(planes[0], row(rest[0]), row(rest[1])));
+    const V high = add_eight(rest + 8);
+    ripple(planes, 4, count, add_two(planes[3], low, high));
   }
 }
 
-// All neurons whose counter is at or above `target`, 64 x kVectorWords at a time.
-inline __attribute__((always_inline)) Bits at_or_above(const Bits* planes, int count, Bits lowest,
-                                                       std::int64_t target) {
-  if (target <= 0) return ~Bits{};
-  const auto zero_at = [target](int bit) {
-    return splat((static_cast<std::uint64_t>(target) >> bit & 1) -
-                 1);  // all ones where the target's bit is 0
-  };
-  Bits reached = majority(~Bits{}, lowest, zero_at(0));
+// What all counters are compared with, bit by bit: all ones where the bit is 0, which is what the comparison
+// asks.
+struct Target {
+  std::uint64_t zero_at[kMaxPlanes + 1];
+  bool reached_by_all;
+
+  Target(std::int64_t target, int planes) : reached_by_all(target <= 0) {
+    for (int i = 0; i <= planes; ++i) zero_at[i] = (static_cast<std::uint64_t>(target) >> i & 1) - 1;
+  }
+};
+
+// All neurons of the vector whose counter is at or above the target.
+template <typename V>
+inline __attribute__((always_inline)) V at_or_above(const V* planes, int count, V lowest,
+                                                    const Target& target) {
+  if (target.reached_by_all) return ~V{};
+  V reached = lowest | target.zero_at[0];
 #pragma GCC unroll 16
-  for (int i = 0; i < count; ++i) reached = majority(reached, planes[i], zero_at(i + 1));
+  for (int i = 0; i < count; ++i) reached = majority(reached, planes[i], V{} + target.zero_at[i + 1]);
   return reached;
 }
 
-// Writes base + i for every bit i that is set, and returns how many. Two are written whether they are there
-// or not: most words have no more, and a branch for each would be guessed wrong.
+// Writes base + i for every bit i that is set, and returns how many; writes up to 64 places whatever is set.
 inline std::size_t name_bits(std::uint64_t word, std::uint32_t base, std::uint16_t* names) {
   const auto count = static_cast<std::size_t>(__builtin_popcountll(word));
-  constexpr std::uint64_t kGuard = std::uint64_t{1} << 63;  // counting the zeros of nothing is undefined
+#if defined(__AVX512VBMI2__)
+  const __m512i every =
+      _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42,
+                      41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
+                      19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i found = _mm512_maskz_compress_epi8(word, every);
+  const __m512i first = _mm512_set1_epi16(static_cast<short>(base));
+  _mm512_storeu_si512(names, _mm512_add_epi16(first, _mm512_cvtepu8_epi16(_mm512_castsi512_si256(found))));
+  if (count > 32) {
+    const __m512i more = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(found, 1));
+    _mm512_storeu_si512(names + 32, _mm512_add_epi16(first, more));
+  }
+#else
+  // Two are written whether they are there or not: most words have no more, and a branch for each would be
+  // guessed wrong. Counting the zeros of nothing is undefined, hence the guard.
+  constexpr std::uint64_t kGuard = std::uint64_t{1} << 63;
   for (int i = 0; i < 2; ++i, word &= word - 1) {
     names[i] = static_cast<std::uint16_t>(base + static_cast<std::uint32_t>(__builtin_ctzll(word | kGuard)));
   }
   for (std::size_t i = 2; i < count; ++i, word &= word - 1) {
     names[i] = static_cast<std::uint16_t>(base + static_cast<std::uint32_t>(__builtin_ctzll(word)));
   }
+#endif
   return count;
+}
+
+template <typename V>
+inline bool any(V bits) {
+  std::uint64_t together = 0;
+  for (std::size_t k = 0; k < sizeof(V) / 8; ++k) together |= bits[k];
+  return together != 0;
 }
 
 // One step of a layer: hears `events`, and returns how many neurons fired, named in state.events.
@@ -236,33 +299,37 @@ std::size_t hidden_step(const HiddenLayer& layer, LayerState& state, const std::
   const int count = kPlanes > 0 ? kPlanes : static_cast<int>(state.planes_in_use);
   const auto none = static_cast<std::uint16_t>(layer.channels);
   state.heard += static_cast<std::int64_t>(n);
-  const std::int64_t target = state.heard + layer.top;
+  const Target target(state.heard + layer.top, count);
   std::size_t fired = 0;
   std::uint64_t* memory = state.planes;
-  for (std::uint32_t w = 0; w < layer.neurons; w += 64 * kVectorWords, memory += count * kVectorWords) {
-    const std::uint64_t* rows = layer.rows + w / 64;
-    const Bits lowest = load(layer.start + w / 64);
-    Bits reached;
+  for_vectors(layer, [&](auto words, std::uint32_t w, const std::uint64_t* rows, std::size_t stride) {
+    constexpr int kWords = decltype(words)::value;
+    using V = Bits<kWords>;
+    const V lowest = load<kWords>(layer.start + w);
+    V reached;
     if constexpr (kPlanes > 0) {
-      Bits planes[static_cast<std::size_t>(kPlanes)];  // in registers
+      V planes[static_cast<std::size_t>(kPlanes)];  // in registers
 #pragma GCC unroll 16
-      for (int i = 0; i < kPlanes; ++i) planes[i] = load(memory + i * kVectorWords);
-      add_rows(planes, kPlanes, rows, layer.row_words, events, n, none);
+      for (int i = 0; i < kPlanes; ++i) planes[i] = load<kWords>(memory + i * kWords);
+      add_rows<kWords>(planes, kPlanes, rows, stride, events, n, none);
 #pragma GCC unroll 16
-      for (int i = 0; i < kPlanes; ++i) store(memory + i * kVectorWords, planes[i]);
+      for (int i = 0; i < kPlanes; ++i) store(memory + i * kWords, planes[i]);
       reached = at_or_above(planes, kPlanes, lowest, target);
     } else {
-      Bits* planes = reinterpret_cast<Bits*>(memory);
-      add_rows(planes, count, rows, layer.row_words, events, n, none);
+      V* planes = reinterpret_cast<V*>(memory);
+      add_rows<kWords>(planes, count, rows, stride, events, n, none);
       reached = at_or_above(planes, count, lowest, target);
     }
-    const Bits before = load(state.fired + w / 64);
-    store(state.fired + w / 64, before | reached);
-    const Bits newly = reached & ~before;
-    for (int k = 0; k < kVectorWords; ++k) {
-      fired += name_bits(newly[k], w + 64 * static_cast<std::uint32_t>(k), state.events + fired);
+    memory += count * kWords;
+    const V before = load<kWords>(state.fired + w);
+    const V newly = reached & ~before;
+    if (any(newly)) {
+      store(state.fired + w, before | reached);
+      for (std::uint32_t k = 0; k < kWords; ++k) {
+        fired += name_bits(newly[k], 64 * (w + k), state.events + fired);
+      }
     }
-  }
+  });
   state.sent += static_cast<std::int64_t>(fired);
   return fired;
 }
@@ -291,22 +358,12 @@ std::size_t step_layer(const HiddenLayer& layer, LayerState& state, const std::u
 // Adds the events' rows to the potentials; true if any is then at or above its threshold.
 bool step_output(const OutputLayer& layer, std::int32_t* potential, const std::uint16_t* events,
                  std::size_t n) {
-  constexpr std::uint32_t kLanes = 16;
-  typedef std::int32_t Potentials __attribute__((vector_size(4 * kLanes), may_alias));
-  typedef std::int8_t Weights __attribute__((vector_size(kLanes), may_alias));
   bool reached = false;
-  for (std::uint32_t k = 0; k < layer.padded; k += kLanes) {
-    Potentials sum;
-    std::memcpy(&sum, potential + k, sizeof sum);
-    for (std::size_t e = 0; e < n; ++e) {
-      Weights row;
-      std::memcpy(&row, layer.rows + std::size_t{events[e]} * layer.padded + k, sizeof row);
-      sum += __builtin_convertvector(row, Potentials);
-    }
-    std::memcpy(potential + k, &sum, sizeof sum);
-    std::int32_t above = 0;
-    for (std::uint32_t i = 0; i < kLanes; ++i) above |= potential[k + i] >= layer.thresholds[k + i];
-    reached |= above != 0;
+  for (std::uint32_t k = 0; k < layer.padded; k += Sums::kLanes) {
+    Sums sums(potential + k);
+    for (std::size_t e = 0; e < n; ++e) sums.add(layer.rows + std::size_t{events[e]} * layer.padded + k);
+    sums.save(potential + k);
+    reached |= sums.any_reaches(layer.thresholds + k);
   }
   return reached;
 }
@@ -338,21 +395,31 @@ void decide(const OutputLayer& layer, const std::int32_t* potential, bool silent
 // --- a sample
 // --------------------------------------------------------------------------------------------------------
 
-// `events_at(t, n)` gives the input events of step t and their number.
-template <typename EventsAt>
-void run_sample(const Plan& plan, State& state, std::int64_t input_count, const EventsAt& events_at,
-                bool early_exit, const SampleResults& results) {
+// `next(t, n)` moves on to the next step with input events: it sets the step and their number and returns
+// them, or sets the step to num_steps if there is none. Between such steps nothing changes, so no time is
+// spent on them.
+template <typename Next>
+void run_sample(const Plan& plan, State& state, std::int64_t input_count, const Next& next, bool early_exit,
+                const SampleResults& results) {
   std::int64_t most_events = input_count;
   for (std::uint32_t l = 0; l < plan.num_hidden; ++l) {
     start_layer(plan.hidden[l], state.hidden[l], most_events);
     most_events = plan.hidden[l].neurons;
   }
   std::memset(state.potential, 0, sizeof(std::int32_t) * plan.output.padded);
-  bool decided = false;
   std::int64_t input_heard = 0;
-  for (std::uint32_t t = 0; t < plan.num_steps; ++t) {
-    std::size_t n = 0;
-    const std::uint16_t* events = events_at(t, n);
+  bool decided = false;
+  const auto decide_at = [&](std::uint32_t t, bool silent) {
+    decided = true;
+    decide(plan.output, state.potential, silent, results);
+    if (results.step != nullptr) *results.step = static_cast<std::uint8_t>(t);
+    if (results.input_spikes != nullptr) *results.input_spikes = input_heard;
+    if (results.hidden_spikes != nullptr) {
+      for (std::uint32_t l = 0; l < plan.num_hidden; ++l) results.hidden_spikes[l] = state.hidden[l].sent;
+    }
+  };
+  // True if the sample ends here.
+  const auto run_step = [&](std::uint32_t t, const std::uint16_t* events, std::size_t n) {
     input_heard += static_cast<std::int64_t>(n);
     for (std::uint32_t l = 0; l < plan.num_hidden && (n > 0 || t == 0); ++l) {
       LayerState& layer = state.hidden[l];
@@ -362,25 +429,32 @@ void run_sample(const Plan& plan, State& state, std::int64_t input_count, const 
         for (std::size_t e = 0; e < n; ++e) results.hidden_steps[l][events[e]] = static_cast<std::uint8_t>(t);
       }
     }
-    const bool last = t + 1 == plan.num_steps;
-    if (n > 0 || t == 0 || last) {
-      const bool reached = step_output(plan.output, state.potential, events, n);
-      if (!decided && (reached || last)) {
-        decided = true;
-        decide(plan.output, state.potential, !reached, results);
-        if (results.step != nullptr) *results.step = static_cast<std::uint8_t>(t);
-        if (results.input_spikes != nullptr) *results.input_spikes = input_heard;
-        if (results.hidden_spikes != nullptr) {
-          for (std::uint32_t l = 0; l < plan.num_hidden; ++l) results.hidden_spikes[l] = state.hidden[l].sent;
-        }
-        if (early_exit) return;
-      }
-    }
-    if (results.potentials != nullptr) {
+    if (n == 0 && t > 0) return false;
+    const bool reached = step_output(plan.output, state.potential, events, n);
+    if (reached && !decided) decide_at(t, false);
+    return decided && early_exit;
+  };
+  const auto keep_potentials = [&](std::uint32_t from, std::uint32_t to) {
+    if (results.potentials == nullptr) return;
+    for (std::uint32_t t = from; t < to; ++t) {
       std::memcpy(results.potentials + std::size_t{t} * plan.output.classes, state.potential,
                   sizeof(std::int32_t) * plan.output.classes);
     }
+  };
+  std::uint32_t t = 0;
+  std::size_t n = 0;
+  const std::uint16_t* events = next(t, n);
+  if (t > 0) {  // step 0 is run in any case: a neuron may need nothing to fire
+    if (run_step(0, events, 0)) return;
+    keep_potentials(0, t);
   }
+  while (t < plan.num_steps) {
+    if (run_step(t, events, n)) return;
+    const std::uint32_t from = t;
+    events = next(t, n);
+    keep_potentials(from, t);
+  }
+  if (!decided) decide_at(plan.num_steps - 1, true);
 }
 
 }  // namespace
@@ -391,24 +465,35 @@ bool run_bytes(const Plan& plan, State& state, const std::uint8_t* bytes, const 
   const std::int64_t count = find_spikes(plan, state, bytes, step_of);
   if (count == kNone) return false;
   sort_found(plan, state, static_cast<std::uint32_t>(count), first);
-  const auto events_at = [&](std::uint32_t t, std::size_t& n) {
-    n = first[t + 1] - first[t];
+  std::uint8_t steps[256];  // that have events, and then num_steps
+  std::uint32_t used = 0;
+  for (std::uint32_t t = 0; t < plan.num_steps; ++t) {
+    steps[used] = static_cast<std::uint8_t>(t);
+    used += first[t + 1] != first[t];
+  }
+  steps[used] = static_cast<std::uint8_t>(plan.num_steps);
+  std::uint32_t at = 0;
+  const auto next = [&](std::uint32_t& t, std::size_t& n) {
+    t = steps[at];
+    n = at < used ? first[t + 1] - first[t] : 0;
+    at += at < used;
     return state.events + first[t];
   };
-  run_sample(plan, state, count, events_at, early_exit, results);
+  run_sample(plan, state, count, next, early_exit, results);
   return true;
 }
 
 void run_events(const Plan& plan, State& state, const SampleEvents& input, bool early_exit,
                 const SampleResults& results) {
   std::size_t at = 0;
-  const auto events_at = [&](std::uint32_t t, std::size_t& n) {
+  const auto next = [&](std::uint32_t& t, std::size_t& n) {
     const std::size_t begin = at;
+    t = begin < input.count ? input.steps[begin] : plan.num_steps;
     while (at < input.count && input.steps[at] == t) ++at;
     n = at - begin;
     return input.channels + begin;
   };
-  run_sample(plan, state, static_cast<std::int64_t>(input.count), events_at, early_exit, results);
+  run_sample(plan, state, static_cast<std::int64_t>(input.count), next, early_exit, results);
 }
 
 }  // namespace BSTDG_ISA

@@ -7,7 +7,7 @@
 
 namespace bstdg {
 
-constexpr std::uint32_t kRowAlignment = 8;  // words: a row of bits is a whole number of the widest vectors
+constexpr std::uint32_t kBlockWords = 8;  // the widest vector: 512 neurons
 
 // A hidden layer as the kernels read it. Bit j of a row is 1 where the weight to neuron j is +1.
 //
@@ -48,7 +48,7 @@ constexpr std::int64_t kMaxEvents = 0x7FFFFFFE;  // of a sample: potentials are 
 
 // Working memory of one thread; dispatch.cpp sizes it. Nothing is allocated while samples run.
 struct LayerState {
-  std::uint64_t* planes;  // [row_words / vector][planes][vector]
+  std::uint64_t* planes;  // [vectors][planes], as many vectors as hold row_words
   std::uint64_t* fired;   // [row_words]
   std::uint16_t* events;  // [neurons], newly fired
   std::int64_t heard;     // events of this sample so far

@@ -7,56 +7,136 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
 namespace {
 
 #if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
+constexpr int kMostWords = 8;
 #elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
+constexpr int kMostWords = 4;
 #else
-constexpr int kVectorBytes = 16;  // SSE2 and NEON, which every x86-64 and aarch64 has
+constexpr int kMostWords = 2;  // SSE2 and NEON, which every x86-64 and aarch64 has
 #endif
 
-typedef std::uint64_t Bits __attribute__((vector_size(kVectorBytes), may_alias));
+// 64 * kWords bits.
+template <int kWords>
+struct BitsOf;
+template <>
+struct BitsOf<2> {
+  typedef std::uint64_t type __attribute__((vector_size(16), may_alias));
+};
+template <>
+struct BitsOf<4> {
+  typedef std::uint64_t type __attribute__((vector_size(32), may_alias));
+};
+template <>
+struct BitsOf<8> {
+  typedef std::uint64_t type __attribute__((vector_size(64), may_alias));
+};
+template <int kWords>
+using Bits = typename BitsOf<kWords>::type;
 
-constexpr int kVectorWords = kVectorBytes / 8;
-
-inline Bits load(const std::uint64_t* from) { return *reinterpret_cast<const Bits*>(from); }
-inline void store(std::uint64_t* to, Bits bits) { *reinterpret_cast<Bits*>(to) = bits; }
-inline Bits splat(std::uint64_t word) { return Bits{} + word; }
-
-// sum + a + b, one column of 64 x kVectorWords one-bit numbers at a time: the sum stays, the carry is
-// returned.
-inline Bits add_two(Bits& sum, Bits a, Bits b) {
-#if defined(__AVX512F__)
-  const __m512i s = (__m512i)sum;
-  sum = (Bits)_mm512_ternarylogic_epi64(s, (__m512i)a, (__m512i)b, 0x96);
-  return (Bits)_mm512_ternarylogic_epi64(s, (__m512i)a, (__m512i)b, 0xE8);
-#else
-  const Bits either = sum ^ a;
-  const Bits carry = (sum & a) | (b & either);
-  sum = either ^ b;
-  return carry;
-#endif
+template <int kWords>
+inline Bits<kWords> load(const std::uint64_t* from) {
+  Bits<kWords> bits;
+  std::memcpy(&bits, from, sizeof bits);
+  return bits;
+}
+template <typename V>
+inline void store(std::uint64_t* to, V bits) {
+  std::memcpy(to, &bits, sizeof bits);
 }
 
-inline Bits add_one(Bits& sum, Bits a) {
-  const Bits carry = sum & a;
+// One instruction each where there is one for any function of three bits.
+#if defined(__AVX512VL__)
+#define BSTDG_TERNARY(kBytes, type, intrinsic)                                                   \
+  inline Bits<kBytes / 8> odd(Bits<kBytes / 8> a, Bits<kBytes / 8> b, Bits<kBytes / 8> c) {      \
+    return (Bits<kBytes / 8>)intrinsic((type)a, (type)b, (type)c, 0x96);                         \
+  }                                                                                              \
+  inline Bits<kBytes / 8> majority(Bits<kBytes / 8> a, Bits<kBytes / 8> b, Bits<kBytes / 8> c) { \
+    return (Bits<kBytes / 8>)intrinsic((type)a, (type)b, (type)c, 0xE8);                         \
+  }
+BSTDG_TERNARY(16, __m128i, _mm_ternarylogic_epi64)
+BSTDG_TERNARY(32, __m256i, _mm256_ternarylogic_epi64)
+BSTDG_TERNARY(64, __m512i, _mm512_ternarylogic_epi64)
+#undef BSTDG_TERNARY
+#else
+template <typename V>
+inline V odd(V a, V b, V c) {
+  return a ^ b ^ c;
+}
+template <typename V>
+inline V majority(V a, V b, V c) {
+  return (a & b) | (c & (a ^ b));
+}
+#endif
+
+// sum + a + b, one column of one-bit numbers at a time: the sum stays, the carry is returned.
+template <typename V>
+inline V add_two(V& sum, V a, V b) {
+  const V carry = majority(a, b, sum);
+  sum = odd(sum, a, b);
+  return carry;
+}
+
+template <typename V>
+inline V add_one(V& sum, V a) {
+  const V carry = sum & a;
   sum ^= a;
   return carry;
 }
 
-inline Bits majority(Bits a, Bits b, Bits c) {
+// Sixteen 32-bit sums of 8-bit numbers.
+class Sums {
+ public:
+  static constexpr std::uint32_t kLanes = 16;
+  explicit Sums(const std::int32_t* from) { std::memcpy(&sums_, from, sizeof sums_); }
+  void save(std::int32_t* to) const { std::memcpy(to, &sums_, sizeof sums_); }
+
 #if defined(__AVX512F__)
-  return (Bits)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0xE8);
+  void add(const std::int8_t* row) {
+    sums_ =
+        _mm512_add_epi32(sums_, _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row))));
+  }
+  bool any_reaches(const std::int32_t* thresholds) const {
+    return _mm512_cmpge_epi32_mask(sums_, _mm512_loadu_si512(thresholds)) != 0;
+  }
+
+ private:
+  __m512i sums_;
+#elif defined(__AVX2__)
+  void add(const std::int8_t* row) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row));
+    sums_[0] = _mm256_add_epi32(sums_[0], _mm256_cvtepi8_epi32(bytes));
+    sums_[1] = _mm256_add_epi32(sums_[1], _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes)));
+  }
+  bool any_reaches(const std::int32_t* thresholds) const {
+    const auto* bars = reinterpret_cast<const __m256i*>(thresholds);
+    const __m256i below = _mm256_and_si256(_mm256_cmpgt_epi32(_mm256_loadu_si256(bars), sums_[0]),
+                                           _mm256_cmpgt_epi32(_mm256_loadu_si256(bars + 1), sums_[1]));
+    return _mm256_movemask_epi8(below) != -1;
+  }
+
+ private:
+  __m256i sums_[2];
 #else
-  return (a & b) | (c & (a | b));
+  void add(const std::int8_t* row) {
+    for (std::uint32_t i = 0; i < kLanes; ++i) sums_[i] += row[i];
+  }
+  bool any_reaches(const std::int32_t* thresholds) const {
+    std::int32_t reached = 0;
+    for (std::uint32_t i = 0; i < kLanes; ++i) reached |= sums_[i] >= thresholds[i];
+    return reached != 0;
+  }
+
+ private:
+  std::int32_t sums_[kLanes];
 #endif
-}
+};
 
 }  // namespace
