@@ -17,6 +17,7 @@
 #include "events.hpp"
 #include "inference.hpp"
 #include "kernels.hpp"
+#include "training.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -170,9 +171,120 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
+// --- training
+
+using Floats1 = Rows<float, 1>;
+using Floats2 = Rows<float, 2>;
+using Floats3 = Rows<float, 3>;
+using Bytes2 = Rows<std::uint8_t, 2>;
+
+void require(bool holds, const char* message) {
+  if (!holds) throw std::invalid_argument(message);
+}
+
+bstdg::Latent latent_of(const Floats2& weights) { return {weights.data(), weights.shape(0)}; }
+
+std::unique_ptr<bstdg::SpikeRows> rows_of_steps(const Bytes2& steps, std::int64_t num_steps, int threads) {
+  const nb::gil_scoped_release others_may_run;
+  return std::make_unique<bstdg::SpikeRows>(steps.data(), steps.shape(0),
+                                            static_cast<std::int64_t>(steps.shape(1)), num_steps, threads);
+}
+
+std::unique_ptr<bstdg::SpikeRows> rows_of_events(const ArrayIn<std::int64_t>& offsets,
+                                                 const ArrayIn<std::uint16_t>& channels,
+                                                 const ArrayIn<std::uint8_t>& steps,
+                                                 std::int64_t num_channels, std::int64_t num_steps) {
+  const nb::gil_scoped_release others_may_run;
+  return std::make_unique<bstdg::SpikeRows>(bstdg::EventRows{view(offsets), view(channels), view(steps)},
+                                            num_channels, num_steps);
+}
+
+template <typename T, int kDimensions>
+void same_shape(const Out<T, kDimensions>& out, std::size_t rows, std::size_t columns) {
+  require(out.shape(0) == rows && out.shape(kDimensions - 1) == columns,
+          "a result has another shape than it needs");
+}
+
+void crossing(const bstdg::SpikeRows& spikes, const Floats2& weights, const Floats1& thresholds,
+              const Out<std::uint8_t, 2>& steps, const Out<std::uint8_t, 2>& reach,
+              const Out<float, 2>& margin, int threads) {
+  const std::size_t neurons = weights.shape(0);
+  require(weights.shape(1) == spikes.channels(),
+          "the weights read another number of channels than there are");
+  require(thresholds.shape(0) == neurons || thresholds.shape(0) == 1,
+          "one threshold for each neuron, or one for all");
+  same_shape<std::uint8_t, 2>(steps, spikes.batch(), neurons);
+  same_shape<std::uint8_t, 2>(reach, spikes.batch(), neurons);
+  same_shape<float, 2>(margin, spikes.batch(), neurons);
+  const nb::gil_scoped_release others_may_run;
+  bstdg::crossing(spikes, latent_of(weights), thresholds.data(), thresholds.shape(0) == 1,
+                  {steps.data(), reach.data(), margin.data()}, threads);
+}
+
+void potentials(const bstdg::SpikeRows& spikes, const Floats2& weights, const Out<float, 3>& out,
+                int threads) {
+  require(weights.shape(1) == spikes.channels(),
+          "the weights read another number of channels than there are");
+  same_shape<float, 3>(out, spikes.batch(), weights.shape(0));
+  require(out.shape(1) == spikes.num_steps(), "a result has another shape than it needs");
+  const nb::gil_scoped_release others_may_run;
+  bstdg::potentials(spikes, latent_of(weights), out.data(), threads);
+}
+
+void impulse_gradient(const bstdg::SpikeRows& spikes, const Floats2& weights, const Bytes2& reach,
+                      const Floats2& local, double decay, const Out<float, 2>& out, int threads) {
+  require(weights.shape(1) == spikes.channels(),
+          "the weights read another number of channels than there are");
+  require(reach.shape(0) == spikes.batch() && reach.shape(1) == weights.shape(0), "reach has another shape");
+  require(local.shape(0) == spikes.batch() && local.shape(1) == weights.shape(0), "local has another shape");
+  same_shape<float, 2>(out, weights.shape(0), weights.shape(1));
+  const nb::gil_scoped_release others_may_run;
+  bstdg::impulse_gradient(spikes, latent_of(weights), reach.data(), local.data(), decay, out.data(), threads);
+}
+
+void impulse_credit(const Bytes2& below, const Floats2& weights, const Bytes2& reach, const Floats2& local,
+                    std::int64_t num_steps, const Out<float, 2>& out, int threads) {
+  const std::size_t batch = below.shape(0);
+  require(weights.shape(1) == below.shape(1), "the weights read another number of channels than there are");
+  require(reach.shape(0) == batch && reach.shape(1) == weights.shape(0), "reach has another shape");
+  require(local.shape(0) == batch && local.shape(1) == weights.shape(0), "local has another shape");
+  require(num_steps >= 1 && num_steps <= bstdg::kMaxSteps, "num_steps is out of range");
+  same_shape<float, 2>(out, batch, below.shape(1));
+  const nb::gil_scoped_release others_may_run;
+  bstdg::impulse_credit(below.data(), below.shape(1), latent_of(weights), reach.data(), local.data(), batch,
+                        static_cast<std::size_t>(num_steps), out.data(), threads);
+}
+
+void potential_gradient(const bstdg::SpikeRows& spikes, const Floats2& weights, const Floats3& gradient,
+                        double decay, const Out<float, 2>& out, int threads) {
+  require(weights.shape(1) == spikes.channels(),
+          "the weights read another number of channels than there are");
+  require(gradient.shape(0) == spikes.batch() && gradient.shape(1) == spikes.num_steps() &&
+              gradient.shape(2) == weights.shape(0),
+          "the gradient has another shape");
+  same_shape<float, 2>(out, weights.shape(0), weights.shape(1));
+  const nb::gil_scoped_release others_may_run;
+  bstdg::potential_gradient(spikes, latent_of(weights), gradient.data(), decay, out.data(), threads);
+}
+
+void potential_credit(const Bytes2& below, const Floats2& weights, const Floats3& gradient,
+                      const Out<float, 2>& out, int threads) {
+  const std::size_t batch = below.shape(0);
+  require(weights.shape(1) == below.shape(1), "the weights read another number of channels than there are");
+  require(gradient.shape(0) == batch && gradient.shape(2) == weights.shape(0),
+          "the gradient has another shape");
+  require(gradient.shape(1) >= 1 && gradient.shape(1) <= bstdg::kMaxSteps, "num_steps is out of range");
+  same_shape<float, 2>(out, batch, below.shape(1));
+  const nb::gil_scoped_release others_may_run;
+  bstdg::potential_credit(below.data(), below.shape(1), latent_of(weights), gradient.data(), batch,
+                          gradient.shape(1), out.data(), threads);
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
+  nb::set_leak_warnings(
+      false);  // what still lives when the interpreter ends is no leak worth a user's attention
   module.doc() = "Native parts of bstdg; call them through the package, which checks what it is given.";
   // noconvert: an array of another type is an error, never a silent copy or a rounded number.
   module.def(
@@ -189,4 +301,21 @@ NB_MODULE(_native, module) {
            "steps"_a.noconvert(), "results"_a, "early_exit"_a, "threads"_a);
   module.def("instruction_sets", &instruction_sets,
              "Instruction sets that this build and this CPU have, fastest first.");
+
+  nb::class_<bstdg::SpikeRows>(module, "SpikeRows", "The presynaptic events of a batch, for training.")
+      .def(nb::new_(&rows_of_steps), "steps"_a.noconvert(), "num_steps"_a, "threads"_a)
+      .def_static("of_events", &rows_of_events, "offsets"_a.noconvert(), "channels"_a.noconvert(),
+                  "steps"_a.noconvert(), "num_channels"_a, "num_steps"_a);
+  module.def("crossing", &crossing, "spikes"_a, "weights"_a.noconvert(), "thresholds"_a.noconvert(),
+             "steps"_a.noconvert(), "reach"_a.noconvert(), "margin"_a.noconvert(), "threads"_a);
+  module.def("potentials", &potentials, "spikes"_a, "weights"_a.noconvert(), "out"_a.noconvert(),
+             "threads"_a);
+  module.def("impulse_gradient", &impulse_gradient, "spikes"_a, "weights"_a.noconvert(),
+             "reach"_a.noconvert(), "local"_a.noconvert(), "decay"_a, "out"_a.noconvert(), "threads"_a);
+  module.def("impulse_credit", &impulse_credit, "below"_a.noconvert(), "weights"_a.noconvert(),
+             "reach"_a.noconvert(), "local"_a.noconvert(), "num_steps"_a, "out"_a.noconvert(), "threads"_a);
+  module.def("potential_gradient", &potential_gradient, "spikes"_a, "weights"_a.noconvert(),
+             "gradient"_a.noconvert(), "decay"_a, "out"_a.noconvert(), "threads"_a);
+  module.def("potential_credit", &potential_credit, "below"_a.noconvert(), "weights"_a.noconvert(),
+             "gradient"_a.noconvert(), "out"_a.noconvert(), "threads"_a);
 }

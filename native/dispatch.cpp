@@ -12,9 +12,21 @@ namespace bstdg {
   namespace isa {                                                                                            \
   bool run_bytes(const Plan&, State&, const std::uint8_t*, const std::uint8_t*, bool, const SampleResults&); \
   void run_events(const Plan&, State&, const SampleEvents&, bool, const SampleResults&);                     \
+  std::int64_t sort_steps(const Plan&, State&, const std::uint8_t*, const std::uint8_t*, std::uint8_t*);     \
+  void sign_rows(const float*, std::size_t, std::size_t, std::size_t, std::size_t, std::size_t,              \
+                 std::int8_t*);                                                                              \
+  void crossing(const CrossingJob&);                                                                         \
+  void potentials(const SampleEvents&, const std::int8_t*, std::size_t, std::size_t, std::uint32_t,          \
+                  std::int32_t*, float*);                                                                    \
+  void gradient(const GradientJob&);                                                                         \
+  void add_signed(const float*, float, std::size_t, float*);                                                 \
+  void credit(const float*, const float*, std::size_t, std::size_t, const std::uint8_t*, std::size_t,        \
+              std::size_t, float*);                                                                          \
   }                                                                                                          \
   namespace {                                                                                                \
-  const Kernels isa##_kernels{#isa, &isa::run_bytes, &isa::run_events};                                      \
+  const Kernels isa##_kernels{                                                                               \
+      #isa,           &isa::run_bytes,  &isa::run_events, &isa::sort_steps, &isa::sign_rows,                 \
+      &isa::crossing, &isa::potentials, &isa::gradient,   &isa::add_signed, &isa::credit};                   \
   }
 
 BSTDG_DECLARE(generic)

@@ -4,47 +4,20 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "buffer.hpp"
 #include "kernels.hpp"
 #include "parallel.hpp"
 
 namespace bstdg {
 namespace {
 
-constexpr std::size_t kAlignment = 64;  // the widest vector
-constexpr std::size_t kPiece = 32;      // samples a thread takes at a time
+constexpr std::size_t kPiece = 32;  // samples a thread takes at a time
 
 [[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
-
-// Zeroed memory that the widest vectors can load from.
-template <typename T>
-class Buffer {
- public:
-  explicit Buffer(std::size_t count = 0)
-      : data_(count == 0 ? nullptr
-                         : static_cast<T*>(::operator new(bytes(count), std::align_val_t{kAlignment}))) {
-    if (data_ != nullptr) std::memset(static_cast<void*>(data_), 0, bytes(count));
-  }
-  Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
-  Buffer& operator=(Buffer&& other) noexcept {
-    std::swap(data_, other.data_);
-    return *this;
-  }
-  ~Buffer() { ::operator delete(data_, std::align_val_t{kAlignment}); }
-  T* get() const { return data_; }
-  T& operator[](std::size_t i) const { return data_[i]; }
-
- private:
-  static std::size_t bytes(std::size_t count) {
-    if (count > std::numeric_limits<std::size_t>::max() / sizeof(T) / 2) throw std::bad_alloc();
-    return count * sizeof(T);
-  }
-  T* data_;
-};
 
 std::uint32_t rounded_up(std::int64_t value, std::int64_t multiple) {
   return static_cast<std::uint32_t>((value + multiple - 1) / multiple * multiple);

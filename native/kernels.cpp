@@ -18,7 +18,6 @@ namespace {
 constexpr int kNone = -1;
 
 // --- input
-// -----------------------------------------------------------------------------------------------------------
 
 // The channels whose byte spikes and their steps, into state.found and state.found_steps.
 // Returns how many there are, or kNone if a byte is not allowed.
@@ -126,7 +125,6 @@ void sort_found(const Plan& plan, State& state, std::uint32_t count, std::uint32
 }
 
 // --- hidden layers
-// ---------------------------------------------------------------------------------------------------
 
 // Planes above the lowest that hold 2 p + range and n + top for all n up to `events`.
 std::uint32_t planes_for(const HiddenLayer& layer, std::int64_t events) {
@@ -353,7 +351,6 @@ std::size_t step_layer(const HiddenLayer& layer, LayerState& state, const std::u
 }
 
 // --- the output layer
-// ------------------------------------------------------------------------------------------------
 
 // Adds the events' rows to the potentials; true if any is then at or above its threshold.
 bool step_output(const OutputLayer& layer, std::int32_t* potential, const std::uint16_t* events,
@@ -393,7 +390,6 @@ void decide(const OutputLayer& layer, const std::int32_t* potential, bool silent
 }
 
 // --- a sample
-// --------------------------------------------------------------------------------------------------------
 
 // `next(t, n)` moves on to the next step with input events: it sets the step and their number and returns
 // them, or sets the step to num_steps if there is none. Between such steps nothing changes, so no time is
@@ -457,6 +453,163 @@ void run_sample(const Plan& plan, State& state, std::int64_t input_count, const 
   if (!decided) decide_at(plan.num_steps - 1, true);
 }
 
+// --- training
+
+// One lane a neuron of 16-bit numbers, a vector at a time.
+constexpr std::size_t kShorts = kMostWords * 4;
+typedef std::int16_t Shorts __attribute__((vector_size(2 * kShorts), may_alias));
+
+inline Shorts widened(const std::int8_t* from) {
+#if defined(__AVX512BW__)
+  return (Shorts)_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif defined(__AVX2__)
+  return (Shorts)_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#else
+  Shorts wide{};
+  for (std::size_t i = 0; i < kShorts; ++i) wide[i] = from[i];
+  return wide;
+#endif
+}
+
+// Calls visit(step, begin, end) for step 0 and every other step that has events, in order.
+template <typename Visit>
+inline __attribute__((always_inline)) void for_steps(const SampleEvents& events, const Visit& visit) {
+  std::size_t at = 0;
+  std::uint32_t t = 0;
+  do {
+    const std::size_t begin = at;
+    while (at < events.count && events.steps[at] == t) ++at;
+    visit(t, begin, at);
+    if (at < events.count) t = events.steps[at];
+  } while (at < events.count);
+}
+
+void crossing_short(const CrossingJob& job) {
+  constexpr std::size_t kVectors = 4;
+  constexpr std::size_t kTile = kVectors * kShorts;
+  static_assert(kSignTile % kTile == 0, "signs are padded to whole tiles");
+  for (std::size_t j0 = 0; j0 < job.neurons; j0 += kTile) {
+    Shorts sum[kVectors], best[kVectors], bar[kVectors], at[kVectors];
+    for (std::size_t q = 0; q < kVectors; ++q) {
+      sum[q] = at[q] = Shorts{};
+      best[q] = Shorts{} + std::int16_t{-32768};
+      std::memcpy(&bar[q], job.bars + j0 + q * kShorts, sizeof bar[q]);
+    }
+    for_steps(job.events, [&](std::uint32_t t, std::size_t begin, std::size_t end) {
+      for (std::size_t e = begin; e < end; ++e) {
+        const std::int8_t* row = job.signs + job.events.channels[e] * job.padded + j0;
+        for (std::size_t q = 0; q < kVectors; ++q) sum[q] += widened(row + q * kShorts);
+      }
+      const Shorts now = Shorts{} + static_cast<std::int16_t>(t);
+      for (std::size_t q = 0; q < kVectors; ++q) {
+        const Shorts rose = (sum[q] > best[q]) & (best[q] < bar[q]);
+        best[q] = (sum[q] & rose) | (best[q] & ~rose);
+        at[q] = (now & rose) | (at[q] & ~rose);
+      }
+    });
+    std::int16_t most[kTile], when[kTile], bars[kTile];
+    std::memcpy(most, best, sizeof most);
+    std::memcpy(when, at, sizeof when);
+    std::memcpy(bars, bar, sizeof bars);
+    const std::size_t here = job.neurons - j0 < kTile ? job.neurons - j0 : kTile;
+    for (std::size_t i = 0; i < here; ++i) {
+      job.reach[j0 + i] = static_cast<std::uint8_t>(when[i]);
+      job.steps[j0 + i] =
+          static_cast<std::uint8_t>(most[i] < bars[i] ? job.num_steps : static_cast<unsigned>(when[i]));
+      job.margin[j0 + i] = static_cast<float>(most[i]) - job.thresholds[j0 + i];
+    }
+  }
+}
+
+// For samples of more events than 16 bits count.
+void crossing_long(const CrossingJob& job) {
+  for (std::size_t j = 0; j < job.neurons; ++j) {
+    std::int64_t sum = 0;
+    float best = -__builtin_inff();
+    std::uint32_t at = 0;
+    for_steps(job.events, [&](std::uint32_t t, std::size_t begin, std::size_t end) {
+      for (std::size_t e = begin; e < end; ++e) sum += job.signs[job.events.channels[e] * job.padded + j];
+      const auto potential = static_cast<float>(sum);
+      if (potential > best && best < job.thresholds[j]) {
+        best = potential;
+        at = t;
+      }
+    });
+    job.reach[j] = static_cast<std::uint8_t>(at);
+    job.steps[j] = static_cast<std::uint8_t>(best < job.thresholds[j] ? job.num_steps : at);
+    job.margin[j] = best - job.thresholds[j];
+  }
+}
+
+// A channel's next events, of samples before job.until; job.at moves behind them.
+struct EventRange {
+  std::size_t begin, end;
+
+  EventRange(const GradientJob& job, std::size_t channel) : begin(job.at[channel]), end(begin) {
+    while (end < job.end[channel] && job.samples[end] < job.until) ++end;
+    job.at[channel] = end;
+  }
+};
+
+// Sums the errors of a channel's events that come no later than their neuron is judged.
+void impulse_tile(const GradientJob& job) {
+  const std::uint32_t* samples = job.samples;
+  const std::uint8_t* steps = job.steps;
+  for (std::size_t i = 0; i < job.channels; ++i) {
+    float* out = job.out + i * kErrorTile;
+    const EventRange range(job, i);
+#if defined(__AVX512BW__)
+    if (job.decays == nullptr) {
+      __m512 a = _mm512_loadu_ps(out), b = _mm512_loadu_ps(out + 16);
+      __m512 c = _mm512_loadu_ps(out + 32), d = _mm512_loadu_ps(out + 48);
+      for (std::size_t e = range.begin; e < range.end; ++e) {
+        const __m128i now = _mm_set1_epi8(static_cast<char>(steps[e]));
+        const auto* reach = reinterpret_cast<const __m128i*>(job.reach + samples[e] * kErrorTile);
+        const float* errors = job.errors + samples[e] * kErrorTile;
+        a = _mm512_mask_add_ps(a, _mm_cmpge_epu8_mask(_mm_loadu_si128(reach), now), a,
+                               _mm512_loadu_ps(errors));
+        b = _mm512_mask_add_ps(b, _mm_cmpge_epu8_mask(_mm_loadu_si128(reach + 1), now), b,
+                               _mm512_loadu_ps(errors + 16));
+        c = _mm512_mask_add_ps(c, _mm_cmpge_epu8_mask(_mm_loadu_si128(reach + 2), now), c,
+                               _mm512_loadu_ps(errors + 32));
+        d = _mm512_mask_add_ps(d, _mm_cmpge_epu8_mask(_mm_loadu_si128(reach + 3), now), d,
+                               _mm512_loadu_ps(errors + 48));
+      }
+      _mm512_storeu_ps(out, a);
+      _mm512_storeu_ps(out + 16, b);
+      _mm512_storeu_ps(out + 32, c);
+      _mm512_storeu_ps(out + 48, d);
+      continue;
+    }
+#endif
+    for (std::size_t e = range.begin; e < range.end; ++e) {
+      const std::uint8_t step = steps[e];
+      const std::uint8_t* reach = job.reach + samples[e] * kErrorTile;
+      const float* errors = job.errors + samples[e] * kErrorTile;
+      if (job.decays == nullptr) {
+        for (std::size_t j = 0; j < kErrorTile; ++j) out[j] += reach[j] >= step ? errors[j] : 0.0F;
+      } else {
+        for (std::size_t j = 0; j < kErrorTile; ++j) {
+          if (reach[j] >= step) out[j] += errors[j] * job.decays[reach[j] - step];
+        }
+      }
+    }
+  }
+}
+
+// Sums the errors that were summed over time before: one row a sample and step.
+template <std::size_t kTile>
+void potential_tile(const GradientJob& job) {
+  for (std::size_t i = 0; i < job.channels; ++i) {
+    float* out = job.out + i * kTile;
+    const EventRange range(job, i);
+    for (std::size_t e = range.begin; e < range.end; ++e) {
+      const float* errors = job.errors + (job.samples[e] * job.num_steps + job.steps[e]) * kTile;
+      for (std::size_t j = 0; j < kTile; ++j) out[j] += errors[j];
+    }
+  }
+}
+
 }  // namespace
 
 bool run_bytes(const Plan& plan, State& state, const std::uint8_t* bytes, const std::uint8_t* step_of,
@@ -494,6 +647,106 @@ void run_events(const Plan& plan, State& state, const SampleEvents& input, bool 
     return input.channels + begin;
   };
   run_sample(plan, state, static_cast<std::int64_t>(input.count), next, early_exit, results);
+}
+
+std::int64_t sort_steps(const Plan& plan, State& state, const std::uint8_t* row, const std::uint8_t* identity,
+                        std::uint8_t* steps) {
+  std::uint32_t first[256];
+  const std::int64_t count = find_spikes(plan, state, row, identity);
+  if (count == kNone) return kNone;
+  sort_found(plan, state, static_cast<std::uint32_t>(count), first);
+  for (std::uint32_t t = 0; t < plan.num_steps; ++t)
+    std::memset(steps + first[t], static_cast<int>(t), first[t + 1] - first[t]);
+  return count;
+}
+
+void sign_rows(const float* latent, std::size_t neurons, std::size_t all_channels, std::size_t first,
+               std::size_t channels, std::size_t padded, std::int8_t* out) {
+  constexpr std::size_t kSide = 32;  // a square that stays in the nearest cache while it is turned around
+  for (std::size_t j0 = 0; j0 < neurons; j0 += kSide) {
+    const std::size_t j1 = j0 + kSide < neurons ? j0 + kSide : neurons;
+    for (std::size_t i = 0; i < channels; ++i) {
+      const float* from = latent + first + i;
+      for (std::size_t j = j0; j < j1; ++j) out[i * padded + j] = from[j * all_channels] >= 0.0F ? 1 : -1;
+    }
+  }
+}
+
+void crossing(const CrossingJob& job) {
+  if (job.events.count <= kMostShortEvents) {
+    crossing_short(job);
+  } else {
+    crossing_long(job);
+  }
+}
+
+void potentials(const SampleEvents& events, const std::int8_t* signs, std::size_t padded, std::size_t neurons,
+                std::uint32_t num_steps, std::int32_t* sums, float* out) {
+  std::memset(sums, 0, sizeof(std::int32_t) * padded);
+  std::uint32_t filled = 0;
+  const auto fill_until = [&](std::uint32_t t) {
+    for (; filled < t; ++filled) {
+      for (std::size_t k = 0; k < neurons; ++k) out[filled * neurons + k] = static_cast<float>(sums[k]);
+    }
+  };
+  for_steps(events, [&](std::uint32_t t, std::size_t begin, std::size_t end) {
+    fill_until(t);
+    for (std::size_t k = 0; k < padded; k += Sums::kLanes) {
+      Sums lanes(sums + k);
+      for (std::size_t e = begin; e < end; ++e) lanes.add(signs + events.channels[e] * padded + k);
+      lanes.save(sums + k);
+    }
+  });
+  fill_until(num_steps);
+}
+
+void gradient(const GradientJob& job) {
+  if (job.reach != nullptr) {
+    impulse_tile(job);
+  } else if (job.tile == kNarrowTile) {
+    potential_tile<kNarrowTile>(job);
+  } else {
+    potential_tile<kErrorTile>(job);
+  }
+}
+
+void add_signed(const float* latent, float error, std::size_t channels, float* heard) {
+  for (std::size_t i = 0; i < channels; ++i) heard[i] += latent[i] >= 0.0F ? error : -error;
+}
+
+void credit(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
+            const std::uint8_t* below, std::size_t channels, std::size_t num_steps, float* out) {
+  std::size_t i = 0;
+#if defined(__AVX512F__)
+  if (num_steps <= 16 &&
+      neurons <= 16) {  // every sum over time of one neuron fits a vector: look it up by step
+    __m512 of_neuron[16];
+    for (std::size_t k = 0; k < neurons; ++k) {
+      float by_step[16] = {};
+      for (std::size_t t = 0; t < num_steps; ++t) by_step[t] = later[t * padded + k];
+      of_neuron[k] = _mm512_loadu_ps(by_step);
+    }
+    for (; i + 16 <= channels; i += 16) {
+      const __m512i step = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(below + i)));
+      __m512 sum = _mm512_setzero_ps();
+      for (std::size_t k = 0; k < neurons; ++k) {
+        const __m512 value = _mm512_permutexvar_ps(step, of_neuron[k]);
+        const __mmask16 plus =
+            _mm512_cmp_ps_mask(_mm512_loadu_ps(latent + k * channels + i), _mm512_setzero_ps(), _CMP_GE_OQ);
+        sum = _mm512_add_ps(
+            sum, _mm512_mask_sub_ps(value, static_cast<__mmask16>(~plus), _mm512_setzero_ps(), value));
+      }
+      _mm512_storeu_ps(out + i, sum);
+    }
+  }
+#endif
+  for (; i < channels; ++i) {
+    const float* values = later + below[i] * padded;
+    float sum = 0.0F;
+    for (std::size_t k = 0; k < neurons; ++k)
+      sum += latent[k * channels + i] >= 0.0F ? values[k] : -values[k];
+    out[i] = sum;
+  }
 }
 
 }  // namespace BSTDG_ISA

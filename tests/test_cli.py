@@ -316,7 +316,7 @@ def test_raster_draws_test_images_and_files(bstdg, model, drawings):
         ("info {tmp}/cut.bstdg", "is truncated"),
         ("info {tmp}/flipped.bstdg", "was altered"),
         ("predict {model} {tmp}/none.png", "none.png: No such file"),
-        ("raster {model} --sample 360", "--sample must be below 360"),
+        ("raster {model} --sample 360", "--sample 360 is not there: digits (test) has 360 images"),
         ("raster {model} --out {tmp}/x.gif", "a figure ends in .svg, .png or .pdf"),
         ("raster {model} --out {tmp}/none/x.svg", "none/x.svg: No such file"),
     ],

@@ -22,9 +22,11 @@ from strategies import make_events, make_steps, seeds, step_numbers, widths
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from bstdg import rule
 from bstdg.config import LossConfig, NetworkConfig, RuleConfig
 from bstdg.encode import Events
 from bstdg.engine import oracle
+from bstdg.engine.training import training_engine
 from bstdg.errors import InputError
 from bstdg.layers import BinaryLinear, SpikeDropout
 from bstdg.loss import Loss
@@ -32,6 +34,19 @@ from bstdg.network import Network, Output
 from bstdg.rule import Spikes, psi
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+
+
+@pytest.fixture(params=["dense", "native"], autouse=True, scope="module")
+def engine(request):
+    """Each test runs once on either engine; the native one where it can, which is float32 on a CPU."""
+
+    def chosen(name, latent):
+        fits = latent.device.type == "cpu" and latent.dtype == torch.float32
+        return training_engine(name or (request.param if fits else "dense"), latent)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rule, "training_engine", chosen)
+        yield request.param
 
 
 @dataclass

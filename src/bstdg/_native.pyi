@@ -50,3 +50,62 @@ class Network:
 
 def instruction_sets() -> list[str]:
     """Instruction sets that this build and this CPU have, the fastest first."""
+
+class SpikeRows:
+    """The presynaptic events of a batch, for training. Raises ValueError if a step or channel is out of range."""
+
+    def __init__(self, steps: NDArray[np.uint8], num_steps: int, threads: int) -> None: ...
+    @staticmethod
+    def of_events(
+        offsets: NDArray[np.int64],
+        channels: NDArray[np.uint16],
+        steps: NDArray[np.uint8],
+        num_channels: int,
+        num_steps: int,
+    ) -> SpikeRows: ...
+
+def crossing(
+    spikes: SpikeRows,
+    weights: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+    steps: NDArray[np.uint8],
+    reach: NDArray[np.uint8],
+    margin: NDArray[np.float32],
+    threads: int,
+) -> None:
+    """Spike steps, judged steps and margins, written into the arrays given."""
+
+def potentials(spikes: SpikeRows, weights: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None: ...
+def impulse_gradient(
+    spikes: SpikeRows,
+    weights: NDArray[np.float32],
+    reach: NDArray[np.uint8],
+    local: NDArray[np.float32],
+    decay: float,
+    out: NDArray[np.float32],
+    threads: int,
+) -> None: ...
+def impulse_credit(
+    below: NDArray[np.uint8],
+    weights: NDArray[np.float32],
+    reach: NDArray[np.uint8],
+    local: NDArray[np.float32],
+    num_steps: int,
+    out: NDArray[np.float32],
+    threads: int,
+) -> None: ...
+def potential_gradient(
+    spikes: SpikeRows,
+    weights: NDArray[np.float32],
+    gradient: NDArray[np.float32],
+    decay: float,
+    out: NDArray[np.float32],
+    threads: int,
+) -> None: ...
+def potential_credit(
+    below: NDArray[np.uint8],
+    weights: NDArray[np.float32],
+    gradient: NDArray[np.float32],
+    out: NDArray[np.float32],
+    threads: int,
+) -> None: ...

@@ -100,6 +100,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; repeatable.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes CUDA where there is one.")] = "auto",
+    engine: Annotated[
+        str | None, typer.Option(help="native or dense. [default: native on a CPU, else dense]", show_default=False)
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in the folder, if there is one.")
     ] = False,
@@ -128,6 +131,7 @@ def train(
             seed=seed,
             data_dir=data_dir,
             device=device,
+            engine=engine,
             resume=resume,
             overwrite=overwrite,
             show_progress=True,
@@ -279,7 +283,8 @@ def raster(
         raise InputError(f"{model} does not say what it was trained on: give an image with --file")
     if sample >= len(pictures):
         raise InputError(f"--sample {sample} is not there: {name} has {len(pictures)} images, counted from 0")
-    plot.save_decision(loaded, pictures[sample], out, tests and tests.classes[tests.labels[sample]])
+    label = None if tests is None else tests.classes[tests.labels[sample]]
+    plot.save_decision(loaded, pictures[sample], out, label)
     print(str(out))
 
 

@@ -25,6 +25,7 @@ class BinaryLinear(nn.Module):
         rule: width and kernel of the gradient.
         threshold: where thresholds start; `Network.calibrate` finds a better start from data.
         generator: source of the initial latent weights, uniform in ±0.3.
+        engine: "native" or "dense"; by default native for float32 on a CPU, else dense.
 
     Raises:
         InputError: a size is not a positive integer, or the mode is unknown.
@@ -47,6 +48,7 @@ class BinaryLinear(nn.Module):
         rule: RuleConfig | None = None,
         threshold: float = 10.0,
         generator: torch.Generator | None = None,
+        engine: str | None = None,
     ):
         super().__init__()
         sizes = (in_features, out_features)
@@ -58,7 +60,7 @@ class BinaryLinear(nn.Module):
             raise InputError(f"threshold_mode must be one of {get_args(ThresholdMode)}, not {threshold_mode!r}")
         self.in_features, self.out_features = in_features, out_features
         self.rule = rule or RuleConfig()
-        self.threshold_mode = threshold_mode
+        self.threshold_mode, self.engine = threshold_mode, engine
         self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-0.3, 0.3, generator=generator))
         shared = 1 if threshold_mode == "layer" else out_features
         self.threshold = nn.Parameter(torch.full((shared,), float(threshold)), threshold_mode != "fixed")
@@ -66,13 +68,15 @@ class BinaryLinear(nn.Module):
     def forward(self, below: Spikes) -> Spikes:
         """The first step at which each potential is at or above threshold."""
         fired, steps, reach = SpikeTimingGradient.apply(  # pyright: ignore[reportGeneralTypeIssues]
-            below.fired, self.weight, self.threshold, below, self.rule, True
+            below.fired, self.weight, self.threshold, below, self.rule, True, self.engine
         )
         return below._replace(source=StepSource(steps, below.num_steps), steps=steps, reach=reach, fired=fired)
 
     def potentials(self, below: Spikes) -> Tensor:
         """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing."""
-        return SpikeTimingGradient.apply(below.fired, self.weight, None, below, self.rule, False)  # pyright: ignore
+        return SpikeTimingGradient.apply(  # pyright: ignore[reportReturnType]
+            below.fired, self.weight, None, below, self.rule, False, self.engine
+        )
 
     @torch.no_grad()
     def clip_latent_(self) -> None:

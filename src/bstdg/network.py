@@ -46,6 +46,7 @@ class Network(nn.Module):
         config: hidden widths, T, thresholds.
         rule: how the gradient judges.
         generator: source of the initial latent weights.
+        engine: "native" or "dense"; by default native for float32 on a CPU, else dense.
 
     >>> network = Network(64, 10, NetworkConfig(hidden=(32,)))
     >>> steps = torch.randint(0, 9, (5, 64), dtype=torch.uint8)  # 8 is "never" for T = 8
@@ -60,13 +61,21 @@ class Network(nn.Module):
         config: NetworkConfig | None = None,
         rule: RuleConfig | None = None,
         generator: torch.Generator | None = None,
+        engine: str | None = None,
     ):
         super().__init__()
         self.config = config or NetworkConfig()
         self.rule = rule or RuleConfig()
         widths = [num_inputs, *self.config.hidden, num_classes]
         self.layers = nn.ModuleList(
-            BinaryLinear(below, above, threshold_mode=self.config.threshold_mode, rule=self.rule, generator=generator)
+            BinaryLinear(
+                below,
+                above,
+                threshold_mode=self.config.threshold_mode,
+                rule=self.rule,
+                generator=generator,
+                engine=engine,
+            )
             for below, above in pairwise(widths)
         )
 

@@ -65,7 +65,8 @@ def _settle(figure: Figure) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axis in figure.axes:
-        axis.set_position([round(edge, 4) for edge in axis.get_position().bounds])
+        left, bottom, width, height = (round(edge, 4) for edge in axis.get_position().bounds)
+        axis.set_position((left, bottom, width, height))
 
 
 def _raster(axis, steps: NDArray[np.uint8], decided: int, num_steps: int) -> None:

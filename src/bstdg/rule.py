@@ -27,8 +27,8 @@ from torch.autograd.function import once_differentiable
 
 from bstdg.config import RuleConfig
 from bstdg.encode import Events, never
-from bstdg.engine import dense
 from bstdg.engine.dense import EventSource, Source, StepSource
+from bstdg.engine.training import training_engine
 
 
 class Spikes(NamedTuple):
@@ -67,15 +67,17 @@ class SpikeTimingGradient(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, fired_below, weight, threshold, below: Spikes, rule: RuleConfig, spiking: bool):
+    def forward(
+        ctx, fired_below, weight, threshold, below: Spikes, rule: RuleConfig, spiking: bool, engine: str | None
+    ):
         ctx.below, ctx.rule, ctx.spiking = below._replace(fired=None), rule, spiking
+        ctx.engine = training_engine(engine, weight)
         # Mixed precision would round potentials, which are exact integers.
         with torch.autocast(weight.device.type, enabled=False):
-            signs = dense.signs(weight)
             if not spiking:
                 ctx.save_for_backward(weight)
-                return dense.potentials(below.source, signs)
-            steps, reach, margin = dense.crossing(below.source, signs, threshold)
+                return ctx.engine.potentials(below.source, weight)
+            steps, reach, margin = ctx.engine.crossing(below.source, weight, threshold)
         ctx.save_for_backward(weight, reach, margin)
         ctx.threshold_shape = threshold.shape
         ctx.mark_non_differentiable(steps, reach)
@@ -85,34 +87,28 @@ class SpikeTimingGradient(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient, *_):  # pyright: ignore[reportIncompatibleMethodOverride]
         weight, *judged = ctx.saved_tensors
+        engine, below = ctx.engine, ctx.below
         needs_below, needs_weight, needs_threshold = ctx.needs_input_grad[:3]
+        decay = 1.0 if ctx.rule.kernel == "step" else math.exp(-1.0 / ctx.rule.tau)
         below_gradient = weight_gradient = threshold_gradient = None
-        if ctx.spiking:
-            reach, margin = judged
-            local = psi(margin, ctx.rule.width).mul_(gradient)
-
-            def gradient_at(step: int) -> Tensor:
-                return torch.where(reach == step, local, 0.0)
-
-            if needs_threshold:
-                threshold_gradient = -local.sum(0)
-                if threshold_gradient.shape != ctx.threshold_shape:  # one threshold for the whole layer
-                    threshold_gradient = threshold_gradient.sum().reshape(ctx.threshold_shape)
-        else:
-
-            def gradient_at(step: int) -> Tensor:
-                return gradient[:, step]
-
         with torch.autocast(weight.device.type, enabled=False):
-            signs = dense.signs(weight)
-            if needs_weight:
-                rule = ctx.rule
-                decay = 1.0 if rule.kernel == "step" else math.exp(-1.0 / rule.tau)
-                weight_gradient = dense.weight_gradient(ctx.below.source, gradient_at, signs, decay)
-                weight_gradient.masked_fill_(weight.abs() > 1.0, 0.0)
-            if needs_below:
-                below_gradient = dense.presynaptic_credit(ctx.below.reach, gradient_at, signs, ctx.below.num_steps)
-        return below_gradient, weight_gradient, threshold_gradient, None, None, None
+            if ctx.spiking:
+                reach, margin = judged
+                local = psi(margin, ctx.rule.width).mul_(gradient)
+                if needs_threshold:
+                    threshold_gradient = -local.sum(0)
+                    if threshold_gradient.shape != ctx.threshold_shape:  # one threshold for the whole layer
+                        threshold_gradient = threshold_gradient.sum().reshape(ctx.threshold_shape)
+                if needs_weight:
+                    weight_gradient = engine.impulse_gradient(below.source, weight, reach, local, decay)
+                if needs_below:
+                    below_gradient = engine.impulse_credit(below.reach, weight, reach, local, below.num_steps)
+            else:
+                if needs_weight:
+                    weight_gradient = engine.potential_gradient(below.source, weight, gradient, decay)
+                if needs_below:
+                    below_gradient = engine.potential_credit(below.reach, weight, gradient)
+        return below_gradient, weight_gradient, threshold_gradient, None, None, None, None
 
 
 def psi(margin: Tensor, width: float) -> Tensor:

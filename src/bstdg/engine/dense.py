@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ class Source(Protocol):
     num_steps: int
     batch: int
     width: int  # channels
+    native: Any  # what the native engine made of it, once it has
 
     def into(self, step: int, rows: Tensor) -> Tensor | None:
         """What the events at `step` bring: for each sample the sum of its channels' `rows` `[channels, k]`.
@@ -51,6 +53,8 @@ class Source(Protocol):
 
 class StepSource:
     """At most one spike a channel, from `uint8` steps `[batch, channels]` with T for never."""
+
+    native: Any = None
 
     def __init__(self, steps: Tensor, num_steps: int):
         self.steps, self.num_steps = steps, num_steps
@@ -85,14 +89,32 @@ def _bag_sums(index: Tensor, lengths: Tensor, rows: Tensor) -> Tensor:
 class EventSource:
     """Any number of events a channel, from compressed rows, re-sorted by step so that a step is one slice."""
 
+    native: Any = None
+
     def __init__(self, events: Events, device: torch.device | str | None = None):
+        self.events, self._device = events, device
         self.num_steps, self.batch, self.width = events.num_steps, len(events), events.num_channels
-        sample = np.repeat(np.arange(len(events)), np.diff(events.offsets))
-        self._ends = np.searchsorted(np.sort(events.steps), np.arange(self.num_steps + 1)).tolist()
-        order = np.lexsort((sample, events.steps))
-        self._by_sample = [torch.from_numpy(a[order]).to(device) for a in (sample, events.channels.astype(np.int64))]
-        order = np.lexsort((events.channels, events.steps))
-        self._by_channel = [torch.from_numpy(a[order]).to(device) for a in (events.channels.astype(np.int64), sample)]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """How many events come before each step."""
+        return np.searchsorted(np.sort(self.events.steps), np.arange(self.num_steps + 1)).tolist()
+
+    @cached_property
+    def _samples(self) -> NDArray[np.int64]:
+        return np.repeat(np.arange(self.batch), np.diff(self.events.offsets))
+
+    @cached_property
+    def _by_sample(self) -> list[Tensor]:
+        return self._sorted(self._samples, self.events.channels.astype(np.int64))
+
+    @cached_property
+    def _by_channel(self) -> list[Tensor]:
+        return self._sorted(self.events.channels.astype(np.int64), self._samples)
+
+    def _sorted(self, major: NDArray[np.int64], minor: NDArray[np.int64]) -> list[Tensor]:
+        order = np.lexsort((major, self.events.steps))
+        return [torch.from_numpy(column[order]).to(self._device) for column in (major, minor)]
 
     def into(self, step: int, rows: Tensor) -> Tensor | None:
         return self._sums(self._by_sample, self.batch, step, rows)
@@ -110,12 +132,13 @@ def signs(latent: Tensor) -> Tensor:
     return (latent >= 0).to(latent.dtype).mul_(2).sub_(1)
 
 
-def crossing(source: Source, weights: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Spike steps s_j (uint8), judged steps e_j (uint8) and margins m_j, all `[batch, neurons]`.
 
     One rule serves fired and silent neurons: e_j follows the greatest potential so far until that is at or above
     threshold. The first crossing exceeds every earlier potential, so the step it stops at is the spike step.
     """
+    weights = signs(latent)
     potential = weights.new_zeros(source.batch, len(weights))
     best = torch.full_like(potential, -math.inf)
     reach = torch.zeros_like(potential, dtype=torch.uint8)
@@ -133,8 +156,9 @@ def crossing(source: Source, weights: Tensor, threshold: Tensor) -> tuple[Tensor
     return steps, reach, best.sub_(threshold)
 
 
-def potentials(source: Source, weights: Tensor) -> Tensor:
+def potentials(source: Source, latent: Tensor) -> Tensor:
     """V_k(t) at every step, `[batch, T, neurons]`; meant for the few neurons of an output layer."""
+    weights = signs(latent)
     potential = weights.new_zeros(source.batch, len(weights))
     every = weights.new_empty(source.batch, source.num_steps, len(weights))
     rows = weights.t().contiguous()
@@ -146,29 +170,51 @@ def potentials(source: Source, weights: Tensor) -> Tensor:
     return every
 
 
-def weight_gradient(source: Source, gradient_at: Callable[[int], Tensor], weights: Tensor, decay: float) -> Tensor:
+def impulse_gradient(source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float) -> Tensor:
+    """dL/dw where neuron j is judged by one impulse: `local` d_j at step `reach` e_j, both `[batch, neurons]`."""
+    return _weight_gradient(source, latent, lambda step: torch.where(reach == step, local, 0.0), decay)
+
+
+def impulse_credit(below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, num_steps: int) -> Tensor:
+    """What presynaptic neurons, judged at `below` e_i, are told: the sum of b_ij d_j [e_i <= e_j]."""
+    return _presynaptic_credit(below, latent, lambda step: torch.where(reach == step, local, 0.0), num_steps)
+
+
+def potential_gradient(source: Source, latent: Tensor, gradient: Tensor, decay: float) -> Tensor:
+    """dL/dw from `gradient` dL/dV_k(t) `[batch, T, neurons]`."""
+    return _weight_gradient(source, latent, lambda step: gradient[:, step], decay)
+
+
+def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
+    """What presynaptic neurons are told from dL/dV_k(t): the sum of b_ik over all t >= e_i."""
+    return _presynaptic_credit(below, latent, lambda step: gradient[:, step], gradient.shape[1])
+
+
+def _weight_gradient(source: Source, latent: Tensor, gradient_at: Callable[[int], Tensor], decay: float) -> Tensor:
     """dL/dw = sum over t of G(t)^T trace(t), `[neurons, channels]`, from G(t) = dL/dV(t) `[batch, neurons]`.
 
     Summed by presynaptic step instead, from the last to the first: an event at s is credited with
-    R(s) = G(s) + decay * R(s + 1), so only one such error is kept. decay 1 is the step kernel.
+    R(s) = G(s) + decay * R(s + 1), so only one such error is kept. decay 1 is the step kernel. It passes straight
+    through the sign where |w| <= 1.
     """
-    total = weights.new_zeros(weights.shape[1], weights.shape[0])  # (channels, neurons)
-    error = weights.new_zeros(source.batch, weights.shape[0])
+    total = latent.new_zeros(latent.shape[1], latent.shape[0])  # (channels, neurons)
+    error = latent.new_zeros(source.batch, latent.shape[0])
     for step in reversed(range(source.num_steps)):
         error.mul_(decay).add_(gradient_at(step))
         credited = source.onto(step, error)
         if credited is not None:
             total.add_(credited)
-    return total.t().contiguous()
+    return total.t().contiguous().masked_fill_(latent.abs() > 1.0, 0.0)
 
 
-def presynaptic_credit(reach: Tensor, gradient_at: Callable[[int], Tensor], weights: Tensor, num_steps: int) -> Tensor:
+def _presynaptic_credit(below: Tensor, latent: Tensor, gradient_at: Callable[[int], Tensor], num_steps: int) -> Tensor:
     """g_i = sum over j and t >= e_i of b_ij G_j(t), `[batch, channels]`, from the last step to the first."""
-    heard = weights.new_zeros(reach.shape)
+    weights = signs(latent)
+    heard = weights.new_zeros(below.shape)
     credit = torch.zeros_like(heard)
     for step in reversed(range(num_steps)):
         heard.addmm_(gradient_at(step), weights)
-        credit = torch.where(reach == step, heard, credit)
+        credit = torch.where(below == step, heard, credit)
     return credit
 
 

@@ -1,0 +1,88 @@
+"""The native engine in training: layers of torch tensors on the CPU, computed in C++ from events.
+
+It uses as many threads as torch does (`torch.set_num_threads`); results are the same bits with any number of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bstdg import _native
+from bstdg.engine.dense import EventSource, Source, StepSource
+
+NAME = "native"
+
+
+def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Spike steps, judged steps and margins; see `bstdg.engine.dense.crossing`."""
+    shape = (source.batch, len(latent))
+    steps, reach = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.uint8)
+    margin = torch.empty(shape)
+    _native.crossing(
+        _rows(source), _array(latent), _array(threshold), steps.numpy(), reach.numpy(), margin.numpy(), _threads()
+    )
+    return steps, reach, margin
+
+
+def potentials(source: Source, latent: Tensor) -> Tensor:
+    """V_k(t) at every step; see `bstdg.engine.dense.potentials`."""
+    out = torch.empty(source.batch, source.num_steps, len(latent))
+    _native.potentials(_rows(source), _array(latent), out.numpy(), _threads())
+    return out
+
+
+def impulse_gradient(source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float) -> Tensor:
+    """dL/dw of a spiking layer; see `bstdg.engine.dense.impulse_gradient`."""
+    out = torch.empty(latent.shape)
+    _native.impulse_gradient(
+        _rows(source), _array(latent), _array(reach), _array(local), decay, out.numpy(), _threads()
+    )
+    return out
+
+
+def impulse_credit(below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, num_steps: int) -> Tensor:
+    """What a spiking layer tells the one below; see `bstdg.engine.dense.impulse_credit`."""
+    out = torch.empty(below.shape)
+    _native.impulse_credit(
+        _array(below), _array(latent), _array(reach), _array(local), num_steps, out.numpy(), _threads()
+    )
+    return out
+
+
+def potential_gradient(source: Source, latent: Tensor, gradient: Tensor, decay: float) -> Tensor:
+    """dL/dw of the output layer; see `bstdg.engine.dense.potential_gradient`."""
+    out = torch.empty(latent.shape)
+    _native.potential_gradient(_rows(source), _array(latent), _array(gradient), decay, out.numpy(), _threads())
+    return out
+
+
+def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
+    """What the output layer tells the one below; see `bstdg.engine.dense.potential_credit`."""
+    out = torch.empty(below.shape)
+    _native.potential_credit(_array(below), _array(latent), _array(gradient), out.numpy(), _threads())
+    return out
+
+
+def _threads() -> int:
+    return torch.get_num_threads()
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def _rows(source: Source) -> Any:
+    """The source's events by sample, made once and kept with it: forward and backward pass need the same."""
+    if source.native is None:
+        if isinstance(source, EventSource):
+            events = source.events
+            source.native = _native.SpikeRows.of_events(
+                events.offsets, events.channels, events.steps, events.num_channels, events.num_steps
+            )
+        elif isinstance(source, StepSource):
+            source.native = _native.SpikeRows(_array(source.steps), source.num_steps, _threads())
+    return source.native
