@@ -715,7 +715,8 @@ void add_signed(const float* latent, float error, std::size_t channels, float* h
 }
 
 void credit(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
-            const std::uint8_t* below, std::size_t channels, std::size_t num_steps, float* out) {
+            const std::uint8_t* below, std::size_t channels, [[maybe_unused]] std::size_t num_steps,
+            float* out) {
   std::size_t i = 0;
 #if defined(__AVX512F__)
   if (num_steps <= 16 &&

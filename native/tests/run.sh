@@ -30,12 +30,12 @@ kernels() { # kernels SANITIZERS NAME
 memory="-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 $cxx $memory "$native/events.cpp" "$native/tests/test_events.cpp" -o "$build/test_events"
 "$build/test_events"
-kernels "$memory" memory
-$cxx $memory $has "$native/dispatch.cpp" "$native/inference.cpp" "$native/tests/test_inference.cpp" $objects -pthread \
-  -o "$build/test_inference"
-"$build/test_inference"
-races="-fsanitize=thread"
-kernels "$races" races
-$cxx $races $has "$native/dispatch.cpp" "$native/inference.cpp" "$native/tests/test_inference.cpp" $objects -pthread \
-  -o "$build/test_inference_races"
-"$build/test_inference_races" 6
+for kind in memory races; do
+  if [ $kind = races ]; then sanitize="-fsanitize=thread"; else sanitize="$memory"; fi
+  kernels "$sanitize" $kind
+  for test in inference training; do
+    $cxx $sanitize $has "$native"/dispatch.cpp "$native"/inference.cpp "$native"/training.cpp \
+      "$native/tests/test_$test.cpp" $objects -pthread -o "$build/test_$test"
+    if [ $kind = races ]; then "$build/test_$test" 6; else "$build/test_$test"; fi
+  done
+done
