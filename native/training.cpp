@@ -77,11 +77,15 @@ void run_gradient(const SpikeRows& spikes, const Latent& latent, const Errors& e
   // A narrow layer has one tile; its channels are then split instead.
   const std::size_t share = tiles > 1 ? channels : std::max<std::size_t>(kSide, channels / 8 / kSide * kSide);
   const std::size_t shares = (channels + share - 1) / share;
-  for_pieces(tiles * shares, 1, threads, [&](std::size_t begin, std::size_t end) {
+  const std::size_t works = tiles * shares,
+                    piece = (works + static_cast<std::size_t>(std::max(1, threads)) - 1) /
+                            static_cast<std::size_t>(std::max(1, threads));
+  for_pieces(works, piece, threads, [&](std::size_t begin, std::size_t end) {
+    const Buffer<float> sums(share * width);
     for (std::size_t work = begin; work < end; ++work) {
       const std::size_t tile = work / shares, first = work % shares * share,
                         here = std::min(share, channels - first);
-      const Buffer<float> sums(here * width);
+      std::memset(sums.get(), 0, sizeof(float) * share * width);
       std::vector<std::size_t> at(index.offsets.begin() + static_cast<std::ptrdiff_t>(first),
                                   index.offsets.begin() + static_cast<std::ptrdiff_t>(first + here));
       const std::uint8_t* reach =
