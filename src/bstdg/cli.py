@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -122,6 +123,8 @@ def train(
     path = _recipe_file(recipe)
     values = load_recipe(path, override or ())
     folder = out or Path("runs") / f"{path.stem}-seed{seed}"
+    # Before torch starts its threads: by default they spin while they wait, on the cores that the native engine needs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from bstdg.train import train as run
 
     with _resume_hint(folder):
