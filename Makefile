@@ -51,6 +51,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/inference.py
 
 docs: setup
 	$(BIN)/python -m pytest -q --doctest-glob="*.md" README.md docs
