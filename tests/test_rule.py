@@ -499,6 +499,10 @@ def share_of_a_process(rank: int, folder: str) -> None:
     parallel = DistributedDataParallel(network)
     loss_of(parallel, steps[rank::2], labels[rank::2]).backward()
     torch.save(gradients_of(network), Path(folder) / f"{rank}.pt")
+    # Together and in order: gloo's threads abort a process that ends while they still run.
+    torch.distributed.barrier()
+    del parallel
+    gc.collect()
     torch.distributed.destroy_process_group()
 
 
