@@ -455,19 +455,25 @@ void run_sample(const Plan& plan, State& state, std::int64_t input_count, const 
 
 // --- training
 
-// One lane a neuron of 16-bit numbers, a vector at a time.
-constexpr std::size_t kShorts = kMostWords * 4;
+// One lane a neuron of 8-bit numbers, a vector at a time, and of 16-bit numbers, two vectors for those.
+constexpr std::size_t kBytes = kMostWords * 8, kShorts = kMostWords * 4;
+typedef std::int8_t Bytes __attribute__((vector_size(kBytes), may_alias));
 typedef std::int16_t Shorts __attribute__((vector_size(2 * kShorts), may_alias));
+constexpr std::size_t kMostByteEvents = 127;  // that 8 bits count
 
-inline Shorts widened(const std::int8_t* from) {
+// sum += bytes, each half of which is one vector of 16 bits.
+inline void add_widened(Shorts* sum, Bytes bytes) {
 #if defined(__AVX512BW__)
-  return (Shorts)_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  sum[0] += (Shorts)_mm512_cvtepi8_epi16(_mm512_castsi512_si256((__m512i)bytes));
+  sum[1] += (Shorts)_mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64((__m512i)bytes, 1));
 #elif defined(__AVX2__)
-  return (Shorts)_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  sum[0] += (Shorts)_mm256_cvtepi8_epi16(_mm256_castsi256_si128((__m256i)bytes));
+  sum[1] += (Shorts)_mm256_cvtepi8_epi16(_mm256_extracti128_si256((__m256i)bytes, 1));
 #else
-  Shorts wide{};
-  for (std::size_t i = 0; i < kShorts; ++i) wide[i] = from[i];
-  return wide;
+  for (std::size_t i = 0; i < kShorts; ++i) {
+    sum[0][i] += bytes[i];
+    sum[1][i] += bytes[kShorts + i];
+  }
 #endif
 }
 
@@ -485,23 +491,32 @@ inline __attribute__((always_inline)) void for_steps(const SampleEvents& events,
 }
 
 void crossing_short(const CrossingJob& job) {
-  constexpr std::size_t kVectors = 4;
-  constexpr std::size_t kTile = kVectors * kShorts;
+  constexpr std::size_t kVectors = 2;  // of bytes
+  constexpr std::size_t kTile = kVectors * kBytes;
   static_assert(kSignTile % kTile == 0, "signs are padded to whole tiles");
   for (std::size_t j0 = 0; j0 < job.neurons; j0 += kTile) {
-    Shorts sum[kVectors], best[kVectors], bar[kVectors], at[kVectors];
-    for (std::size_t q = 0; q < kVectors; ++q) {
+    Shorts sum[2 * kVectors], best[2 * kVectors], bar[2 * kVectors], at[2 * kVectors];
+    for (std::size_t q = 0; q < 2 * kVectors; ++q) {
       sum[q] = at[q] = Shorts{};
       best[q] = Shorts{} + std::int16_t{-32768};
       std::memcpy(&bar[q], job.bars + j0 + q * kShorts, sizeof bar[q]);
     }
     for_steps(job.events, [&](std::uint32_t t, std::size_t begin, std::size_t end) {
-      for (std::size_t e = begin; e < end; ++e) {
-        const std::int8_t* row = job.signs + job.events.channels[e] * job.padded + j0;
-        for (std::size_t q = 0; q < kVectors; ++q) sum[q] += widened(row + q * kShorts);
+      while (begin < end) {
+        const std::size_t until = end - begin > kMostByteEvents ? begin + kMostByteEvents : end;
+        Bytes bytes[kVectors] = {};
+        for (; begin < until; ++begin) {
+          const std::int8_t* row = job.signs + job.events.channels[begin] * job.padded + j0;
+          for (std::size_t q = 0; q < kVectors; ++q) {
+            Bytes signs;
+            std::memcpy(&signs, row + q * kBytes, sizeof signs);
+            bytes[q] += signs;
+          }
+        }
+        for (std::size_t q = 0; q < kVectors; ++q) add_widened(sum + 2 * q, bytes[q]);
       }
       const Shorts now = Shorts{} + static_cast<std::int16_t>(t);
-      for (std::size_t q = 0; q < kVectors; ++q) {
+      for (std::size_t q = 0; q < 2 * kVectors; ++q) {
         const Shorts rose = (sum[q] > best[q]) & (best[q] < bar[q]);
         best[q] = (sum[q] & rose) | (best[q] & ~rose);
         at[q] = (now & rose) | (at[q] & ~rose);
@@ -541,28 +556,19 @@ void crossing_long(const CrossingJob& job) {
   }
 }
 
-// A channel's next events, of samples before job.until; job.at moves behind them.
-struct EventRange {
-  std::size_t begin, end;
-
-  EventRange(const GradientJob& job, std::size_t channel) : begin(job.at[channel]), end(begin) {
-    while (end < job.end[channel] && job.samples[end] < job.until) ++end;
-    job.at[channel] = end;
-  }
-};
-
 // Sums the errors of a channel's events that come no later than their neuron is judged.
 void impulse_tile(const GradientJob& job) {
   const std::uint32_t* samples = job.samples;
   const std::uint8_t* steps = job.steps;
   for (std::size_t i = 0; i < job.channels; ++i) {
     float* out = job.out + i * kErrorTile;
-    const EventRange range(job, i);
+    const std::size_t begin = job.offsets[i], end = job.offsets[i + 1];
+    if (begin == end) continue;
 #if defined(__AVX512BW__)
     if (job.decays == nullptr) {
       __m512 a = _mm512_loadu_ps(out), b = _mm512_loadu_ps(out + 16);
       __m512 c = _mm512_loadu_ps(out + 32), d = _mm512_loadu_ps(out + 48);
-      for (std::size_t e = range.begin; e < range.end; ++e) {
+      for (std::size_t e = begin; e < end; ++e) {
         const __m128i now = _mm_set1_epi8(static_cast<char>(steps[e]));
         const auto* reach = reinterpret_cast<const __m128i*>(job.reach + samples[e] * kErrorTile);
         const float* errors = job.errors + samples[e] * kErrorTile;
@@ -582,7 +588,7 @@ void impulse_tile(const GradientJob& job) {
       continue;
     }
 #endif
-    for (std::size_t e = range.begin; e < range.end; ++e) {
+    for (std::size_t e = begin; e < end; ++e) {
       const std::uint8_t step = steps[e];
       const std::uint8_t* reach = job.reach + samples[e] * kErrorTile;
       const float* errors = job.errors + samples[e] * kErrorTile;
@@ -602,8 +608,7 @@ template <std::size_t kTile>
 void potential_tile(const GradientJob& job) {
   for (std::size_t i = 0; i < job.channels; ++i) {
     float* out = job.out + i * kTile;
-    const EventRange range(job, i);
-    for (std::size_t e = range.begin; e < range.end; ++e) {
+    for (std::size_t e = job.offsets[i]; e < job.offsets[i + 1]; ++e) {
       const float* errors = job.errors + (job.samples[e] * job.num_steps + job.steps[e]) * kTile;
       for (std::size_t j = 0; j < kTile; ++j) out[j] += errors[j];
     }

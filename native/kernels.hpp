@@ -107,12 +107,10 @@ struct CrossingJob {
   float* margin;
 };
 
-// The gradient of a tile of neurons for some channels, from some of the samples.
+// The gradient of a tile of neurons for some channels, from one group of samples.
 struct GradientJob {
   std::size_t channels;
-  std::size_t* at;         // [channels], the first event not yet counted; moved on
-  const std::size_t* end;  // [channels], behind the last event
-  std::size_t until;       // events of samples before this one are counted
+  const std::size_t* offsets;  // [channels + 1], where each one's events begin and the last one's end
   const std::uint32_t* samples;
   const std::uint8_t* steps;
   std::size_t tile;           // neurons of the tile, kErrorTile or kNarrowTile

@@ -67,11 +67,9 @@ struct Errors {
 // Runs the gradient's tiles and chunks over threads and turns each around into `out` [neurons x channels].
 void run_gradient(const SpikeRows& spikes, const Latent& latent, const Errors& errors, float* out,
                   int threads) {
-  // Samples a time whose errors, of one tile, stay in the nearest cache while all channels pass by.
-  constexpr std::size_t kSamples = 64;
   constexpr std::size_t kSide = 16;  // of a square that is turned around at once
   const Kernels& kernels = chosen_kernels();
-  const SpikeRows::ByChannel& index = spikes.by_channel();
+  const SpikeRows::ByChannel& index = spikes.by_channel(threads);
   const std::size_t channels = spikes.channels(), width = errors.tile;
   const std::size_t tiles = (latent.neurons + width - 1) / width;
   // A narrow layer has one tile; its channels are then split instead.
@@ -86,13 +84,10 @@ void run_gradient(const SpikeRows& spikes, const Latent& latent, const Errors& e
       const std::size_t tile = work / shares, first = work % shares * share,
                         here = std::min(share, channels - first);
       std::memset(sums.get(), 0, sizeof(float) * share * width);
-      std::vector<std::size_t> at(index.offsets.begin() + static_cast<std::ptrdiff_t>(first),
-                                  index.offsets.begin() + static_cast<std::ptrdiff_t>(first + here));
       const std::uint8_t* reach =
           errors.reach == nullptr ? nullptr : errors.reach + tile * spikes.batch() * width;
-      for (std::size_t until = 0; until < spikes.batch();) {
-        until = std::min(until + kSamples, spikes.batch());
-        kernels.gradient({here, at.data(), index.offsets.data() + first + 1, until, index.samples.data(),
+      for (std::size_t group = 0; group < spikes.groups(); ++group) {
+        kernels.gradient({here, index.offsets.data() + group * (channels + 1) + first, index.samples.data(),
                           index.steps.data(), width, errors.values + tile * errors.stride, reach,
                           errors.decays, spikes.num_steps(), sums.get()});
       }
@@ -204,23 +199,31 @@ SpikeRows::SpikeRows(const EventRows& events, std::int64_t channels, std::int64_
   }
 }
 
-const SpikeRows::ByChannel& SpikeRows::by_channel() const {
-  std::call_once(sorted_, [this] {
-    const std::size_t count = offsets_.back();
+const SpikeRows::ByChannel& SpikeRows::by_channel(int threads) const {
+  std::call_once(sorted_, [this, threads] {
+    const std::size_t row = channels_ + 1;
     ByChannel& index = by_channel_;
-    index.offsets.assign(channels_ + 1, 0);
-    for (std::size_t e = 0; e < count; ++e) ++index.offsets[event_channels_[e] + std::size_t{1}];
-    for (std::size_t i = 0; i < channels_; ++i) index.offsets[i + 1] += index.offsets[i];
-    index.samples.resize(count);
-    index.steps.resize(count);
-    std::vector<std::size_t> place(index.offsets.begin(), index.offsets.end() - 1);
-    for (std::size_t n = 0; n < batch(); ++n) {
-      for (std::size_t e = offsets_[n]; e < offsets_[n + 1]; ++e) {
-        const std::size_t to = place[event_channels_[e]]++;
-        index.samples[to] = static_cast<std::uint32_t>(n);
-        index.steps[to] = event_steps_[e];
+    index.offsets.resize(groups() * row);
+    index.samples.resize(offsets_.back());
+    index.steps.resize(offsets_.back());
+    for_pieces(groups(), 1, threads, [&](std::size_t first, std::size_t last) {
+      std::vector<std::size_t> place(row);
+      for (std::size_t g = first; g < last; ++g) {
+        const std::size_t n0 = g * kGroup, n1 = std::min(n0 + kGroup, batch());
+        std::fill(place.begin(), place.end(), 0);
+        for (std::size_t e = offsets_[n0]; e < offsets_[n1]; ++e) ++place[event_channels_[e] + std::size_t{1}];
+        place[0] = offsets_[n0];
+        for (std::size_t i = 0; i < channels_; ++i) place[i + 1] += place[i];
+        std::copy(place.begin(), place.end(), index.offsets.begin() + static_cast<std::ptrdiff_t>(g * row));
+        for (std::size_t n = n0; n < n1; ++n) {
+          for (std::size_t e = offsets_[n]; e < offsets_[n + 1]; ++e) {
+            const std::size_t to = place[event_channels_[e]]++;
+            index.samples[to] = static_cast<std::uint32_t>(n);
+            index.steps[to] = event_steps_[e];
+          }
+        }
       }
-    }
+    });
   });
   return by_channel_;
 }

@@ -32,13 +32,17 @@ class SpikeRows {
   const std::uint16_t* event_channels() const { return event_channels_.data(); }
   const std::uint8_t* event_steps() const { return event_steps_.data(); }
 
-  // The same by channel, in the order of samples.
+  // The same by channel within groups of samples: group g's events of channel i are those from
+  // offsets[g * (channels + 1) + i] to the next offset, in the order of samples.
   struct ByChannel {
     std::vector<std::size_t> offsets;
     std::vector<std::uint32_t> samples;
     std::vector<std::uint8_t> steps;
   };
-  const ByChannel& by_channel() const;
+  // So many that their errors, of one tile of neurons, stay in the nearest cache while all channels pass by.
+  static constexpr std::size_t kGroup = 64;
+  std::size_t groups() const { return (batch() + kGroup - 1) / kGroup; }
+  const ByChannel& by_channel(int threads) const;
 
  private:
   void check_sizes(std::size_t batch, std::int64_t channels, std::int64_t num_steps) const;

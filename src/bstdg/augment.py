@@ -36,18 +36,19 @@ def shift(
     if pixels >= min(rows, columns):
         raise InputError(f"a shift of {pixels} pixels moves a {rows} x {columns} image out of sight")
     batch = len(steps)
+    if batch == 0:
+        return steps
     down, right = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator)
     moved = torch.rand(batch, generator=generator) < share
     down, right = down * moved, right * moved
-    padded = steps.new_full((batch, rows + 2 * pixels, columns + 2 * pixels), num_steps)
+    high, wide = rows + 2 * pixels, columns + 2 * pixels
+    padded = steps.new_full((batch, high, wide), num_steps)
     padded[:, pixels : pixels + rows, pixels : pixels + columns] = steps.view(batch, rows, columns)
-    result = torch.empty_like(steps).view(batch, rows, columns)
-    place = (down + pixels) * (2 * pixels + 1) + right + pixels
-    for index in place.unique().tolist():  # one copy for all images that move alike
-        top, left = 2 * pixels - index // (2 * pixels + 1), 2 * pixels - index % (2 * pixels + 1)
-        chosen = (place == index).nonzero().squeeze(1).to(steps.device)
-        result[chosen] = padded[chosen, top : top + rows, left : left + columns]
-    return result.view(batch, rows * columns)
+    # A row of the result is a run of `columns` pixels of the padded image: picked from all such runs there are.
+    runs = padded.view(-1).as_strided((padded.numel() - columns + 1, columns), (1, 1))
+    corner = (torch.arange(batch) * high + pixels - down) * wide + pixels - right
+    starts = corner.unsqueeze(1) + torch.arange(rows) * wide
+    return runs.index_select(0, starts.view(-1).to(steps.device)).view(batch, rows * columns)
 
 
 def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator) -> Tensor:

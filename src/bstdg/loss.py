@@ -34,8 +34,10 @@ def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True)
         log P(k first) `[batch, classes]`, and E[decision step] `[batch]` in steps.
     """
     z = lead / scale
-    log_hazard = _log_softplus(z)  # (B, T, K)
-    hazard = F.softplus(z).sum(2)  # (B, T)
+    hazards = F.softplus(z)  # (B, T, K)
+    # Far below 0 softplus(z) is exp(z), which may underflow: its logarithm is z itself.
+    log_hazard = torch.where(z < -15.0, z, hazards.clamp(min=math.exp(-15.0)).log())
+    hazard = hazards.sum(2)  # (B, T)
     log_after = -hazard.cumsum(1)  # log of the share in which nothing fired up to and including t
     # Not log_after + hazard: a huge hazard would round away what came before it.
     log_before = F.pad(log_after[:, :-1], (1, 0))
@@ -46,11 +48,6 @@ def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True)
         log_first = torch.logaddexp(log_first, rest)
     step = log_after[:, :-1].exp().sum(1)  # sum over t >= 1 of P(undecided before t)
     return log_first, step
-
-
-def _log_softplus(z: Tensor) -> Tensor:
-    """log softplus(z) without underflow: z itself far below 0, where softplus(z) is exp(z)."""
-    return torch.where(z < -15.0, z, F.softplus(z.clamp(min=-15.0)).log())
 
 
 def _log_one_minus_exp_over(x: Tensor) -> Tensor:
