@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from bstdg.config import Recipe, TrainConfig
 from bstdg.datasets import Dataset
 from bstdg.decide import Tally, decide
 from bstdg.encode import latency
-from bstdg.engine import dense, native
+from bstdg.engine import dense, native, native_training
 from bstdg.engine.training import training_engine
 from bstdg.errors import InputError, TrainingError
 from bstdg.health import HealthWatch
@@ -90,7 +91,8 @@ def train(
     writer = epoch_writer(out / "tensorboard", run.epoch) if tensorboard else None
     try:
         while not run.finished:
-            row = run.run_epoch(progress)
+            with native_training.own_threads() if run.engine == native_training.NAME else nullcontext():
+                row = run.run_epoch(progress)
             with (out / LOG).open("a", encoding="utf-8") as log:
                 log.write(json.dumps(row) + "\n")
             checkpoint.save(out, run.checkpoint())
@@ -154,7 +156,7 @@ class TrainingRun:
         total = 0.0
         for i, index in enumerate(batches):
             self._set_rates((self.epoch - 1) + i / len(batches))
-            loss = self._step(self.training[index], self.labels[index])
+            loss = self._step(self.training.index_select(0, index), self.labels[index])
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate or train.threshold_rate"

@@ -1,10 +1,13 @@
 """The native engine in training: layers of torch tensors on the CPU, computed in C++ from events.
 
-It uses as many threads as torch does (`torch.set_num_threads`); results are the same bits with any number of them.
+It uses as many threads as torch does (`torch.set_num_threads`), unless `own_threads` says otherwise; results are the
+same bits with any number of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,26 @@ from bstdg import _native
 from bstdg.engine.dense import EventSource, Source, StepSource
 
 NAME = "native"
+
+_own: int | None = None
+
+
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """All of torch's threads for this engine, and one for torch itself, while the context lasts.
+
+    What torch does in a step is small beside what this engine does, and its threads, which spin while they wait for
+    more, would take the cores away from it.
+    """
+    global _own
+    before = _own, torch.get_num_threads()
+    _own = _threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        _own = before[0]
+        torch.set_num_threads(before[1])
 
 
 def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -68,7 +91,7 @@ def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _threads() -> int:
-    return torch.get_num_threads()
+    return _own or torch.get_num_threads()
 
 
 def _array(tensor: Tensor) -> np.ndarray:
