@@ -8,7 +8,7 @@ DEVELOP = $(VENV)/.ready-to-develop
 INSTALL = PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES = pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 
-.PHONY: setup demo test lint format bench docs native-test clean
+.PHONY: setup demo test fuzz lint format bench docs native-test clean
 .DEFAULT_GOAL := demo
 
 setup: $(DEVELOP)
@@ -38,6 +38,19 @@ test: setup native-test
 native-test:
 	native/tests/run.sh
 
+# The model reader (atheris) and, where clang is there, the native code that reads events (libFuzzer), for so long each.
+FUZZ_SECONDS ?= 60
+fuzz: setup
+	$(INSTALL) --editable '.[fuzz]'
+	mkdir -p build/fuzz/packed build/fuzz/events
+	cp tests/golden/*.bstdg build/fuzz/packed
+	$(BIN)/python tests/fuzz_packed.py -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/packed
+	@if ! command -v clang++ >/dev/null; then echo "clang++ is not there: the native code was not fuzzed"; exit 0; fi; \
+	clang++ -std=c++17 -O1 -g -DBSTDG_ISA=generic -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread \
+	  -I native native/events.cpp native/inference.cpp native/training.cpp native/dispatch.cpp native/kernels.cpp \
+	  native/tests/fuzz_events.cpp -o build/fuzz/fuzz_events && \
+	build/fuzz/fuzz_events -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/ build/fuzz/events
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,9 +62,13 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i native/*.cpp native/*.hpp native/tests/*.cpp
 
+# Takes minutes. The tables go to the terminal, the figures behind them into docs/benchmarks.
 bench: setup
-	$(BIN)/python benchmarks/step.py
-	$(BIN)/python benchmarks/inference.py
+	$(INSTALL) --editable '.[bench]'
+	$(BIN)/python benchmarks/inference.py --json docs/benchmarks/inference.json
+	$(BIN)/python benchmarks/training.py --json docs/benchmarks/training.json
+	$(BIN)/python benchmarks/training.py --threads 2 --json docs/benchmarks/training-2-threads.json
+	$(BIN)/python benchmarks/growth.py --json docs/benchmarks/growth.json --figures docs/figures
 
 docs: setup
 	$(BIN)/python -m pytest -q --doctest-glob="*.md" README.md docs

@@ -1,25 +1,25 @@
-"""How fast deployed networks decide, beside a float network of the same shape: images a second, from uint8 pixels.
+"""How fast deployed networks decide, beside other libraries and float networks of the same shape.
 
     python benchmarks/inference.py [MODEL] [--json FILE]
 
-Without a MODEL, one is trained on MNIST for two epochs (which needs BSTDG_DATA). Everything runs in this process, one
-after the other: medians of 5, with least and greatest. Accuracy is not measured here.
+Images a second from uint8 pixels, encoding included, all in this process, one after the other: medians of 5 with least
+and greatest. Without a MODEL one is trained on MNIST for two epochs (which needs BSTDG_DATA). Accuracy is not measured
+here. Other libraries run on one thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import platform
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import Row, about, megahertz, row, save, seconds, show
+from peers import WIDTHS, float_network, peers, spike_train, time_stepped
 
 from bstdg import datasets, packed, runtime
 from bstdg.config import load_recipe
@@ -27,86 +27,109 @@ from bstdg.encode import latency
 from bstdg.engine import dense, native
 from bstdg.train import train
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "mnist.toml"
+RECIPE = Path(__file__).parents[1] / "recipes" / "mnist-fast.toml"
+BATCHES = (1, 128, 10_000)
 
 
-def seconds(work: Callable[[], object], repeats: int = 5) -> list[float]:
-    """How long each of some runs took, after one that is not counted."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return sorted(times)
-
-
-def native_rows(model: packed.PackedModel, images: np.ndarray) -> list[dict]:
-    """The native engine: T, threads, batch, with and without early exit."""
+def native_rows(model: packed.PackedModel, images: np.ndarray) -> list[Row]:
+    """This engine: T, threads, batch, with and without early exit."""
     rows = []
     for num_steps in (8, 32, 254):
         network = native.Compiled(model.layers, num_steps)
-        pixels = np.arange(256, dtype=np.uint8)[None]
-        table = latency(pixels, num_steps)[0]
+        table = latency(np.arange(256, dtype=np.uint8)[None], num_steps)[0]
         for threads in sorted({1, native.available_threads()}):
             network.threads = threads
-            for batch in (1, 128, len(images)):
-                if batch < 128 and threads > 1:
-                    continue
-                flat = images.reshape(len(images), -1)[: max(batch, 1000)]
+            for batch in BATCHES:
+                flat = images[: max(batch, 1000)]
                 parts = [flat[i : i + batch] for i in range(0, len(flat), batch)]
-                label = [np.empty(len(part), np.int64) for part in parts]
+                labels = [np.empty(len(part), np.int64) for part in parts]
                 for early in (False, True):
 
-                    def work(parts=parts, label=label, early=early, network=network, table=table):
-                        for part, out in zip(parts, label, strict=True):
+                    def work(parts=parts, labels=labels, early=early, network=network, table=table):
+                        for part, out in zip(parts, labels, strict=True):
                             network._run(part, table, {"label": out}, early_exit=early)
 
                     name = f"bstdg native{', early exit' if early else ''}"
-                    rows.append(row(name, num_steps, threads, batch, len(flat), seconds(work)))
+                    times = seconds(work)
+                    rows.append(row(name, len(flat), times, T=num_steps, threads=threads, batch=batch))
     return rows
 
 
-def dense_row(model: packed.PackedModel, images: np.ndarray) -> dict:
-    part = images[:128]
-
-    def work():
-        return dense.forward(model.layers, latency(part.reshape(len(part), -1), 8), 8)
-
-    return row("bstdg dense", 8, torch.get_num_threads(), len(part), len(part), seconds(work))
-
-
-def float_rows(images: np.ndarray) -> list[dict]:
-    """A plain float32 network, 784-600-10 with ReLU, from the same uint8 pixels."""
-    network = torch.nn.Sequential(torch.nn.Linear(784, 600), torch.nn.ReLU(), torch.nn.Linear(600, 10))
+def dense_rows(model: packed.PackedModel, images: np.ndarray) -> list[Row]:
+    """This project's dense engine."""
     rows = []
-    for batch in (1, 128, len(images)):
-        flat = torch.from_numpy(images.reshape(len(images), -1)[: max(batch, 1000)])
+    for num_steps, count in ((8, 512), (32, 256), (254, 128)):
+        part = images[:count]
 
-        def work(flat=flat, batch=batch):
+        def work(part=part, num_steps=num_steps):
+            for i in range(0, len(part), 128):
+                dense.forward(model.layers, latency(part[i : i + 128], num_steps), num_steps)
+
+        rows.append(row("bstdg dense", count, seconds(work), T=num_steps, threads=1, batch=128))
+    return rows
+
+
+def peer_rows(images: np.ndarray) -> list[Row]:
+    """Other libraries, T = 8, 32 and 256; one at a time only at T = 8."""
+    rows = []
+    for name, trained in peers():
+        network = trained.deployed()
+        for num_steps, batch, count in ((8, 1, 100), (8, 128, 512), (32, 128, 256), (256, 128, 128)):
+            part = images[:count]
+
+            def work(network=network, part=part, batch=batch, num_steps=num_steps):
+                with torch.inference_mode():
+                    for i in range(0, len(part), batch):
+                        steps = torch.from_numpy(_steps(part[i : i + batch], num_steps))
+                        network(spike_train(steps, num_steps))[-1].argmax(1)
+
+            rows.append(row(name, count, seconds(work), T=num_steps, threads=1, batch=batch))
+    return rows
+
+
+def _steps(images: np.ndarray, num_steps: int) -> np.ndarray:
+    """Like `latency`, which ends at 254 steps, for any T: bright fires first, 0 never."""
+    steps = np.minimum((255 - images.astype(np.int32)) * num_steps // 255, num_steps - 1)
+    return np.where(images > 0, steps, num_steps).astype(np.int16)
+
+
+def float_rows(images: np.ndarray) -> list[Row]:
+    """Plain float32 networks: torch and scikit-learn."""
+    from sklearn.neural_network import MLPClassifier
+
+    network = float_network()
+    classifier = MLPClassifier((WIDTHS[1],), batch_size=128, max_iter=1)
+    labels = np.arange(512) % WIDTHS[-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one pass does not converge, and need not
+        classifier.fit(images[:512].astype(np.float32) / 255, labels)
+    rows = []
+    for batch in BATCHES:
+        flat = images[: max(batch, 1000)]
+
+        def torch_work(flat=flat, batch=batch):
             with torch.inference_mode():
-                for part in flat.split(batch):
+                for part in torch.from_numpy(flat).split(batch):
                     network(part.float().div_(255)).argmax(1)
 
-        rows.append(row("torch float32 784-600-10", None, torch.get_num_threads(), batch, len(flat), seconds(work)))
+        def sklearn_work(flat=flat, batch=batch):
+            for i in range(0, len(flat), batch):
+                classifier.predict(flat[i : i + batch].astype(np.float32) / 255)
+
+        rows.append(row("torch float32", len(flat), seconds(torch_work), threads=1, batch=batch))
+        rows.append(row("scikit-learn MLPClassifier", len(flat), seconds(sklearn_work), batch=batch))
     return rows
 
 
-def row(name: str, num_steps: int | None, threads: int, batch: int, images: int, times: list[float]) -> dict:
-    return {
-        "name": name,
-        "num_steps": num_steps,
-        "threads": threads,
-        "batch": batch,
-        "images_per_second": images / statistics.median(times),
-        "microseconds_median": 1e6 * statistics.median(times) / images,
-        "microseconds_min": 1e6 * times[0] / images,
-        "microseconds_max": 1e6 * times[-1] / images,
-    }
+def time_stepped_row(model: packed.PackedModel, images: np.ndarray) -> Row:
+    """The predecessor's way: T = 256, dense products in NumPy."""
+    steps, signs = _steps(images[:20], 256), [layer.signs for layer in model.layers]
+    times = seconds(lambda: time_stepped(steps, signs, [12.0, 5.0], 256))
+    return row("BS4NN, time-stepped NumPy", len(steps), times, T=256, batch=1)
 
 
-def one_image(model: packed.PackedModel, images: np.ndarray) -> None:
-    """`Model.predict` of one image at a time, NumPy in, class out."""
+def one_image(model: packed.PackedModel, images: np.ndarray) -> dict[str, float]:
+    """`Model.predict` of one image at a time, NumPy in, class out, in µs."""
     ready = runtime.Model(model)
     times = []
     for image in images:
@@ -114,13 +137,43 @@ def one_image(model: packed.PackedModel, images: np.ndarray) -> None:
         ready.predict(image)
         times.append(time.perf_counter_ns() - start)
     median, late = np.percentile(times, [50, 99]) / 1000
-    print(f"one image from Python: median {median:.2f} us, 99th percentile {late:.2f} us")
+    print(f"\nOne image from Python: median {median:.2f} µs, 99th percentile {late:.2f} µs.")
+    return {"median_us": median, "p99_us": late}
+
+
+def counted_minimum(model: packed.PackedModel, images: np.ndarray, rows: list[Row]) -> dict[str, float]:
+    """How far the hidden layer's kernel is from the fewest bytes and vector operations it could do with.
+
+    Sixteen rows of bits are added by 15 carry-save adders of two instructions each, so 15/8 a row and vector; every
+    event reads its row once and every pixel is read once. Vectors hold 512 bits and two of them are issued a cycle.
+    """
+    events = float((images > 0).sum(1).mean())
+    vectors = WIDTHS[1] / 512
+    operations = events * vectors * 15 / 8
+    moved = events * WIDTHS[1] / 8 + WIDTHS[0]
+    measured = next(r for r in rows if r["name"] == "bstdg native" and r["batch"] == 10_000 and r["threads"] == 1)
+    clock = megahertz()
+    rate = operations / measured["us"]
+    print(
+        f"\nCounted minimum of an image at T = 8: {events:.0f} events, {operations:.0f} operations on 512 bits, "
+        f"{moved / 1000:.1f} kB. Measured: {rate / 1000:.2f} such operations a nanosecond, "
+        f"{moved / measured['us'] / 1000:.1f} GB/s."
+    )
+    result = {"events": events, "operations": operations, "bytes": moved, "operations_per_us": rate}
+    if clock is not None:
+        least = operations / (2 * clock)
+        result |= {"clock_mhz": clock, "least_us": least, "times_the_least": measured["us"] / least}
+        print(
+            f"At {clock:.0f} MHz and two operations a cycle the least is {least:.2f} µs; the kernel takes "
+            f"{measured['us']:.2f} µs, {measured['us'] / least:.1f} times that."
+        )
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", type=Path)
-    parser.add_argument("--json", type=Path, help="write the rows there")
+    parser.add_argument("--json", type=Path, help="write what was measured there")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = asked.model
@@ -130,19 +183,14 @@ def main() -> None:
         model = packed.load(path)
     model = dataclasses.replace(model, num_steps=8)
     images = datasets.load("mnist", "test").images
+    flat = images.reshape(len(images), -1)
     torch.set_num_threads(1)
-    print(f"{platform.system()} {platform.machine()}, {native.instruction_sets()[0]}, torch {torch.__version__}")
-    rows = [*native_rows(model, images), dense_row(model, images), *float_rows(images)]
-    print(f"{'engine':<26} {'T':>4} {'threads':>7} {'batch':>6} {'images/s':>10} {'us':>7} {'min':>7} {'max':>7}")
-    for r in rows:
-        times = [r[f"microseconds_{which}"] for which in ("median", "min", "max")]
-        print(
-            f"{r['name']:<26} {r['num_steps'] or '':>4} {r['threads']:>7} {r['batch']:>6} "
-            f"{r['images_per_second']:>10,.0f} " + " ".join(f"{t:>7.2f}" for t in times)
-        )
-    one_image(model, images)
-    if asked.json:
-        asked.json.write_text(json.dumps(rows, indent=2) + "\n")
+    print(", ".join(f"{key} {value}" for key, value in about().items()), "\n")
+    rows = [*native_rows(model, flat), *dense_rows(model, flat), *peer_rows(flat), *float_rows(flat)]
+    rows.append(time_stepped_row(model, flat))
+    show(rows, ("T", "threads", "batch"))
+    single, least = one_image(model, images), counted_minimum(model, flat, rows)
+    save(asked.json, rows=rows, one_image=single, counted_minimum=least)
 
 
 if __name__ == "__main__":

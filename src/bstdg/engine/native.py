@@ -22,6 +22,7 @@ from bstdg.errors import InputError
 
 NAME = "native"
 NOT_ALLOWED = 255  # in a table of steps: no such byte may come
+WEIGHTS_A_THREAD = 1 << 26  # of all samples together: some 0.1 ms of work
 
 
 def instruction_sets() -> list[str]:
@@ -59,6 +60,7 @@ class Compiled:
             self._network = _native.Network(arrays, num_steps)
         except ValueError as error:
             raise InputError(str(error)) from None
+        self._weights = sum(signs.size for signs, _ in arrays)
         self._identity = np.full(256, NOT_ALLOWED, np.uint8)
         self._identity[: num_steps + 1] = np.arange(num_steps + 1)
 
@@ -98,16 +100,19 @@ class Compiled:
             if isinstance(spikes, Events):
                 if spikes.num_steps != self.num_steps:
                     raise InputError(f"the network runs {self.num_steps} steps, the events {spikes.num_steps}")
-                self._network.run_events(
-                    spikes.offsets, spikes.channels, spikes.steps, results, early_exit, self.threads
-                )
+                threads = self._worth(len(spikes))
+                self._network.run_events(spikes.offsets, spikes.channels, spikes.steps, results, early_exit, threads)
             else:
                 _check_bytes(spikes)
-                self._network.run_bytes(spikes, step_of, results, early_exit, self.threads)
+                self._network.run_bytes(spikes, step_of, results, early_exit, self._worth(len(spikes)))
         except InputError:
             raise
         except ValueError as error:
             raise InputError(str(error)) from None
+
+    def _worth(self, batch: int) -> int:
+        """As many threads as have work for longer than it takes to start one."""
+        return min(self.threads, 1 + batch * self._weights // WEIGHTS_A_THREAD)
 
 
 def _check_bytes(spikes: Any) -> None:

@@ -19,7 +19,7 @@ from bstdg.engine.dense import EventSource, Source, StepSource
 
 NAME = "native"
 
-_own: int | None = None
+_own: list[int] = []  # threads, of each `own_threads` that lasts
 
 
 @contextmanager
@@ -29,15 +29,14 @@ def own_threads() -> Iterator[None]:
     What torch does in a step is small beside what this engine does, and its threads, which spin while they wait for
     more, would take the cores away from it.
     """
-    global _own
-    before = _own, torch.get_num_threads()
-    _own = _threads()
+    before = torch.get_num_threads()
+    _own.append(_threads())
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        _own = before[0]
-        torch.set_num_threads(before[1])
+        _own.pop()
+        torch.set_num_threads(before)
 
 
 def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,7 +90,7 @@ def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _threads() -> int:
-    return _own or torch.get_num_threads()
+    return _own[-1] if _own else torch.get_num_threads()
 
 
 def _array(tensor: Tensor) -> np.ndarray:

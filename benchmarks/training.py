@@ -1,0 +1,176 @@
+"""How fast networks train, and in how much memory, beside other libraries and float networks of the same shape.
+
+    python benchmarks/training.py [--json FILE] [--threads N]
+
+784-600-10 on images of MNIST's density: for every batch the images are picked, encoded or scaled, and then come
+forward, loss, backward, Adam and reading the loss. Batch 256 for this project and the float networks, 128 for libraries
+that keep every step in memory. All in this process, one after the other: medians of 5 with least and greatest. Memory
+is the greatest growth of a process during two steps, each case in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import about, row, save, seconds, show
+from peers import WIDTHS, float_network, peers, spike_train
+from torch.nn import functional as F
+
+from bstdg.config import LossConfig, NetworkConfig
+from bstdg.encode import latency
+from bstdg.engine import native_training
+from bstdg.loss import Loss
+from bstdg.network import Network
+
+OURS, FLOAT, SKLEARN = ("bstdg native", "bstdg dense"), "torch float32", "scikit-learn MLPClassifier"
+
+
+def images_like_mnist(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random images of which 19 % of the pixels are not black, and labels."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(1, 256, (count, WIDTHS[0])).astype(np.uint8)
+    images[rng.random(images.shape) > 0.19] = 0
+    return images, rng.integers(0, WIDTHS[-1], count)
+
+
+def ours(engine: str, num_steps: int, batch: int) -> Callable[[], object]:
+    """A step of this project."""
+    pool, classes = images_like_mnist(4096)
+    steps, labels = torch.from_numpy(latency(pool, num_steps)), torch.from_numpy(classes)
+    config = NetworkConfig(hidden=WIDTHS[1:-1], num_steps=num_steps)
+    generator = torch.Generator().manual_seed(0)
+    network = Network(WIDTHS[0], WIDTHS[-1], config, generator=generator, engine=engine.split()[1])
+    network.calibrate(steps[:256])
+    loss = Loss(LossConfig())
+    optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.01, fused=True)
+
+    def step():
+        index = torch.randint(0, len(steps), (batch,), generator=generator)
+        output = network(network.read(steps.index_select(0, index)))
+        value = loss(output.potentials, output.threshold, labels[index], output.fired)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        network.clip_latent_()
+        return float(value.detach())
+
+    return step
+
+
+def others(network: torch.nn.Module, num_steps: int | None, batch: int) -> Callable[[], object]:
+    """A step of a library's network, or of a float network where there is no T."""
+    pool, classes = images_like_mnist(4096)
+    images, labels = torch.from_numpy(pool), torch.from_numpy(classes)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.001, fused=True)
+
+    def step():
+        index = torch.randint(0, len(images), (batch,))
+        pixels = images.index_select(0, index)
+        if num_steps is None:
+            scores = network(pixels.float().div_(255))
+        else:
+            steps = ((255 - pixels.int()) * num_steps // 255).clamp(max=num_steps - 1)
+            scores = network(spike_train(torch.where(pixels > 0, steps, num_steps), num_steps))[-1] / 10
+        value = F.cross_entropy(scores, labels[index])
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        return float(value.detach())
+
+    return step
+
+
+def sklearn_step(batch: int) -> Callable[[], object]:
+    """A step of scikit-learn's network."""
+    from sklearn.neural_network import MLPClassifier
+
+    pool, classes = images_like_mnist(4096)
+    network = MLPClassifier((WIDTHS[1],), batch_size=batch)
+    rng = np.random.default_rng(0)
+
+    def step():
+        index = rng.integers(0, len(pool), batch)
+        network.partial_fit(pool[index].astype(np.float32) / 255, classes[index], classes=np.arange(WIDTHS[-1]))
+
+    return step
+
+
+def cases() -> list[tuple[str, int | None, int]]:
+    """What is compared: name, T and batch."""
+    rows: list[tuple[str, int | None, int]] = [(FLOAT, None, 256), (SKLEARN, None, 256)]
+    rows += [(name, num_steps, 256) for name in OURS for num_steps in (8, 32, 254)]
+    rows += [(name, num_steps, 128) for name, _ in peers() for num_steps in (8, 32, 256)]
+    return rows
+
+
+def step_of(name: str, num_steps: int | None, batch: int) -> Callable[[], object]:
+    """One case's step, ready to run."""
+    if name in OURS and num_steps is not None:
+        return ours(name, num_steps, batch)
+    if name == SKLEARN:
+        return sklearn_step(batch)
+    return others(float_network() if name == FLOAT else dict(peers())[name], num_steps, batch)
+
+
+def growth_megabytes(name: str, num_steps: int | None, batch: int, threads: int) -> float:
+    """Memory of a case's steps, measured in a process of its own."""
+    asked = json.dumps([name, num_steps, batch])
+    command = [sys.executable, __file__, "--memory-of", asked, "--threads", str(threads)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _memory_of(name: str, num_steps: int | None, batch: int) -> None:
+    step = step_of(name, num_steps, batch)
+    before = _peak_megabytes()
+    step()
+    step()
+    print(_peak_megabytes() - before)
+
+
+def _peak_megabytes() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="write what was measured there")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # a case, in the process that is its own
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")  # of other libraries
+    torch.set_num_threads(asked.threads)
+    with native_training.own_threads():
+        torch_threads = asked.threads
+        if asked.memory_of:
+            return _memory_of(*json.loads(asked.memory_of))
+        print(", ".join(f"{key} {value}" for key, value in about().items()), "\n")
+        rows = []
+        for name, num_steps, batch in cases():
+            torch.set_num_threads(1 if name == OURS[0] else torch_threads)
+            step = step_of(name, num_steps, batch)
+            slow = name != OURS[0] and (num_steps or 0) > 100
+            count = 1 if slow else 20
+
+            def several(step=step, count=count):
+                for _ in range(count):
+                    step()
+
+            memory = growth_megabytes(name, num_steps, batch, asked.threads)
+            facts = {"T": num_steps, "threads": asked.threads, "batch": batch, "growth MB": round(memory, 1)}
+            rows.append(row(name, count * batch, seconds(several), **facts))
+    show(rows, ("T", "threads", "batch", "growth MB"))
+    save(asked.json, rows=rows)
+
+
+if __name__ == "__main__":
+    main()
