@@ -304,3 +304,30 @@ def test_the_instruction_set_can_be_named(monkeypatch):
     monkeypatch.setenv("BSTDG_ISA", "mmx")
     with pytest.raises(InputError, match=rf"BSTDG_ISA is mmx; this machine has {', '.join(SETS)}"):
         native.Compiled([LayerBits(np.ones((1, 3), np.int8), np.ones(1, np.int64))], 8)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_threads_of_its_own():
+    """A child has none of its parent's threads, and must not wait for them."""
+    program = """
+import os, sys
+import numpy as np
+from bstdg.engine import native
+from bstdg.engine.base import LayerBits
+
+rng = np.random.default_rng(0)
+layers = [LayerBits(rng.choice([-1, 1], (n, c)).astype(np.int8), np.full(n, 3)) for c, n in ((784, 600), (600, 10))]
+network = native.Compiled(layers, 8, threads=3)
+steps = rng.integers(0, 9, (2000, 784)).astype(np.uint8)
+here = network.labels(steps)
+child = os.fork()
+if child == 0:
+    os._exit(0 if (network.labels(steps) == here).all() else 1)
+assert os.waitpid(child, 0)[1] == 0
+child = os.fork()
+if child == 0:
+    sys.exit(0)  # ends in the usual way, without a job
+assert os.waitpid(child, 0)[1] == 0
+assert (network.labels(steps) == here).all()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
