@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from bstdg.config import LossConfig
 
@@ -34,15 +35,7 @@ def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True)
         log P(k first) `[batch, classes]`, and E[decision step] `[batch]` in steps.
     """
     z = lead / scale
-    hazards = F.softplus(z)  # (B, T, K)
-    # Far below 0 softplus(z) is exp(z), which may underflow: its logarithm is z itself.
-    log_hazard = torch.where(z < -15.0, z, hazards.clamp(min=math.exp(-15.0)).log())
-    hazard = hazards.sum(2)  # (B, T)
-    log_after = -hazard.cumsum(1)  # log of the share in which nothing fired up to and including t
-    # Not log_after + hazard: a huge hazard would round away what came before it.
-    log_before = F.pad(log_after[:, :-1], (1, 0))
-    log_share = log_hazard + (log_before + _log_one_minus_exp_over(hazard)).unsqueeze(2)
-    log_first = log_share.logsumexp(1)
+    log_first, log_after = _FirstToFire.apply(z)  # pyright: ignore[reportGeneralTypeIssues]
     if silent_remainder:
         rest = log_after[:, -1:] + z[:, -1].log_softmax(1)
         log_first = torch.logaddexp(log_first, rest)
@@ -50,10 +43,53 @@ def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True)
     return log_first, step
 
 
+class _FirstToFire(torch.autograd.Function):
+    """log P(k first within T steps) `[batch, classes]` and log S(t + 1) `[batch, T]` of z `[batch, T, classes]`.
+
+    Its gradient is written out, in a third of the operations and memory that recording these would take; with many
+    steps they are most of a training step.
+    """
+
+    @staticmethod
+    def forward(ctx, z: Tensor):
+        hazards = F.softplus(z)  # (B, T, K)
+        hazard = hazards.sum(2)  # (B, T)
+        log_after = -hazard.cumsum(1)
+        # Not log_after + hazard: a huge hazard would round away what came before it.
+        log_before = F.pad(log_after[:, :-1], (1, 0))
+        # Far below 0 softplus(z) is exp(z), which may underflow: its logarithm is z itself.
+        log_share = torch.where(z < FAR, z, hazards.log())
+        log_share += (log_before + _log_one_minus_exp_over(hazard)).unsqueeze(2)
+        log_first = log_share.logsumexp(1)
+        ctx.save_for_backward(z, hazards, hazard, log_share, log_first)
+        return log_first, log_after
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, to_first: Tensor, to_after: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        z, hazards, hazard, log_share, log_first = ctx.saved_tensors
+        to_share = (log_share - log_first.unsqueeze(1)).exp_().mul_(to_first.unsqueeze(1))  # (B, T, K)
+        at_step = to_share.sum(2)  # (B, T)
+        to_sums = to_after + F.pad(at_step[:, 1:], (0, 1))  # what hazards up to and including t are told
+        to_hazard = at_step * _slope_of_log_one_minus_exp_over(hazard) - to_sums.flip(1).cumsum(1).flip(1)
+        rise = z.sigmoid()  # of softplus
+        to_share *= torch.where(z < FAR, 1.0, rise / hazards)
+        return to_share.addcmul_(to_hazard.unsqueeze(2), rise)
+
+
+FAR = -15.0  # below, softplus(z) and sigmoid(z) are exp(z) in float32
+
+
 def _log_one_minus_exp_over(x: Tensor) -> Tensor:
     """log((1 - exp(-x)) / x), by its series near 0."""
     far = x.clamp(min=1e-2)
     return torch.where(x < 1e-2, x * (x / 24 - 0.5), torch.log(-torch.expm1(-far) / far))
+
+
+def _slope_of_log_one_minus_exp_over(x: Tensor) -> Tensor:
+    """The derivative of that, 1 / (exp(x) - 1) - 1 / x, by its series near 0."""
+    far = x.clamp(min=0.1)
+    return torch.where(x < 0.1, x * (1 / 12 - x * x / 720) - 0.5, 1.0 / torch.expm1(far) - 1.0 / far)
 
 
 def relative_target(lead: Tensor, labels: Tensor, gamma: int) -> Tensor:
