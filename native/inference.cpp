@@ -108,7 +108,7 @@ struct OutputMemory {
     const auto channels = static_cast<std::size_t>(layer.channels),
                classes = static_cast<std::size_t>(layer.neurons);
     const std::size_t padded = rounded_up(layer.neurons, 16);
-    rows = Buffer<std::int8_t>(channels * padded);
+    rows = Buffer<std::int8_t>((channels + 1) * padded);
     thresholds = Buffer<std::int32_t>(padded);
     for (std::size_t k = 0; k < padded; ++k) {
       thresholds[k] = k < classes ? static_cast<std::int32_t>(layer.thresholds[k])

@@ -83,14 +83,43 @@ std::int64_t find_spikes(const Plan& plan, State& state, const std::uint8_t* byt
 }
 #endif
 
-// Orders what was found by step: into state.events, the first of step t at first[t].
-void sort_found(const Plan& plan, State& state, std::uint32_t count, std::uint32_t* first) {
+// The steps of a sample that have events, in order, and step 0 in any case: a neuron may need nothing to
+// fire. Between such steps nothing changes, so no time is spent on them.
+struct Timeline {
+  const std::uint16_t* channels;
+  std::uint32_t count;  // of steps
+  std::uint8_t step[256];
+  std::size_t begin[256 + 1];  // of their events; the last one's end is begin[count]
+};
+
+// A bit for each of 64 steps that has events, counted in two tables.
+inline std::uint64_t steps_present(const std::uint16_t* even, const std::uint16_t* odd) {
+#if defined(__AVX512BW__)
+  const __m512i low = _mm512_or_si512(_mm512_loadu_si512(even), _mm512_loadu_si512(odd));
+  const __m512i high = _mm512_or_si512(_mm512_loadu_si512(even + 32), _mm512_loadu_si512(odd + 32));
+  return _mm512_test_epi16_mask(low, low) | std::uint64_t{_mm512_test_epi16_mask(high, high)} << 32;
+#else
+  std::uint64_t present = 0;
+  for (std::uint32_t t = 0; t < 64; ++t) present |= std::uint64_t{(even[t] | odd[t]) != 0} << t;
+  return present;
+#endif
+}
+
+// Orders what was found by step.
+Timeline sort_found(const Plan& plan, State& state, std::uint32_t count) {
   const std::uint32_t num_steps = plan.num_steps;
+  Timeline time;
+  time.channels = state.events;
+  time.count = 0;
+  std::uint32_t before = 0;
+  const auto begin_step = [&](std::uint32_t t) {
+    time.step[time.count] = static_cast<std::uint8_t>(t);
+    time.begin[time.count] = before;
+  };
 #if defined(__AVX512VBMI2__)
   if (num_steps * ((count + 31) / 32) < 4 * count + 64) {  // few steps: pick each one's events in turn
-    std::uint32_t at = 0;
     for (std::uint32_t t = 0; t < num_steps; ++t) {
-      first[t] = at;
+      begin_step(t);
       const __m256i wanted = _mm256_set1_epi8(static_cast<char>(t));
       for (std::uint32_t k = 0; k < count; k += 32) {
         const std::uint32_t left = count - k;
@@ -98,30 +127,35 @@ void sort_found(const Plan& plan, State& state, std::uint32_t count, std::uint32
         const __m256i steps = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(state.found_steps + k));
         const __mmask32 now = _mm256_mask_cmpeq_epi8_mask(there, steps, wanted);
         const __m512i channels = _mm512_loadu_si512(state.found + k);
-        _mm512_storeu_si512(state.events + at, _mm512_maskz_compress_epi16(now, channels));
-        at += static_cast<std::uint32_t>(__builtin_popcount(now));
+        _mm512_storeu_si512(state.events + before, _mm512_maskz_compress_epi16(now, channels));
+        before += static_cast<std::uint32_t>(__builtin_popcount(now));
       }
+      time.count += t == 0 || before != time.begin[time.count];
     }
-    first[num_steps] = at;
-    return;
+    time.begin[time.count] = before;
+    return time;
   }
 #endif
   // Two tables of places, for even and odd events: neighbours often share their step, and one table would
-  // make each wait for the one before.
-  std::uint32_t place[2][256];
-  std::memset(place, 0, sizeof place);
+  // make each wait for the one before. Neither exceeds half of the channels, so 16 bits do.
+  std::uint16_t place[2][256] = {};
   for (std::uint32_t k = 0; k < count; ++k) ++place[k & 1][state.found_steps[k]];
-  std::uint32_t before = 0;
-  for (std::uint32_t t = 0; t < num_steps; ++t) {
-    first[t] = before;
-    const std::uint32_t even = place[0][t], odd = place[1][t];
-    place[0][t] = before;
-    place[1][t] = before + even;
-    before += even + odd;
+  for (std::uint32_t first = 0; first < num_steps; first += 64) {
+    std::uint64_t present = steps_present(place[0] + first, place[1] + first) | (first == 0);
+    for (; present != 0; present &= present - 1) {
+      const std::uint32_t t = first + static_cast<std::uint32_t>(__builtin_ctzll(present));
+      begin_step(t);
+      ++time.count;
+      const std::uint32_t even = place[0][t], odd = place[1][t];
+      place[0][t] = static_cast<std::uint16_t>(before);
+      place[1][t] = static_cast<std::uint16_t>(before + even);
+      before += even + odd;
+    }
   }
-  first[num_steps] = before;
+  time.begin[time.count] = before;
   for (std::uint32_t k = 0; k < count; ++k)
     state.events[place[k & 1][state.found_steps[k]]++] = state.found[k];
+  return time;
 }
 
 // --- hidden layers
@@ -139,27 +173,34 @@ std::uint32_t planes_for(const HiddenLayer& layer, std::int64_t events) {
 constexpr std::uint32_t kFewestPlanes = 6;
 constexpr std::uint32_t kMostPlanes = 14;  // beyond, one kernel serves any number
 
-// Calls `pass` for every vector of the layer: its width in words as a constant, its first word, its rows, and
-// the words from one row to the next.
+// Where a vector's bits are: its first word, and its rows, kStride words from one to the next.
+template <int kWords, int kStride>
+struct Place {
+  static constexpr int kSize = kWords;
+  std::uint32_t word;
+  const std::uint64_t* rows;
+  Bits<kWords> row(std::uint16_t channel) const {
+    return load<kWords>(rows + std::size_t{channel} * kStride);
+  }
+};
+
+// Calls `pass` with where each vector of the layer is.
 template <typename Pass>
 inline __attribute__((always_inline)) void for_vectors(const HiddenLayer& layer, const Pass& pass) {
-  constexpr std::integral_constant<int, kMostWords> most{};
   const std::uint64_t* rows = layer.rows;
   std::uint32_t w = 0;
   for (; w + kBlockWords <= layer.row_words; w += kBlockWords) {
     for (std::uint32_t part = 0; part < kBlockWords; part += kMostWords) {
-      pass(most, w + part, rows + part, std::size_t{kBlockWords});
+      pass(Place<kMostWords, kBlockWords>{w + part, rows + part});
     }
     rows += (std::size_t{layer.channels} + 1) * kBlockWords;
   }
   const std::uint32_t rest = layer.row_words - w;
   if (rest == 4) {
     constexpr int kWords = kMostWords < 4 ? kMostWords : 4;
-    for (std::uint32_t part = 0; part < 4; part += kWords) {
-      pass(std::integral_constant<int, kWords>{}, w + part, rows + part, std::size_t{4});
-    }
+    for (std::uint32_t part = 0; part < 4; part += kWords) pass(Place<kWords, 4>{w + part, rows + part});
   } else if (rest == 2) {
-    pass(std::integral_constant<int, 2>{}, w, rows, std::size_t{2});
+    pass(Place<2, 2>{w, rows});
   }
 }
 
@@ -170,13 +211,13 @@ void start_layer(const HiddenLayer& layer, LayerState& state, std::int64_t most_
   state.planes_in_use = planes;
   state.heard = state.sent = 0;
   std::uint64_t* to = state.planes;
-  for_vectors(layer, [&](auto words, std::uint32_t w, const std::uint64_t*, std::size_t) {
-    constexpr int kWords = decltype(words)::value;
+  for_vectors(layer, [&](auto place) {
+    constexpr int kWords = decltype(place)::kSize;
     for (std::uint32_t plane = 1; plane <= planes; ++plane, to += kWords) {
       const bool there = plane < layer.start_planes;
-      store(to, there ? load<kWords>(layer.start + plane * layer.row_words + w) : Bits<kWords>{});
+      store(to, there ? load<kWords>(layer.start + plane * layer.row_words + place.word) : Bits<kWords>{});
     }
-    store(state.fired + w, load<kWords>(layer.padding + w));
+    store(state.fired + place.word, load<kWords>(layer.padding + place.word));
   });
 }
 
@@ -187,11 +228,11 @@ inline __attribute__((always_inline)) void ripple(V* planes, int from, int count
 }
 
 // Adds one row of bits for every event to the counters in `planes`, carries saved up: 16 rows, then 8, 4, 2.
-template <int kWords, typename V = Bits<kWords>>
-inline __attribute__((always_inline)) void add_rows(V* planes, int count, const std::uint64_t* rows,
-                                                    std::size_t stride, const std::uint16_t* events,
-                                                    std::size_t n, std::uint16_t none) {
-  const auto row = [rows, stride](std::uint16_t channel) { return load<kWords>(rows + channel * stride); };
+template <typename Place, typename V = Bits<Place::kSize>>
+inline __attribute__((always_inline)) void add_rows(V* planes, int count, const Place& place,
+                                                    const std::uint16_t* events, std::size_t n,
+                                                    std::uint16_t none) {
+  const auto row = [place](std::uint16_t channel) { return place.row(channel); };
   // Eight rows: planes 0 to 2 take theirs, and what is worth 8 is returned.
   const auto add_eight = [&](const std::uint16_t* e) {
     const V a = add_two(planes[0], row(e[0]), row(e[1]));
@@ -232,25 +273,38 @@ inline __attribute__((always_inline)) void add_rows(V* planes, int count, const 
   }
 }
 
+// For four bits of a number, all ones where a bit is 0. In memory, for vectors are filled from there at no
+// cost to the ports that do the arithmetic.
+constexpr std::uint64_t kAll = ~std::uint64_t{0};
+constexpr std::uint64_t kZeroAt[16][4] = {
+    {kAll, kAll, kAll, kAll}, {0, kAll, kAll, kAll}, {kAll, 0, kAll, kAll}, {0, 0, kAll, kAll},
+    {kAll, kAll, 0, kAll},    {0, kAll, 0, kAll},    {kAll, 0, 0, kAll},    {0, 0, 0, kAll},
+    {kAll, kAll, kAll, 0},    {0, kAll, kAll, 0},    {kAll, 0, kAll, 0},    {0, 0, kAll, 0},
+    {kAll, kAll, 0, 0},       {0, kAll, 0, 0},       {kAll, 0, 0, 0},       {0, 0, 0, 0}};
+
 // What all counters are compared with, bit by bit: all ones where the bit is 0, which is what the comparison
 // asks.
-struct Target {
-  std::uint64_t zero_at[kMaxPlanes + 1];
-  bool reached_by_all;
-
-  Target(std::int64_t target, int planes) : reached_by_all(target <= 0) {
-    for (int i = 0; i <= planes; ++i) zero_at[i] = (static_cast<std::uint64_t>(target) >> i & 1) - 1;
+class Target {
+ public:
+  Target(std::int64_t target, int planes) : reached_by_all_(target <= 0) {
+    for (int i = 0; i <= planes; i += 4) four_[i / 4] = kZeroAt[static_cast<std::uint64_t>(target) >> i & 15];
   }
+  bool reached_by_all() const { return reached_by_all_; }
+  std::uint64_t zero_at(int i) const { return four_[i / 4][i % 4]; }
+
+ private:
+  const std::uint64_t* four_[kMaxPlanes / 4 + 1];
+  bool reached_by_all_;
 };
 
 // All neurons of the vector whose counter is at or above the target.
 template <typename V>
 inline __attribute__((always_inline)) V at_or_above(const V* planes, int count, V lowest,
                                                     const Target& target) {
-  if (target.reached_by_all) return ~V{};
-  V reached = lowest | target.zero_at[0];
+  if (target.reached_by_all()) return ~V{};
+  V reached = lowest | target.zero_at(0);
 #pragma GCC unroll 16
-  for (int i = 0; i < count; ++i) reached = majority(reached, planes[i], V{} + target.zero_at[i + 1]);
+  for (int i = 0; i < count; ++i) reached = majority(reached, planes[i], V{} + target.zero_at(i + 1));
   return reached;
 }
 
@@ -283,13 +337,6 @@ inline std::size_t name_bits(std::uint64_t word, std::uint32_t base, std::uint16
   return count;
 }
 
-template <typename V>
-inline bool any(V bits) {
-  std::uint64_t together = 0;
-  for (std::size_t k = 0; k < sizeof(V) / 8; ++k) together |= bits[k];
-  return together != 0;
-}
-
 // One step of a layer: hears `events`, and returns how many neurons fired, named in state.events.
 template <int kPlanes>
 std::size_t hidden_step(const HiddenLayer& layer, LayerState& state, const std::uint16_t* events,
@@ -300,53 +347,67 @@ std::size_t hidden_step(const HiddenLayer& layer, LayerState& state, const std::
   const Target target(state.heard + layer.top, count);
   std::size_t fired = 0;
   std::uint64_t* memory = state.planes;
-  for_vectors(layer, [&](auto words, std::uint32_t w, const std::uint64_t* rows, std::size_t stride) {
-    constexpr int kWords = decltype(words)::value;
+  for_vectors(layer, [&](auto place) __attribute__((always_inline)) {
+    constexpr int kWords = decltype(place)::kSize;
     using V = Bits<kWords>;
-    const V lowest = load<kWords>(layer.start + w);
+    const V lowest = load<kWords>(layer.start + place.word);
     V reached;
     if constexpr (kPlanes > 0) {
       V planes[static_cast<std::size_t>(kPlanes)];  // in registers
 #pragma GCC unroll 16
       for (int i = 0; i < kPlanes; ++i) planes[i] = load<kWords>(memory + i * kWords);
-      add_rows<kWords>(planes, kPlanes, rows, stride, events, n, none);
+      add_rows(planes, kPlanes, place, events, n, none);
 #pragma GCC unroll 16
       for (int i = 0; i < kPlanes; ++i) store(memory + i * kWords, planes[i]);
       reached = at_or_above(planes, kPlanes, lowest, target);
     } else {
       V* planes = reinterpret_cast<V*>(memory);
-      add_rows<kWords>(planes, count, rows, stride, events, n, none);
+      add_rows(planes, count, place, events, n, none);
       reached = at_or_above(planes, count, lowest, target);
     }
     memory += count * kWords;
-    const V before = load<kWords>(state.fired + w);
+    const V before = load<kWords>(state.fired + place.word);
     const V newly = reached & ~before;
-    if (any(newly)) {
-      store(state.fired + w, before | reached);
-      for (std::uint32_t k = 0; k < kWords; ++k) {
-        fired += name_bits(newly[k], 64 * (w + k), state.events + fired);
-      }
+    unsigned there = words_with_bits(newly);
+    if (there == 0) return;
+    store(state.fired + place.word, before | reached);
+    // Four words of those with spikes, or all: how many there are is guessed wrong too often.
+    constexpr unsigned kEnd = 1U << kWords;
+    std::uint64_t words[std::size_t{kWords} + 1];
+    store(words, newly);
+    words[kWords] = 0;
+    std::uint16_t* names = state.events + fired;
+    const auto name_next = [&] {
+      const auto k = static_cast<std::uint32_t>(__builtin_ctz(there | kEnd));
+      names += name_bits(words[k], 64 * (place.word + k), names);
+      there &= there - 1;
+    };
+    constexpr int kFew = kWords < 4 ? kWords : 4;
+    for (int i = 0; i < kFew; ++i) name_next();
+    if (there != 0) {
+      for (int i = kFew; i < kWords; ++i) name_next();
     }
+    fired = static_cast<std::size_t>(names - state.events);
   });
-  state.sent += static_cast<std::int64_t>(fired);
   return fired;
 }
 
-std::size_t step_layer(const HiddenLayer& layer, LayerState& state, const std::uint16_t* events,
-                       std::size_t n) {
+// Calls `work` with the number of planes in use as a constant, 0 where it is more than registers hold.
+template <typename Work>
+inline __attribute__((always_inline)) auto with_planes(const LayerState& state, const Work& work) {
   switch (state.planes_in_use) {
     case 6:
-      return hidden_step<6>(layer, state, events, n);
+      return work(std::integral_constant<int, 6>{});
     case 8:
-      return hidden_step<8>(layer, state, events, n);
+      return work(std::integral_constant<int, 8>{});
     case 10:
-      return hidden_step<10>(layer, state, events, n);
+      return work(std::integral_constant<int, 10>{});
     case 12:
-      return hidden_step<12>(layer, state, events, n);
+      return work(std::integral_constant<int, 12>{});
     case 14:
-      return hidden_step<14>(layer, state, events, n);
+      return work(std::integral_constant<int, 14>{});
     default:
-      return hidden_step<0>(layer, state, events, n);
+      return work(std::integral_constant<int, 0>{});
   }
 }
 
@@ -356,9 +417,19 @@ std::size_t step_layer(const HiddenLayer& layer, LayerState& state, const std::u
 bool step_output(const OutputLayer& layer, std::int32_t* potential, const std::uint16_t* events,
                  std::size_t n) {
   bool reached = false;
+  const auto none = static_cast<std::uint16_t>(layer.channels);
   for (std::uint32_t k = 0; k < layer.padded; k += Sums::kLanes) {
     Sums sums(potential + k);
-    for (std::size_t e = 0; e < n; ++e) sums.add(layer.rows + std::size_t{events[e]} * layer.padded + k);
+    const auto add = [&](std::uint16_t channel) {
+      sums.add(layer.rows + std::size_t{channel} * layer.padded + k);
+    };
+    for (std::size_t e = 0; e < n; e += 4) {  // four at a time: their number is guessed wrong less often
+      const auto event = [&](std::size_t i) { return *(i < n ? events + i : &none); };
+      add(events[e]);
+      add(event(e + 1));
+      add(event(e + 2));
+      add(event(e + 3));
+    }
     sums.save(potential + k);
     reached |= sums.any_reaches(layer.thresholds + k);
   }
@@ -391,66 +462,53 @@ void decide(const OutputLayer& layer, const std::int32_t* potential, bool silent
 
 // --- a sample
 
-// `next(t, n)` moves on to the next step with input events: it sets the step and their number and returns
-// them, or sets the step to num_steps if there is none. Between such steps nothing changes, so no time is
-// spent on them.
-template <typename Next>
-void run_sample(const Plan& plan, State& state, std::int64_t input_count, const Next& next, bool early_exit,
+void run_sample(const Plan& plan, State& state, const Timeline& time, bool early_exit,
                 const SampleResults& results) {
-  std::int64_t most_events = input_count;
+  auto most_events = static_cast<std::int64_t>(time.begin[time.count] - time.begin[0]);
   for (std::uint32_t l = 0; l < plan.num_hidden; ++l) {
     start_layer(plan.hidden[l], state.hidden[l], most_events);
     most_events = plan.hidden[l].neurons;
   }
   std::memset(state.potential, 0, sizeof(std::int32_t) * plan.output.padded);
-  std::int64_t input_heard = 0;
   bool decided = false;
-  const auto decide_at = [&](std::uint32_t t, bool silent) {
+  const auto decide_at = [&](std::uint32_t t, std::size_t heard, bool silent) {
     decided = true;
     decide(plan.output, state.potential, silent, results);
     if (results.step != nullptr) *results.step = static_cast<std::uint8_t>(t);
-    if (results.input_spikes != nullptr) *results.input_spikes = input_heard;
+    if (results.input_spikes != nullptr) *results.input_spikes = static_cast<std::int64_t>(heard);
     if (results.hidden_spikes != nullptr) {
       for (std::uint32_t l = 0; l < plan.num_hidden; ++l) results.hidden_spikes[l] = state.hidden[l].sent;
     }
   };
-  // True if the sample ends here.
-  const auto run_step = [&](std::uint32_t t, const std::uint16_t* events, std::size_t n) {
-    input_heard += static_cast<std::int64_t>(n);
+  for (std::uint32_t s = 0; s < time.count; ++s) {
+    const std::uint32_t t = time.step[s];
+    const std::uint16_t* events = time.channels + time.begin[s];
+    std::size_t n = time.begin[s + 1] - time.begin[s];
     for (std::uint32_t l = 0; l < plan.num_hidden && (n > 0 || t == 0); ++l) {
       LayerState& layer = state.hidden[l];
-      n = step_layer(plan.hidden[l], layer, events, n);
+      n = with_planes(layer, [&](auto planes) {
+        return hidden_step<decltype(planes)::value>(plan.hidden[l], layer, events, n);
+      });
+      layer.sent += static_cast<std::int64_t>(n);
       events = layer.events;
       if (results.hidden_steps != nullptr) {
         for (std::size_t e = 0; e < n; ++e) results.hidden_steps[l][events[e]] = static_cast<std::uint8_t>(t);
       }
     }
-    if (n == 0 && t > 0) return false;
-    const bool reached = step_output(plan.output, state.potential, events, n);
-    if (reached && !decided) decide_at(t, false);
-    return decided && early_exit;
-  };
-  const auto keep_potentials = [&](std::uint32_t from, std::uint32_t to) {
-    if (results.potentials == nullptr) return;
-    for (std::uint32_t t = from; t < to; ++t) {
-      std::memcpy(results.potentials + std::size_t{t} * plan.output.classes, state.potential,
-                  sizeof(std::int32_t) * plan.output.classes);
+    if (n > 0 || t == 0) {
+      const bool reached = step_output(plan.output, state.potential, events, n);
+      if (reached && !decided) decide_at(t, time.begin[s + 1] - time.begin[0], false);
+      if (decided && early_exit) return;
     }
-  };
-  std::uint32_t t = 0;
-  std::size_t n = 0;
-  const std::uint16_t* events = next(t, n);
-  if (t > 0) {  // step 0 is run in any case: a neuron may need nothing to fire
-    if (run_step(0, events, 0)) return;
-    keep_potentials(0, t);
+    if (results.potentials != nullptr) {  // they stay until the next step with events
+      const std::uint32_t until = s + 1 < time.count ? time.step[s + 1] : plan.num_steps;
+      for (std::uint32_t u = t; u < until; ++u) {
+        std::memcpy(results.potentials + std::size_t{u} * plan.output.classes, state.potential,
+                    sizeof(std::int32_t) * plan.output.classes);
+      }
+    }
   }
-  while (t < plan.num_steps) {
-    if (run_step(t, events, n)) return;
-    const std::uint32_t from = t;
-    events = next(t, n);
-    keep_potentials(from, t);
-  }
-  if (!decided) decide_at(plan.num_steps - 1, true);
+  if (!decided) decide_at(plan.num_steps - 1, time.begin[time.count] - time.begin[0], true);
 }
 
 // --- training
@@ -619,49 +677,36 @@ void potential_tile(const GradientJob& job) {
 
 bool run_bytes(const Plan& plan, State& state, const std::uint8_t* bytes, const std::uint8_t* step_of,
                bool early_exit, const SampleResults& results) {
-  std::uint32_t first[256];
   const std::int64_t count = find_spikes(plan, state, bytes, step_of);
   if (count == kNone) return false;
-  sort_found(plan, state, static_cast<std::uint32_t>(count), first);
-  std::uint8_t steps[256];  // that have events, and then num_steps
-  std::uint32_t used = 0;
-  for (std::uint32_t t = 0; t < plan.num_steps; ++t) {
-    steps[used] = static_cast<std::uint8_t>(t);
-    used += first[t + 1] != first[t];
-  }
-  steps[used] = static_cast<std::uint8_t>(plan.num_steps);
-  std::uint32_t at = 0;
-  const auto next = [&](std::uint32_t& t, std::size_t& n) {
-    t = steps[at];
-    n = at < used ? first[t + 1] - first[t] : 0;
-    at += at < used;
-    return state.events + first[t];
-  };
-  run_sample(plan, state, count, next, early_exit, results);
+  run_sample(plan, state, sort_found(plan, state, static_cast<std::uint32_t>(count)), early_exit, results);
   return true;
 }
 
 void run_events(const Plan& plan, State& state, const SampleEvents& input, bool early_exit,
                 const SampleResults& results) {
-  std::size_t at = 0;
-  const auto next = [&](std::uint32_t& t, std::size_t& n) {
-    const std::size_t begin = at;
-    t = begin < input.count ? input.steps[begin] : plan.num_steps;
-    while (at < input.count && input.steps[at] == t) ++at;
-    n = at - begin;
-    return input.channels + begin;
-  };
-  run_sample(plan, state, static_cast<std::int64_t>(input.count), next, early_exit, results);
+  Timeline time;
+  time.channels = input.channels;
+  time.count = 1;
+  time.step[0] = 0;
+  time.begin[0] = 0;
+  for (std::size_t e = 0; e < input.count; ++e) {
+    if (input.steps[e] != time.step[time.count - 1]) {
+      time.step[time.count] = input.steps[e];
+      time.begin[time.count++] = e;
+    }
+  }
+  time.begin[time.count] = input.count;
+  run_sample(plan, state, time, early_exit, results);
 }
 
 std::int64_t sort_steps(const Plan& plan, State& state, const std::uint8_t* row, const std::uint8_t* identity,
                         std::uint8_t* steps) {
-  std::uint32_t first[256];
   const std::int64_t count = find_spikes(plan, state, row, identity);
   if (count == kNone) return kNone;
-  sort_found(plan, state, static_cast<std::uint32_t>(count), first);
-  for (std::uint32_t t = 0; t < plan.num_steps; ++t)
-    std::memset(steps + first[t], static_cast<int>(t), first[t + 1] - first[t]);
+  const Timeline time = sort_found(plan, state, static_cast<std::uint32_t>(count));
+  for (std::uint32_t s = 0; s < time.count; ++s)
+    std::memset(steps + time.begin[s], time.step[s], time.begin[s + 1] - time.begin[s]);
   return count;
 }
 

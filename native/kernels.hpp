@@ -31,7 +31,7 @@ struct OutputLayer {
   std::uint32_t channels;
   std::uint32_t classes;
   std::uint32_t padded;            // classes, rounded up to whole vectors
-  const std::int8_t* rows;         // [channels][padded], weights -1/+1, 0 in the padding
+  const std::int8_t* rows;         // [channels + 1][padded], weights -1/+1, 0 in the padding and the last
   const std::int32_t* thresholds;  // [padded], out of reach in the padding
 };
 
@@ -50,7 +50,7 @@ constexpr std::int64_t kMaxEvents = 0x7FFFFFFE;  // of a sample: potentials are 
 struct LayerState {
   std::uint64_t* planes;  // [vectors][planes], as many vectors as hold row_words
   std::uint64_t* fired;   // [row_words]
-  std::uint16_t* events;  // [neurons], newly fired
+  std::uint16_t* events;  // [neurons + kSlack], newly fired
   std::int64_t heard;     // events of this sample so far
   std::int64_t sent;      // spikes of this sample so far
   std::uint32_t planes_in_use;

@@ -76,6 +76,20 @@ inline V majority(V a, V b, V c) {
 }
 #endif
 
+// A bit for every word of the vector that has a bit set.
+#if defined(__AVX512VL__)
+inline unsigned words_with_bits(Bits<2> bits) { return _mm_test_epi64_mask((__m128i)bits, (__m128i)bits); }
+inline unsigned words_with_bits(Bits<4> bits) { return _mm256_test_epi64_mask((__m256i)bits, (__m256i)bits); }
+inline unsigned words_with_bits(Bits<8> bits) { return _mm512_test_epi64_mask((__m512i)bits, (__m512i)bits); }
+#else
+template <typename V>
+inline unsigned words_with_bits(V bits) {
+  unsigned words = 0;
+  for (std::size_t k = 0; k < sizeof(V) / 8; ++k) words |= unsigned{bits[k] != 0} << k;
+  return words;
+}
+#endif
+
 // sum + a + b, one column of one-bit numbers at a time: the sum stays, the carry is returned.
 template <typename V>
 inline V add_two(V& sum, V a, V b) {

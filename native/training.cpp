@@ -211,7 +211,8 @@ const SpikeRows::ByChannel& SpikeRows::by_channel(int threads) const {
       for (std::size_t g = first; g < last; ++g) {
         const std::size_t n0 = g * kGroup, n1 = std::min(n0 + kGroup, batch());
         std::fill(place.begin(), place.end(), 0);
-        for (std::size_t e = offsets_[n0]; e < offsets_[n1]; ++e) ++place[event_channels_[e] + std::size_t{1}];
+        for (std::size_t e = offsets_[n0]; e < offsets_[n1]; ++e)
+          ++place[event_channels_[e] + std::size_t{1}];
         place[0] = offsets_[n0];
         for (std::size_t i = 0; i < channels_; ++i) place[i + 1] += place[i];
         std::copy(place.begin(), place.end(), index.offsets.begin() + static_cast<std::ptrdiff_t>(g * row));
