@@ -9,31 +9,52 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from rich.progress import track
 
 from bstdg.engine import native
 
-REPEATS = 5
+ROUNDS = 5
+TURN = 0.1
 PACKAGES = ("bstdg", "numpy", "torch", "scikit-learn", "snntorch", "spikingjelly", "norse")
 
 Row = dict[str, Any]
 
 
-def seconds(work: Callable[[], object], repeats: int = REPEATS) -> list[float]:
-    """How long each of some runs took, sorted, after one that is not counted."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return sorted(times)
+class Case(NamedTuple):
+    """Something to be timed: a call of `work` is through with `count` samples."""
+
+    name: str
+    count: int
+    work: Callable[[], object]
+    facts: dict[str, Any]
 
 
-def row(name: str, count: int, times: Sequence[float], **facts: Any) -> Row:
-    """One line of a table: how many samples a second at the median, and the µs each took."""
-    each = [1e6 * t / count for t in (statistics.median(times), min(times), max(times))]
-    return {"name": name, **facts, "per_second": 1e6 / each[0], "us": each[0], "us_min": each[1], "us_max": each[2]}
+def measure(cases: Sequence[Case]) -> list[Row]:
+    """A line of a table for each case: samples a second at the median of some rounds, and the µs each took.
+
+    A round takes every case in turn, so that a machine that is slower for a while is so for all of them. A case's turn
+    lasts at least `TURN` seconds.
+    """
+    for case in cases:
+        case.work()
+    rounds = [[_turn(case) for case in cases] for _ in track(range(ROUNDS), "Rounds", transient=True)]
+    return [_row(case, times) for case, times in zip(cases, zip(*rounds, strict=True), strict=True)]
+
+
+def _turn(case: Case) -> float:
+    calls, start = 0, time.perf_counter()
+    while (took := time.perf_counter() - start) < TURN or calls == 0:
+        case.work()
+        calls += 1
+    return 1e6 * took / (calls * case.count)
+
+
+def _row(case: Case, each: Sequence[float]) -> Row:
+    median = statistics.median(each)
+    rates = {"per_second": 1e6 / median, "us": median, "us_min": min(each), "us_max": max(each)}
+    return {"name": case.name, **case.facts, **rates}
 
 
 def about() -> dict[str, Any]:

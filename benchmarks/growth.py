@@ -3,8 +3,8 @@
     python benchmarks/growth.py [--json FILE] [--figures FOLDER]
 
 One hidden layer, 784 inputs, 10 outputs, random weights, every step run to the end; what is not varied is T = 8, 600
-neurons, 19 % of the pixels, batches of 1,000 (256 in training), one thread. Medians of 5; the bars reach from the least
-to the greatest. Draws one figure each.
+neurons, 19 % of the pixels, batches of 1,000 (256 in training), one thread. Medians of 5 rounds; the bars reach from
+the least to the greatest. Draws one figure each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from common import Row, about, row, save, seconds, show
+from common import Case, Row, about, measure, save, show
 
 from bstdg.config import LossConfig, NetworkConfig
 from bstdg.encode import latency
@@ -66,7 +66,7 @@ def network_of(setting: dict[str, Any], steps: np.ndarray) -> Network:
     return network
 
 
-def inference(setting: dict[str, Any]) -> Row:
+def inference(setting: dict[str, Any]) -> Case:
     batch = setting["batch"] or 1000
     steps = inputs(setting["density"], max(batch, 1000), setting["T"])
     network = native.Compiled(network_of(setting, steps).deployed(), setting["T"], setting["threads"])
@@ -76,20 +76,19 @@ def inference(setting: dict[str, Any]) -> Row:
 
     def work():
         for part, out in zip(parts, labels, strict=True):
-            network._run(part, table, {"label": out})
+            network._run(part, table, {"label": out}, early_exit=False)
 
-    return row("inference", len(steps), seconds(work), **setting)
+    return Case("inference", len(steps), work, setting)
 
 
-def training(setting: dict[str, Any]) -> Row:
+def training(setting: dict[str, Any]) -> Case:
     batch = setting["batch"] or 256
     steps = inputs(setting["density"], max(256, batch), setting["T"])
     network, loss = network_of(setting, steps), Loss(LossConfig())
     spikes, labels = torch.from_numpy(steps[:batch]), torch.arange(batch) % CLASSES
     optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.01, fused=True)
-    torch.set_num_threads(setting["threads"])
 
-    def work():
+    def step():
         output = network(network.read(spikes))
         value = loss(output.potentials, output.threshold, labels, output.fired)
         optimizer.zero_grad()
@@ -97,8 +96,12 @@ def training(setting: dict[str, Any]) -> Row:
         optimizer.step()
         network.clip_latent_()
 
-    with native_training.own_threads():
-        return row("training", batch, seconds(work), **setting)
+    def work():
+        torch.set_num_threads(setting["threads"])
+        with native_training.own_threads():
+            step()
+
+    return Case("training", batch, work, setting)
 
 
 def draw(rows: list[Row], what: str, path: Path) -> None:
@@ -126,7 +129,10 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     print(", ".join(f"{key} {value}" for key, value in about().items()), "\n")
-    rows = [measure(setting) | {"varied": what} for what, setting in settings() for measure in (inference, training)]
+    rows = []
+    for what in VARIED:
+        varied = [setting for changed, setting in settings() if changed == what]
+        rows += [r | {"varied": what} for r in measure([case(s) for s in varied for case in (inference, training)])]
     show(rows, ("varied", *USUAL))
     save(asked.json, rows=rows)
     if asked.figures:

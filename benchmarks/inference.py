@@ -2,8 +2,8 @@
 
     python benchmarks/inference.py [MODEL] [--json FILE]
 
-Images a second from uint8 pixels, encoding included, all in this process, one after the other: medians of 5 with least
-and greatest. Without a MODEL one is trained on MNIST for two epochs (which needs BSTDG_DATA). Accuracy is not measured
+Images a second from uint8 pixels, encoding included, all in this process, in turn: medians of 5 rounds with least and
+greatest. Without a MODEL one is trained on MNIST for two epochs (which needs BSTDG_DATA). Accuracy is not measured
 here. Other libraries run on one thread.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Row, about, megahertz, row, save, seconds, show
+from common import Case, Row, about, measure, megahertz, save, show
 from peers import WIDTHS, float_network, peers, spike_train, time_stepped
 
 from bstdg import datasets, packed, runtime
@@ -31,9 +31,9 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "mnist-fast.toml"
 BATCHES = (1, 128, 10_000)
 
 
-def native_rows(model: packed.PackedModel, images: np.ndarray) -> list[Row]:
+def native_cases(model: packed.PackedModel, images: np.ndarray) -> list[Case]:
     """This engine: T, threads, batch, with and without early exit."""
-    rows = []
+    cases = []
     for num_steps in (8, 32, 254):
         network = native.Compiled(model.layers, num_steps)
         table = latency(np.arange(256, dtype=np.uint8)[None], num_steps)[0]
@@ -50,14 +50,14 @@ def native_rows(model: packed.PackedModel, images: np.ndarray) -> list[Row]:
                             network._run(part, table, {"label": out}, early_exit=early)
 
                     name = f"bstdg native{', early exit' if early else ''}"
-                    times = seconds(work)
-                    rows.append(row(name, len(flat), times, T=num_steps, threads=threads, batch=batch))
-    return rows
+                    facts = {"T": num_steps, "threads": threads, "batch": batch}
+                    cases.append(Case(name, len(flat), work, facts))
+    return cases
 
 
-def dense_rows(model: packed.PackedModel, images: np.ndarray) -> list[Row]:
+def dense_cases(model: packed.PackedModel, images: np.ndarray) -> list[Case]:
     """This project's dense engine."""
-    rows = []
+    cases = []
     for num_steps, count in ((8, 512), (32, 256), (254, 128)):
         part = images[:count]
 
@@ -65,13 +65,13 @@ def dense_rows(model: packed.PackedModel, images: np.ndarray) -> list[Row]:
             for i in range(0, len(part), 128):
                 dense.forward(model.layers, latency(part[i : i + 128], num_steps), num_steps)
 
-        rows.append(row("bstdg dense", count, seconds(work), T=num_steps, threads=1, batch=128))
-    return rows
+        cases.append(Case("bstdg dense", count, work, {"T": num_steps, "threads": 1, "batch": 128}))
+    return cases
 
 
-def peer_rows(images: np.ndarray) -> list[Row]:
+def peer_cases(images: np.ndarray) -> list[Case]:
     """Other libraries, T = 8, 32 and 256; one at a time only at T = 8."""
-    rows = []
+    cases = []
     for name, trained in peers():
         network = trained.deployed()
         for num_steps, batch, count in ((8, 1, 100), (8, 128, 512), (32, 128, 256), (256, 128, 128)):
@@ -83,8 +83,8 @@ def peer_rows(images: np.ndarray) -> list[Row]:
                         steps = torch.from_numpy(_steps(part[i : i + batch], num_steps))
                         network(spike_train(steps, num_steps))[-1].argmax(1)
 
-            rows.append(row(name, count, seconds(work), T=num_steps, threads=1, batch=batch))
-    return rows
+            cases.append(Case(name, count, work, {"T": num_steps, "threads": 1, "batch": batch}))
+    return cases
 
 
 def _steps(images: np.ndarray, num_steps: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def _steps(images: np.ndarray, num_steps: int) -> np.ndarray:
     return np.where(images > 0, steps, num_steps).astype(np.int16)
 
 
-def float_rows(images: np.ndarray) -> list[Row]:
+def float_cases(images: np.ndarray) -> list[Case]:
     """Plain float32 networks: torch and scikit-learn."""
     from sklearn.neural_network import MLPClassifier
 
@@ -103,7 +103,7 @@ def float_rows(images: np.ndarray) -> list[Row]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one pass does not converge, and need not
         classifier.fit(images[:512].astype(np.float32) / 255, labels)
-    rows = []
+    cases = []
     for batch in BATCHES:
         flat = images[: max(batch, 1000)]
 
@@ -116,16 +116,19 @@ def float_rows(images: np.ndarray) -> list[Row]:
             for i in range(0, len(flat), batch):
                 classifier.predict(flat[i : i + batch].astype(np.float32) / 255)
 
-        rows.append(row("torch float32", len(flat), seconds(torch_work), threads=1, batch=batch))
-        rows.append(row("scikit-learn MLPClassifier", len(flat), seconds(sklearn_work), batch=batch))
-    return rows
+        cases.append(Case("torch float32", len(flat), torch_work, {"threads": 1, "batch": batch}))
+        cases.append(Case("scikit-learn MLPClassifier", len(flat), sklearn_work, {"batch": batch}))
+    return cases
 
 
-def time_stepped_row(model: packed.PackedModel, images: np.ndarray) -> Row:
+def time_stepped_case(model: packed.PackedModel, images: np.ndarray) -> Case:
     """The predecessor's way: T = 256, dense products in NumPy."""
     steps, signs = _steps(images[:20], 256), [layer.signs for layer in model.layers]
-    times = seconds(lambda: time_stepped(steps, signs, [12.0, 5.0], 256))
-    return row("BS4NN, time-stepped NumPy", len(steps), times, T=256, batch=1)
+
+    def work():
+        time_stepped(steps, signs, [12.0, 5.0], 256)
+
+    return Case("BS4NN, time-stepped NumPy", len(steps), work, {"T": 256, "batch": 1})
 
 
 def one_image(model: packed.PackedModel, images: np.ndarray) -> dict[str, float]:
@@ -186,8 +189,8 @@ def main() -> None:
     flat = images.reshape(len(images), -1)
     torch.set_num_threads(1)
     print(", ".join(f"{key} {value}" for key, value in about().items()), "\n")
-    rows = [*native_rows(model, flat), *dense_rows(model, flat), *peer_rows(flat), *float_rows(flat)]
-    rows.append(time_stepped_row(model, flat))
+    cases = [*native_cases(model, flat), *dense_cases(model, flat), *peer_cases(flat), *float_cases(flat)]
+    rows = measure([*cases, time_stepped_case(model, flat)])
     show(rows, ("T", "threads", "batch"))
     single, least = one_image(model, images), counted_minimum(model, flat, rows)
     save(asked.json, rows=rows, one_image=single, counted_minimum=least)

@@ -2,15 +2,17 @@
 
     python benchmarks/training.py [--json FILE] [--threads N]
 
-784-600-10 on images of MNIST's density: for every batch the images are picked, encoded or scaled, and then come
+784-600-10 on MNIST (which needs BSTDG_DATA): for every batch the images are picked, encoded or scaled, and then come
 forward, loss, backward, Adam and reading the loss. Batch 256 for this project and the float networks, 128 for libraries
-that keep every step in memory. All in this process, one after the other: medians of 5 with least and greatest. Memory
+that keep every step in memory. All in this process, in turn: medians of 5 rounds with
+least and greatest. Memory
 is the greatest growth of a process during two steps, each case in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import resource
 import subprocess
@@ -21,10 +23,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import about, row, save, seconds, show
+from common import Case, about, measure, save, show
 from peers import WIDTHS, float_network, peers, spike_train
 from torch.nn import functional as F
 
+from bstdg import datasets
 from bstdg.config import LossConfig, NetworkConfig
 from bstdg.encode import latency
 from bstdg.engine import native_training
@@ -34,18 +37,17 @@ from bstdg.network import Network
 OURS, FLOAT, SKLEARN = ("bstdg native", "bstdg dense"), "torch float32", "scikit-learn MLPClassifier"
 
 
-def images_like_mnist(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random images of which 19 % of the pixels are not black, and labels."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(1, 256, (count, WIDTHS[0])).astype(np.uint8)
-    images[rng.random(images.shape) > 0.19] = 0
-    return images, rng.integers(0, WIDTHS[-1], count)
+@functools.cache
+def pool() -> tuple[np.ndarray, torch.Tensor]:
+    """The images that batches are picked from, flat, and their labels."""
+    data = datasets.load("mnist", "train")
+    return data.images[:4096].reshape(4096, -1), torch.from_numpy(data.labels[:4096]).long()
 
 
 def ours(engine: str, num_steps: int, batch: int) -> Callable[[], object]:
     """A step of this project."""
-    pool, classes = images_like_mnist(4096)
-    steps, labels = torch.from_numpy(latency(pool, num_steps)), torch.from_numpy(classes)
+    images, labels = pool()
+    steps = torch.from_numpy(latency(images, num_steps))
     config = NetworkConfig(hidden=WIDTHS[1:-1], num_steps=num_steps)
     generator = torch.Generator().manual_seed(0)
     network = Network(WIDTHS[0], WIDTHS[-1], config, generator=generator, engine=engine.split()[1])
@@ -68,8 +70,8 @@ def ours(engine: str, num_steps: int, batch: int) -> Callable[[], object]:
 
 def others(network: torch.nn.Module, num_steps: int | None, batch: int) -> Callable[[], object]:
     """A step of a library's network, or of a float network where there is no T."""
-    pool, classes = images_like_mnist(4096)
-    images, labels = torch.from_numpy(pool), torch.from_numpy(classes)
+    pixels_of, labels = pool()
+    images = torch.from_numpy(pixels_of)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.001, fused=True)
 
     def step():
@@ -93,13 +95,14 @@ def sklearn_step(batch: int) -> Callable[[], object]:
     """A step of scikit-learn's network."""
     from sklearn.neural_network import MLPClassifier
 
-    pool, classes = images_like_mnist(4096)
+    images, labels = pool()
     network = MLPClassifier((WIDTHS[1],), batch_size=batch)
     rng = np.random.default_rng(0)
 
     def step():
-        index = rng.integers(0, len(pool), batch)
-        network.partial_fit(pool[index].astype(np.float32) / 255, classes[index], classes=np.arange(WIDTHS[-1]))
+        index = rng.integers(0, len(images), batch)
+        pixels, classes = images[index].astype(np.float32) / 255, labels.numpy()[index]
+        network.partial_fit(pixels, classes, classes=np.arange(WIDTHS[-1]))
 
     return step
 
@@ -154,24 +157,21 @@ def main() -> None:
     warnings.simplefilter("ignore")  # of other libraries
     torch.set_num_threads(asked.threads)
     with native_training.own_threads():
-        torch_threads = asked.threads
         if asked.memory_of:
             return _memory_of(*json.loads(asked.memory_of))
         print(", ".join(f"{key} {value}" for key, value in about().items()), "\n")
-        rows = []
+        timed = []
         for name, num_steps, batch in cases():
-            torch.set_num_threads(1 if name == OURS[0] else torch_threads)
-            step = step_of(name, num_steps, batch)
-            slow = name != OURS[0] and (num_steps or 0) > 100
-            count = 1 if slow else 20
-
-            def several(step=step, count=count):
-                for _ in range(count):
-                    step()
-
             memory = growth_megabytes(name, num_steps, batch, asked.threads)
             facts = {"T": num_steps, "threads": asked.threads, "batch": batch, "growth MB": round(memory, 1)}
-            rows.append(row(name, count * batch, seconds(several), **facts))
+            step = step_of(name, num_steps, batch)
+
+            def work(step=step, threads=1 if name == OURS[0] else asked.threads):
+                torch.set_num_threads(threads)
+                step()
+
+            timed.append(Case(name, batch, work, facts))
+        rows = measure(timed)
     show(rows, ("T", "threads", "batch", "growth MB"))
     save(asked.json, rows=rows)
 

@@ -19,14 +19,16 @@ namespace bstdg {
   void potentials(const SampleEvents&, const std::int8_t*, std::size_t, std::size_t, std::uint32_t,          \
                   std::int32_t*, float*);                                                                    \
   void gradient(const GradientJob&);                                                                         \
+  void turn_around(const float*, std::size_t, std::size_t, std::size_t, const float*, std::size_t, float*);  \
   void add_signed(const float*, float, std::size_t, float*);                                                 \
   void credit(const float*, const float*, std::size_t, std::size_t, const std::uint8_t*, std::size_t,        \
               std::size_t, float*);                                                                          \
   }                                                                                                          \
   namespace {                                                                                                \
   const Kernels isa##_kernels{                                                                               \
-      #isa,           &isa::run_bytes,  &isa::run_events, &isa::sort_steps, &isa::sign_rows,                 \
-      &isa::crossing, &isa::potentials, &isa::gradient,   &isa::add_signed, &isa::credit};                   \
+      #isa,           &isa::run_bytes,  &isa::run_events, &isa::sort_steps,  &isa::sign_rows,                \
+      &isa::crossing, &isa::potentials, &isa::gradient,   &isa::turn_around, &isa::add_signed,               \
+      &isa::credit};                                                                                         \
   }
 
 BSTDG_DECLARE(generic)

@@ -140,6 +140,10 @@ struct Kernels {
   void (*potentials)(const SampleEvents&, const std::int8_t* signs, std::size_t padded, std::size_t neurons,
                      std::uint32_t num_steps, std::int32_t* sums, float* out);
   void (*gradient)(const GradientJob&);
+  // Turns sums [channels][tile] around into out [neurons][stride], 0 where a latent weight, placed likewise,
+  // is beyond -1 to +1: such a weight is left alone.
+  void (*turn_around)(const float* sums, std::size_t tile, std::size_t channels, std::size_t neurons,
+                      const float* latent, std::size_t stride, float* out);
   // heard_i += b_ij error for one neuron's latent weights.
   void (*add_signed)(const float* latent, float error, std::size_t channels, float* heard);
   // What the channels of one sample, judged at `below`, are told: the sum over k of b_ik later_k(below_i),

@@ -67,7 +67,7 @@ struct Errors {
 // Runs the gradient's tiles and chunks over threads and turns each around into `out` [neurons x channels].
 void run_gradient(const SpikeRows& spikes, const Latent& latent, const Errors& errors, float* out,
                   int threads) {
-  constexpr std::size_t kSide = 16;  // of a square that is turned around at once
+  constexpr std::size_t kSide = 16;  // channels that are turned around at once
   const Kernels& kernels = chosen_kernels();
   const SpikeRows::ByChannel& index = spikes.by_channel(threads);
   const std::size_t channels = spikes.channels(), width = errors.tile;
@@ -92,21 +92,16 @@ void run_gradient(const SpikeRows& spikes, const Latent& latent, const Errors& e
                           errors.decays, spikes.num_steps(), sums.get()});
       }
       const std::size_t neurons = std::min(width, latent.neurons - tile * width);
-      for (std::size_t i0 = 0; i0 < here; i0 += kSide) {
-        const std::size_t i1 = std::min(i0 + kSide, here);
-        for (std::size_t j = 0; j < neurons; ++j) {
-          const std::size_t row = (tile * width + j) * channels + first;
-          for (std::size_t i = i0; i < i1; ++i) {
-            out[row + i] = std::fabs(latent.weights[row + i]) > 1.0F ? 0.0F : sums[i * width + j];
-          }
-        }
-      }
+      const std::size_t start = tile * width * channels + first;
+      kernels.turn_around(sums.get(), width, here, neurons, latent.weights + start, channels, out + start);
     }
   });
 }
 
 void check_judged(const std::uint8_t* steps, std::size_t count, std::size_t num_steps) {
-  if (std::any_of(steps, steps + count, [num_steps](std::uint8_t step) { return step >= num_steps; })) {
+  std::uint8_t latest = 0;  // all are looked at: that is faster than stopping at the first
+  for (std::size_t i = 0; i < count; ++i) latest = std::max(latest, steps[i]);
+  if (count > 0 && latest >= num_steps) {
     refuse("a neuron is judged at a step beyond the last");
   }
 }
