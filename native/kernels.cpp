@@ -671,11 +671,13 @@ void impulse_tile(const GradientJob& job) {
 template <std::size_t kTile>
 void potential_tile(const GradientJob& job) {
   for (std::size_t i = 0; i < job.channels; ++i) {
-    float* out = job.out + i * kTile;
+    float sums[kTile];
+    std::memcpy(sums, job.out + i * kTile, sizeof sums);
     for (std::size_t e = job.offsets[i]; e < job.offsets[i + 1]; ++e) {
       const float* errors = job.errors + (job.samples[e] * job.num_steps + job.steps[e]) * kTile;
-      for (std::size_t j = 0; j < kTile; ++j) out[j] += errors[j];
+      for (std::size_t j = 0; j < kTile; ++j) sums[j] += errors[j];
     }
+    std::memcpy(job.out + i * kTile, sums, sizeof sums);
   }
 }
 
