@@ -16,7 +16,7 @@ from rich.progress import track
 from bstdg.engine import native
 
 ROUNDS = 5
-TURN = 0.1
+TURN = 0.3
 PACKAGES = ("bstdg", "numpy", "torch", "scikit-learn", "snntorch", "spikingjelly", "norse")
 
 Row = dict[str, Any]
@@ -35,15 +35,14 @@ def measure(cases: Sequence[Case]) -> list[Row]:
     """A line of a table for each case: samples a second at the median of some rounds, and the µs each took.
 
     A round takes every case in turn, so that a machine that is slower for a while is so for all of them. A case's turn
-    lasts at least `TURN` seconds.
+    is a call that is not counted, for what the case before left in caches, and then at least `TURN` seconds.
     """
-    for case in cases:
-        case.work()
     rounds = [[_turn(case) for case in cases] for _ in track(range(ROUNDS), "Rounds", transient=True)]
     return [_row(case, times) for case, times in zip(cases, zip(*rounds, strict=True), strict=True)]
 
 
 def _turn(case: Case) -> float:
+    case.work()
     calls, start = 0, time.perf_counter()
     while (took := time.perf_counter() - start) < TURN or calls == 0:
         case.work()

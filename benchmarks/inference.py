@@ -35,10 +35,9 @@ def native_cases(model: packed.PackedModel, images: np.ndarray) -> list[Case]:
     """This engine: T, threads, batch, with and without early exit."""
     cases = []
     for num_steps in (8, 32, 254):
-        network = native.Compiled(model.layers, num_steps)
         table = latency(np.arange(256, dtype=np.uint8)[None], num_steps)[0]
         for threads in sorted({1, native.available_threads()}):
-            network.threads = threads
+            network = native.Compiled(model.layers, num_steps, threads)
             for batch in BATCHES:
                 flat = images[: max(batch, 1000)]
                 parts = [flat[i : i + batch] for i in range(0, len(flat), batch)]
