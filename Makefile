@@ -69,6 +69,7 @@ bench: setup
 	$(BIN)/python benchmarks/training.py --json docs/benchmarks/training.json
 	$(BIN)/python benchmarks/training.py --threads 2 --json docs/benchmarks/training-2-threads.json
 	$(BIN)/python benchmarks/growth.py --json docs/benchmarks/growth.json --figures docs/figures
+	$(BIN)/python benchmarks/report.py
 
 docs: setup
 	$(BIN)/python -m pytest -q --doctest-glob="*.md" README.md docs
