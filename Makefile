@@ -44,23 +44,23 @@ fuzz: setup
 	$(INSTALL) --editable '.[fuzz]'
 	mkdir -p build/fuzz/packed build/fuzz/events
 	cp tests/golden/*.bstdg build/fuzz/packed
-	$(BIN)/python tests/fuzz_packed.py -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/packed
+	$(BIN)/python fuzz/packed.py -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/packed
 	@if ! command -v clang++ >/dev/null; then echo "clang++ is not there: the native code was not fuzzed"; exit 0; fi; \
 	clang++ -std=c++17 -O1 -g -DBSTDG_ISA=generic -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread \
 	  -I native native/events.cpp native/inference.cpp native/training.cpp native/dispatch.cpp native/kernels.cpp \
-	  native/tests/fuzz_events.cpp -o build/fuzz/fuzz_events && \
-	build/fuzz/fuzz_events -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/ build/fuzz/events
+	  fuzz/events.cpp -o build/fuzz/events_target && \
+	build/fuzz/events_target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/ build/fuzz/events
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
-	$(BIN)/clang-format --dry-run -Werror native/*.cpp native/*.hpp native/tests/*.cpp
+	$(BIN)/clang-format --dry-run -Werror native/*.cpp native/*.hpp native/tests/*.cpp fuzz/*.cpp
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i native/*.cpp native/*.hpp native/tests/*.cpp
+	$(BIN)/clang-format -i native/*.cpp native/*.hpp native/tests/*.cpp fuzz/*.cpp
 
 # Takes minutes. The tables go to the terminal, the figures behind them into docs/benchmarks.
 bench: setup

@@ -1,6 +1,6 @@
 """An atheris target: whatever bytes a model file holds, reading it gives a valid model or a `FileFormatError`.
 
-    python tests/fuzz_packed.py -max_total_time=60        (pip install 'bstdg[fuzz]'; `make fuzz` does both)
+    python fuzz/packed.py -max_total_time=60        (pip install 'bstdg[fuzz]'; `make fuzz` does both)
 
 Altered files seldom pass the checksum, so each input is also read with its checksum set right.
 """

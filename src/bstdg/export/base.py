@@ -1,0 +1,93 @@
+"""What every export target offers, and the golden vectors that prove it: inputs with what the oracle makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.decide import decide
+from bstdg.engine import oracle
+from bstdg.packed import PackedModel
+
+
+class Golden(NamedTuple):
+    """Inputs and what the oracle computes from them; an export is right when it computes the same.
+
+    Attributes:
+        steps: uint8 `[vectors, channels]`, T where a channel is silent.
+        hidden: uint8 steps `[vectors, neurons]` of each hidden layer, run to the end.
+        label: int64 `[vectors]`, the class decided.
+        step: int64 `[vectors]`, the step of the decision.
+        silent: bool `[vectors]`, no output reached its threshold.
+    """
+
+    steps: NDArray[np.uint8]
+    hidden: tuple[NDArray[np.uint8], ...]
+    label: NDArray[np.int64]
+    step: NDArray[np.int64]
+    silent: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, model: PackedModel, steps: NDArray[np.uint8]) -> Golden:
+        """What the oracle computes from input steps, 256 vectors at a time."""
+        parts = [_golden(model, steps[i : i + 256]) for i in range(0, max(1, len(steps)), 256)]
+        return cls(
+            np.ascontiguousarray(steps),
+            tuple(np.concatenate(layers) for layers in zip(*(part.hidden for part in parts), strict=True)),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "step", "silent")),
+        )
+
+
+def _golden(model: PackedModel, steps: NDArray[np.uint8]) -> Golden:
+    trace = oracle.forward(model.layers, steps, model.num_steps)
+    decision = decide(trace.potentials, model.layers[-1].thresholds)
+    return Golden(steps, trace.hidden, decision.label, decision.step, decision.silent)
+
+
+class Written(NamedTuple):
+    """What a target makes of a model.
+
+    Attributes:
+        files: content by path relative to the export's folder; the same model always gives the same bytes.
+        figures: what it costs (flash_bytes, ram_bytes, …), plain numbers and texts, for the manifest and the terminal.
+    """
+
+    files: Mapping[str, bytes]
+    figures: Mapping[str, Any]
+
+
+class Check(NamedTuple):
+    """One part of the proof, as run on this machine.
+
+    `status` is "passed", "failed" or "not run" (a tool is missing); `detail` says what was compared, or what
+    to install.
+    """
+
+    name: str
+    status: Literal["passed", "failed", "not run"]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """One place a model can go.
+
+    Attributes:
+        name: as the command line calls it.
+        gives: what is in the folder, one line.
+        needs: what `verify` uses, program names or Python packages, one line.
+        write: model, golden vectors and a name that is an identifier in C and Verilog, to files. Raises `InputError`
+            where the model is beyond the target's limits, saying which and by how much.
+        verify: runs the proof in an export's folder: its path, the model and the golden vectors, read back.
+    """
+
+    name: str
+    gives: str
+    needs: str
+    write: Callable[[PackedModel, Golden, str], Written]
+    verify: Callable[[Path, PackedModel, Golden], Iterator[Check]]
