@@ -1,12 +1,13 @@
 // A libFuzzer target: whatever bytes come in as events, times or steps, the native code answers with a result
 // in range or with std::invalid_argument, and touches no memory that is not its own.
+#include "events.hpp"
+
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <vector>
 
-#include "events.hpp"
 #include "inference.hpp"
 #include "training.hpp"
 
