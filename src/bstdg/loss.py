@@ -132,8 +132,9 @@ class Loss(nn.Module):
     Args:
         config: see `LossConfig`.
 
-    Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, and
-    the `fired` tensors of the hidden layers; returns one number.
+    Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, the
+    `fired` tensors of the hidden layers, and `taught`, a teacher's probabilities `[batch, classes]` with the share of
+    the target that they are; returns one number.
     """
 
     def __init__(self, config: LossConfig):
@@ -142,7 +143,14 @@ class Loss(nn.Module):
         # Trained through its logarithm, which keeps it positive.
         self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale)), config.name == "first_to_fire")
 
-    def forward(self, potentials: Tensor, threshold: Tensor, labels: Tensor, fired: Sequence[Tensor] = ()) -> Tensor:
+    def forward(
+        self,
+        potentials: Tensor,
+        threshold: Tensor,
+        labels: Tensor,
+        fired: Sequence[Tensor] = (),
+        taught: tuple[Tensor, float] | None = None,
+    ) -> Tensor:
         config = self.config
         lead = potentials - threshold
         if config.name == "relative_target":
@@ -152,6 +160,9 @@ class Loss(nn.Module):
             log_first, latency = first_to_fire(lead, self.log_scale.exp(), silent_remainder=config.silent_remainder)
             label = log_first.gather(1, labels.unsqueeze(1)).squeeze(1)
             loss = -(1.0 - config.label_smoothing) * label - config.label_smoothing * log_first.mean(1)
+            if taught is not None:
+                probabilities, share = taught
+                loss = (1.0 - share) * loss - share * (probabilities * log_first).sum(1)
         if config.latency_weight:
             if latency is None:
                 _, latency = first_to_fire(lead, self.log_scale.exp())

@@ -11,6 +11,8 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg import augment, checkpoint, datasets, files, packed, runtime
-from bstdg.config import Recipe, TrainConfig
+from bstdg import augment, checkpoint, datasets, files, lessons, packed, runtime
+from bstdg.average import Average
+from bstdg.config import Recipe, TrainConfig, from_dict
 from bstdg.datasets import Dataset
 from bstdg.decide import Tally, decide
 from bstdg.encode import latency
@@ -34,7 +37,7 @@ from bstdg.progress import Live, Progress, Quiet
 from bstdg.report import about_machine, epoch_writer
 
 MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
-RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, MODEL, LOG, REPORT)
+RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, lessons.TEACHER, MODEL, LOG, REPORT)
 EVALUATION_BATCH = 1000
 
 Loader = Callable[[str, datasets.Split], Dataset]
@@ -84,6 +87,7 @@ def train(
     _check_folder(out, resume, overwrite)
     run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device), engine)
     _prepare_folder(out, overwrite)  # not before recipe and data are known to be good
+    run.prepare(out)
     if resume and (out / checkpoint.NAME).exists():
         run.restore(checkpoint.load(out / checkpoint.NAME))
     _cut_log(out / LOG, run.epoch)
@@ -125,12 +129,15 @@ class TrainingRun:
         network = recipe.network
         steps = latency(dataset.images, network.num_steps, white=dataset.white, silent_below=network.silent_below)
         training, validation = _split(dataset.labels, recipe, int(seeds[2]))
+        self.lessons: lessons.Lessons | None = None
+        self._prepare = partial(lessons.prepare, dataset, training, recipe, seed)
         self.training = torch.from_numpy(steps[training])
         self.labels = torch.from_numpy(dataset.labels[training])
         self.validation, self.validation_labels = steps[validation], dataset.labels[validation]
         self.network = Network(steps.shape[1], len(dataset.classes), network, recipe.rule, weights, engine).to(device)
         self.network.calibrate(self.training[: recipe.train.calibration].to(device))
         self.engine = training_engine(engine, next(self.network.parameters())).NAME
+        self.average = Average(self.network, recipe.train.average) if recipe.train.average else None
         self.loss = Loss(recipe.loss).to(device)
         self.optimizer = _optimizer(self.network, self.loss, recipe.train)
         self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
@@ -140,6 +147,10 @@ class TrainingRun:
         self.best: dict[str, Any] = {"epoch": 0, "figures": None, "highest": -1.0}
         self.best_tensors: dict[str, Tensor] = {}
         self.stale = 0  # epochs since the validation accuracy last rose
+
+    def prepare(self, keep: Path | None = None) -> None:
+        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
+        self.lessons = self._prepare(keep)
 
     @property
     def finished(self) -> bool:
@@ -156,7 +167,7 @@ class TrainingRun:
         total = 0.0
         for i, index in enumerate(batches):
             self._set_rates((self.epoch - 1) + i / len(batches))
-            loss = self._step(self.training.index_select(0, index), self.labels[index])
+            loss = self._step(index)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate or train.threshold_rate"
@@ -181,30 +192,51 @@ class TrainingRun:
             "seconds": self.seconds,
         }
 
-    def _step(self, steps: Tensor, labels: Tensor) -> float:
+    def _step(self, index: Tensor) -> float:
         config = self.recipe.train
+        steps, taught = self._draw(index)
         steps = augment.shift(
             steps, self.image_shape, self.network.num_steps, config.shift, config.shift_share, self.generator
         )
         steps = augment.jitter(steps, self.network.num_steps, config.jitter, self.generator)
         below = self.drop_input(self.network.read(steps.to(self.device)))
         output = self.network(below, self.drop_hidden)
-        loss = self.loss(output.potentials, output.threshold, labels.to(self.device), output.fired)
+        loss = self.loss(output.potentials, output.threshold, self.labels[index].to(self.device), output.fired, taught)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.network.clip_latent_()
+        if self.average is not None:
+            self.average.update()
         return float(loss.detach())
 
+    def _draw(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, float] | None]:
+        """Steps of the samples, and what their teacher says with the share of the target it is given."""
+        if self.lessons is None:
+            return self.training.index_select(0, index), None
+        steps, taught = self.lessons.draw(index, self.generator)
+        return steps, None if taught is None else (taught.to(self.device), self.recipe.teacher.weight)
+
     def _set_rates(self, epochs_done: float) -> None:
-        """Cosine from each group's own rate to 0; a function of progress alone, so a resumed run needs no state."""
-        factor = 0.5 * (1.0 + math.cos(math.pi * epochs_done / self.recipe.train.epochs))
+        """Cosine from each group's own rate to 0, and the width on its way to the final one.
+
+        Both are functions of progress alone, so a resumed run needs no state.
+        """
+        rule, done = self.recipe.rule, epochs_done / self.recipe.train.epochs
+        if rule.final_width:
+            self.network.set_rule(replace(rule, width=rule.width + (rule.final_width - rule.width) * done))
+        factor = 0.5 * (1.0 + math.cos(math.pi * done))
         for group in self.optimizer.param_groups:
             group["lr"] = group["start_rate"] * factor
 
+    @property
+    def _judged(self) -> Network:
+        """The network that would be deployed now."""
+        return self.network if self.average is None else self.average.network
+
     def validate(self) -> Tally:
         """Figures of the network as it would be deployed now, on the validation part."""
-        layers = self.network.deployed()
+        layers = self._judged.deployed()
         network = native.Compiled(layers, self.network.num_steps) if self.device.type == "cpu" else None
         tally = Tally(self.network.num_steps, self.network.widths[1:])
         for i in range(0, len(self.validation), EVALUATION_BATCH):
@@ -227,10 +259,12 @@ class TrainingRun:
         self.best["highest"] = highest = max(accuracy, self.best["highest"])
         if accuracy >= highest - standard_error(highest, figures["samples"]):
             self.best |= {"epoch": self.epoch, "figures": figures}
-            self.best_tensors = {k: t.detach().cpu().clone() for k, t in self.network.state_dict().items()}
+            self.best_tensors = {k: t.detach().cpu().clone() for k, t in self._judged.state_dict().items()}
 
     def _names(self) -> dict[Tensor, str]:
         named = [*self.network.named_parameters(prefix="network"), *self.loss.named_parameters(prefix="loss")]
+        if self.average is not None:
+            named += self.average.network.named_parameters(prefix="average")
         return {parameter: name for name, parameter in named}
 
     def checkpoint(self) -> checkpoint.Checkpoint:
@@ -246,6 +280,7 @@ class TrainingRun:
             "seconds": self.seconds,
             "best": self.best,
             "stale": self.stale,
+            "averaged": 0 if self.average is None else self.average.steps,
         }
         return checkpoint.Checkpoint(tensors, state)
 
@@ -258,7 +293,8 @@ class TrainingRun:
         """
         tensors, state = saved
         wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
-        other = _differences({"recipe": state["recipe"], "seed": state["seed"]}, wanted)
+        known = from_dict(Recipe, state["recipe"]).to_dict()  # with the defaults of fields that came later
+        other = _differences({"recipe": known, "seed": state["seed"]}, wanted)
         if other:
             raise InputError(
                 f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
@@ -271,6 +307,8 @@ class TrainingRun:
         self.best_tensors = {k.removeprefix("best."): t for k, t in tensors.items() if k.startswith("best.")}
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.best, self.stale = state["best"], state["stale"]
+        if self.average is not None:
+            self.average.steps = state["averaged"]
 
     def best_model(self) -> packed.PackedModel:
         """The deployed network of the best validation epoch."""
