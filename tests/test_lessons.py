@@ -14,8 +14,8 @@ from bstdg.config import DistortConfig, Recipe, TeacherConfig, from_dict
 from bstdg.encode import latency
 from bstdg.errors import FileFormatError, InputError
 
-DISTORT = {"copies": 2, "rotation": 5.0, "zoom": 0.05, "shear": 0.05, "shift": 0.2, "elastic": 0.1}
-TEACHER = {"weight": 0.5, "epochs": 3, "channels": [8, 8], "hidden": 32}
+DISTORT = {"copies": 2, "rotation": 5.0, "zoom": 0.05, "shear": 0.05, "move": 0.2, "elastic": 0.1}
+TEACHER = {"weight": 0.5, "passes": 3, "channels": [8, 8], "neurons": 32}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def test_a_turn_keeps_the_distance_from_the_centre_and_stays_within_its_angle():
     assert angle.max() > 20
 
 
-def test_a_shift_moves_along_both_sides_by_at_most_that():
-    moved = centres(distort(blob(), DistortConfig(copies=1, shift=3), seeded())) - centres(blob())
+def test_a_move_goes_along_both_sides_by_at_most_that():
+    moved = centres(distort(blob(), DistortConfig(copies=1, move=3), seeded())) - centres(blob())
     assert moved.abs().max() <= 3.01
     assert (moved.min(0).values < -2).all()
     assert (moved.max(0).values > 2).all()
@@ -144,7 +144,7 @@ def test_a_draw_takes_each_copy_as_often(digits):
 
 
 def test_a_teacher_learns_and_its_words_belong_to_the_copies_they_are_of(digits):
-    values = recipe(distort=DISTORT, teacher={**TEACHER, "epochs": 40, "rate": 0.01})
+    values = recipe(distort=DISTORT, teacher={**TEACHER, "passes": 40, "rate": 0.01})
     prepared = lessons.prepare(digits, np.arange(600), values, 0, None)
     assert prepared is not None
     assert prepared.taught is not None
@@ -202,12 +202,12 @@ def test_a_kept_teacher_is_used_again_and_only_for_the_same_run(digits, tmp_path
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (28, 28), (7, 10)])
 def test_a_teacher_reads_images_of_any_shape(shape):
-    teacher = distill.Teacher(shape, 4, TeacherConfig(channels=(3, 5), hidden=6)).eval()
+    teacher = distill.Teacher(shape, 4, TeacherConfig(channels=(3, 5), neurons=6)).eval()
     assert teacher(torch.rand(2, *shape)).shape == (2, 4)
 
 
 def test_temperature_softens():
-    teacher = distill.Teacher((4, 4), 3, TeacherConfig(channels=(3, 5), hidden=6)).eval()
+    teacher = distill.Teacher((4, 4), 3, TeacherConfig(channels=(3, 5), neurons=6)).eval()
     images = torch.randint(0, 256, (9, 4, 4), dtype=torch.uint8)
     cold, warm = (distill.probabilities(teacher, images, 255, heat) for heat in (1.0, 4.0))
     assert (warm.max(1).values < cold.max(1).values).all()

@@ -112,7 +112,7 @@ def _distort(images: Tensor, config: DistortConfig, generator: torch.Generator) 
     if config.mirror:
         wide = wide * torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
     # In units of half a side: x runs over columns, y over rows.
-    right, down = draw() * 2.0 * config.shift / columns, draw() * 2.0 * config.shift / rows
+    right, down = draw() * 2.0 * config.move / columns, draw() * 2.0 * config.move / rows
     cos, sin = angle.cos(), angle.sin()
     to_x = torch.stack([cos * wide, (slant * cos - sin) * high * aspect, right], 1)
     to_y = torch.stack([sin * wide / aspect, (slant * sin + cos) * high, down], 1)

@@ -206,7 +206,7 @@ class DistortConfig:
         rotation: degrees, either way.
         zoom: share by which height and width grow or shrink, each for itself.
         shear: share of the height by which the top moves against the bottom, either way.
-        shift: pixels, either way, along rows and columns.
+        move: pixels, either way, along rows and columns.
         elastic: pixels that a smooth random field moves a pixel by (its standard deviation).
         mirror: mirror half of the copies, left to right.
     """
@@ -215,12 +215,12 @@ class DistortConfig:
     rotation: float = 0.0
     zoom: float = 0.0
     shear: float = 0.0
-    shift: float = 0.0
+    move: float = 0.0
     elastic: float = 0.0
     mirror: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("copies", "rotation", "shear", "shift", "elastic"):
+        for name in ("copies", "rotation", "shear", "move", "elastic"):
             _require(getattr(self, name) >= 0, f"distort.{name} must be 0 or more, not {getattr(self, name)}")
         _require(self.copies <= 254, f"distort.copies must be 254 or fewer, not {self.copies}")
         _require(0 <= self.zoom < 1, f"distort.zoom must be in [0, 1), not {self.zoom}")
@@ -234,10 +234,10 @@ class TeacherConfig:
 
     Attributes:
         weight: share of the target that is the teacher's; 0 trains no teacher.
-        temperature: softens the teacher's probabilities where it is above 1.
+        temperature: softens the teacher's probabilities where it is above 1, sharpens them below.
         channels: of the two convolutions.
-        hidden: neurons between them and the classes.
-        epochs: passes over the training part, with its distorted copies.
+        neurons: between them and the classes.
+        passes: over the training part, with its distorted copies.
         rate: Adam's greatest learning rate.
         dropout: share of the hidden neurons dropped while it learns.
     """
@@ -245,8 +245,8 @@ class TeacherConfig:
     weight: float = 0.0
     temperature: float = 1.0
     channels: tuple[int, ...] = (32, 64)
-    hidden: int = 256
-    epochs: int = 10
+    neurons: int = 256
+    passes: int = 6
     rate: float = 0.003
     dropout: float = 0.3
 
@@ -257,7 +257,7 @@ class TeacherConfig:
             len(self.channels) == 2 and min(self.channels) >= 1,
             f"teacher.channels must be two positive numbers, not {list(self.channels)}",
         )
-        for name in ("hidden", "epochs"):
+        for name in ("neurons", "passes"):
             _require(getattr(self, name) >= 1, f"teacher.{name} must be 1 or more, not {getattr(self, name)}")
         _require(self.rate > 0, f"teacher.rate must be positive, not {self.rate}")
         _require(0 <= self.dropout < 1, f"teacher.dropout must be in [0, 1), not {self.dropout}")

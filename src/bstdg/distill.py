@@ -22,7 +22,6 @@ from bstdg.errors import InputError
 FORMAT = "bstdg-teacher"
 BATCH = 256
 JUDGED_AT_ONCE = 2000
-SMOOTHING = 0.1  # of its labels: a teacher that is never certain tells more
 
 
 class Teacher(nn.Module):
@@ -49,8 +48,8 @@ class Teacher(nn.Module):
             nn.ReLU(),
             nn.Flatten(),
         )
-        self.hidden = nn.Linear(second * rows * columns, config.hidden)
-        self.out = nn.Linear(config.hidden, classes)
+        self.hidden = nn.Linear(second * rows * columns, config.neurons)
+        self.out = nn.Linear(config.neurons, classes)
 
     def forward(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Logits; `kept` multiplies the hidden neurons, for dropout."""
@@ -64,7 +63,7 @@ def teach(
     """Train a teacher; it is bit for bit the same from the same generator, on as many threads.
 
     Args:
-        images: uint8 `[copies, N, rows, columns]`; each epoch takes one copy of each image.
+        images: uint8 `[copies, N, rows, columns]`; each pass takes one copy of each image.
         labels: int64 `[N]`.
         white: the pixel value that means full intensity.
         classes: how many.
@@ -76,16 +75,16 @@ def teach(
     _start(teacher, generator)
     optimizer = torch.optim.Adam(teacher.parameters(), fused=True)
     batches = -(-count // BATCH)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=config.epochs * batches)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=config.passes * batches)
     teacher.train()
-    for _ in range(config.epochs):
+    for _ in range(config.passes):
         order = torch.randperm(count, generator=generator)
         copy = torch.randint(copies, (count,), generator=generator)
         for index in order.split(BATCH):
             batch = images[copy[index], index].float() / white
-            kept = torch.rand(len(index), config.hidden, generator=generator) >= config.dropout
+            kept = torch.rand(len(index), config.neurons, generator=generator) >= config.dropout
             logits = teacher(batch, kept / (1.0 - config.dropout))
-            loss = F.cross_entropy(logits, labels[index], label_smoothing=SMOOTHING)
+            loss = F.cross_entropy(logits, labels[index])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
