@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg import augment, checkpoint, datasets, files, packed, runtime
+from bstdg import augment, checkpoint, datasets, feed, files, packed, runtime
 from bstdg.config import Recipe, TrainConfig
-from bstdg.datasets import Dataset
+from bstdg.datasets import Dataset, EventDataset
 from bstdg.decide import Tally, decide
-from bstdg.encode import latency
+from bstdg.encode import Events, latency
 from bstdg.engine import dense, native, native_training
 from bstdg.engine.training import training_engine
 from bstdg.errors import InputError, TrainingError
@@ -37,7 +37,7 @@ MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
 RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, MODEL, LOG, REPORT)
 EVALUATION_BATCH = 1000
 
-Loader = Callable[[str, datasets.Split], Dataset]
+Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
 
 
 def train(
@@ -79,7 +79,9 @@ def train(
         TrainingError: the loss is no longer a number.
         OSError: a file could not be written; what was there before still is.
     """
-    loader: Loader = load or (lambda name, split: datasets.load(name, split, data_dir, progress=show_progress))
+    loader: Loader = load or (
+        lambda name, split: datasets.load(name, split, data_dir, progress=show_progress, size=recipe.data.size)
+    )
     out = Path(out)
     _check_folder(out, resume, overwrite)
     run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device), engine)
@@ -117,19 +119,26 @@ class TrainingRun:
         engine: see `train`.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, seed: int, device: torch.device, engine: str | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset | EventDataset,
+        seed: int,
+        device: torch.device,
+        engine: str | None = None,
+    ):
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.white, self.classes, self.image_shape = dataset.white, dataset.classes, dataset.image_shape
+        self.classes, self.image_shape = dataset.classes, dataset.image_shape
         seeds = np.random.SeedSequence(seed).generate_state(3)
         weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
-        network = recipe.network
-        steps = latency(dataset.images, network.num_steps, white=dataset.white, silent_below=network.silent_below)
-        training, validation = _split(dataset.labels, recipe, int(seeds[2]))
-        self.training = torch.from_numpy(steps[training])
-        self.labels = torch.from_numpy(dataset.labels[training])
-        self.validation, self.validation_labels = steps[validation], dataset.labels[validation]
-        self.network = Network(steps.shape[1], len(dataset.classes), network, recipe.rule, weights, engine).to(device)
-        self.network.calibrate(self.training[: recipe.train.calibration].to(device))
+        training, validation = _split(dataset, recipe, int(seeds[2]))
+        self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
+        widths = self._read(dataset, training, validation)
+        self.network = Network(
+            widths[0], len(self.classes), recipe.network, recipe.rule, weights, engine, tied_inputs=widths[1]
+        ).to(device)
+        first = self.training[: recipe.train.calibration]
+        self.network.calibrate(first if isinstance(first, Events) else first.to(device))
         self.engine = training_engine(engine, next(self.network.parameters())).NAME
         self.loss = Loss(recipe.loss).to(device)
         self.optimizer = _optimizer(self.network, self.loss, recipe.train)
@@ -140,6 +149,24 @@ class TrainingRun:
         self.best: dict[str, Any] = {"epoch": 0, "figures": None, "highest": -1.0}
         self.best_tensors: dict[str, Tensor] = {}
         self.stale = 0  # epochs since the validation accuracy last rose
+
+    def _read(
+        self, dataset: Dataset | EventDataset, training: np.ndarray, validation: np.ndarray
+    ) -> tuple[int, int]:
+        """Make both parts ready to be read; returns the input's width, and how much of it is tied."""
+        config = self.recipe.network
+        self.training: Tensor | feed.EventFeed
+        self.validation: np.ndarray | Events
+        if isinstance(dataset, EventDataset):
+            feed.check(self.recipe)
+            self.input, self.white = self.recipe.input, 1
+            self.training = feed.EventFeed(dataset, training, self.recipe)
+            self.validation = feed.EventFeed(dataset, validation, self.recipe)[:]
+            return self.input.width(dataset.num_channels), self.input.tied_channels(dataset.num_channels)
+        self.input, self.white = None, dataset.white
+        steps = latency(dataset.images, config.num_steps, white=dataset.white, silent_below=config.silent_below)
+        self.training, self.validation = torch.from_numpy(steps[training]), steps[validation]
+        return steps.shape[1], 0
 
     @property
     def finished(self) -> bool:
@@ -156,7 +183,7 @@ class TrainingRun:
         total = 0.0
         for i, index in enumerate(batches):
             self._set_rates((self.epoch - 1) + i / len(batches))
-            loss = self._step(self.training.index_select(0, index), self.labels[index])
+            loss = self._step(self._batch(index), self.labels[index])
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate or train.threshold_rate"
@@ -181,13 +208,17 @@ class TrainingRun:
             "seconds": self.seconds,
         }
 
-    def _step(self, steps: Tensor, labels: Tensor) -> float:
-        config = self.recipe.train
-        steps = augment.shift(
-            steps, self.image_shape, self.network.num_steps, config.shift, config.shift_share, self.generator
-        )
-        steps = augment.jitter(steps, self.network.num_steps, config.jitter, self.generator)
-        below = self.drop_input(self.network.read(steps.to(self.device)))
+    def _batch(self, index: Tensor) -> Tensor | Events:
+        """Augmented input of the training samples at `index`."""
+        if isinstance(self.training, feed.EventFeed):
+            return self.training.batch(index, self.generator)
+        config, num_steps = self.recipe.train, self.network.num_steps
+        steps = self.training.index_select(0, index)
+        steps = augment.shift(steps, self.image_shape, num_steps, config.shift, config.shift_share, self.generator)
+        return augment.jitter(steps, num_steps, config.jitter, self.generator).to(self.device)
+
+    def _step(self, spikes: Tensor | Events, labels: Tensor) -> float:
+        below = self.drop_input(self.network.read(spikes))
         output = self.network(below, self.drop_hidden)
         loss = self.loss(output.potentials, output.threshold, labels.to(self.device), output.fired)
         self.optimizer.zero_grad()
@@ -284,6 +315,7 @@ class TrainingRun:
             config.silent_below,
             self.classes,
             {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed},
+            self.input,
         )
 
 
@@ -327,10 +359,15 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _split(labels: np.ndarray, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _split(dataset: Dataset | EventDataset, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and validation parts, with the classes in equal shares where they are large enough."""
     from sklearn.model_selection import train_test_split
 
+    if recipe.data.validation_speakers:
+        if not isinstance(dataset, EventDataset):
+            raise InputError(f"data.validation_speakers: {dataset.name} are images, which nobody speaks")
+        return feed.split_by_speaker(dataset, recipe.data, seed)
+    labels = dataset.labels
     generator = np.random.default_rng(seed)
     every = generator.permutation(len(labels))
     if recipe.data.limit:
@@ -379,7 +416,11 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     """Deploy the best network, judge it once on the test set, and write the report."""
     model = run.best_model()
     test = loader(run.recipe.data.name, "test")
-    figures = runtime.Model(model).evaluate(test.images, test.labels)
+    judge = runtime.Model(model)
+    if isinstance(test, EventDataset):
+        figures = judge.evaluate_events(test)
+    else:
+        figures = judge.evaluate(test.images, test.labels)
     model = packed.with_figures(model, validation=run.best["figures"], test=figures)
     size = packed.save(model, out / MODEL)
     report = {
