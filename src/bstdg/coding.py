@@ -136,7 +136,8 @@ class InputCoding:
                 if window:
                     parts.append((sample, step + delay + window, channel + first + own))
         total = own + block * len(self.delays) * sum(window > 0 for window in ordered)
-        return _sorted(*(np.concatenate(column) for column in zip(*parts, strict=True)), len(events), total, num_steps)
+        sample, step, channel = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return _sorted(sample, step, channel, len(events), total, num_steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a model file holds them."""

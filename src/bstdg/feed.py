@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from bstdg.config import DataConfig, Recipe
 from bstdg.datasets.events import EventDataset
 from bstdg.encode import Events
 from bstdg.errors import InputError
+from bstdg.runtime import Model
 
 
 class EventFeed:
@@ -47,6 +50,19 @@ class EventFeed:
         return self.recipe.input.encode(
             *rows, num_channels=self.dataset.num_channels, num_steps=self.recipe.network.num_steps
         )
+
+
+def figures_by_speaker(model: Model, test: EventDataset, known: frozenset[int]) -> dict[str, Any]:
+    """Figures of a model for each speaker of the test set, and for those it was trained on (`known`) and the others."""
+    if test.speakers is None:
+        return {}
+    heard = np.isin(test.speakers, list(known))
+    groups = {"known": heard, "unseen": ~heard}
+    by_speaker = {str(speaker): test.speakers == speaker for speaker in np.unique(test.speakers)}
+    return {
+        "speakers": {name: model.evaluate_events(test, mask) for name, mask in groups.items() if mask.any()},
+        "by_speaker": {name: model.evaluate_events(test, mask) for name, mask in by_speaker.items()},
+    }
 
 
 def check(recipe: Recipe) -> None:

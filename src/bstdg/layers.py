@@ -122,7 +122,9 @@ class SpikeDropout:
         if self.p == 0.0:
             return spikes
         if spikes.steps is None:
-            raise InputError("spike dropout is for at most one spike a channel; thin out events with events.event_dropout")
+            raise InputError(
+                "spike dropout is for at most one spike a channel; thin out events with events.event_dropout"
+            )
         drop = torch.rand(spikes.steps.shape, generator=self.generator).to(spikes.steps.device) < self.p
         steps = spikes.steps.masked_fill(drop, spikes.num_steps)
         fired = None if spikes.fired is None else spikes.fired.masked_fill(drop, 0.0)

@@ -134,8 +134,8 @@ class Model:
             raise InputError(f"{len(steps)} images need as many labels, not {list(truth.shape)}")
         return self._tally((steps[i : i + BATCH] for i in range(0, len(steps), BATCH)), truth)
 
-    def evaluate_events(self, recordings: EventDataset, index: ArrayLike | slice = slice(None)) -> dict[str, Any]:
-        """All figures over those recordings that `index` selects, and the engine that computed them.
+    def evaluate_events(self, recordings: EventDataset, index: Any = slice(None)) -> dict[str, Any]:
+        """All figures over the recordings that `index` (positions, mask or slice) selects, and the engine used.
 
         Raises:
             InputError: there are none, or they do not fit the model.

@@ -150,16 +150,17 @@ class TrainingRun:
         self.best_tensors: dict[str, Tensor] = {}
         self.stale = 0  # epochs since the validation accuracy last rose
 
-    def _read(
-        self, dataset: Dataset | EventDataset, training: np.ndarray, validation: np.ndarray
-    ) -> tuple[int, int]:
+    def _read(self, dataset: Dataset | EventDataset, training: np.ndarray, validation: np.ndarray) -> tuple[int, int]:
         """Make both parts ready to be read; returns the input's width, and how much of it is tied."""
         config = self.recipe.network
+        self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
         self.training: Tensor | feed.EventFeed
         self.validation: np.ndarray | Events
         if isinstance(dataset, EventDataset):
             feed.check(self.recipe)
             self.input, self.white = self.recipe.input, 1
+            if dataset.speakers is not None:
+                self.speakers = frozenset(dataset.speakers[training].tolist())
             self.training = feed.EventFeed(dataset, training, self.recipe)
             self.validation = feed.EventFeed(dataset, validation, self.recipe)[:]
             return self.input.width(dataset.num_channels), self.input.tied_channels(dataset.num_channels)
@@ -417,8 +418,10 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     model = run.best_model()
     test = loader(run.recipe.data.name, "test")
     judge = runtime.Model(model)
+    extra = {}
     if isinstance(test, EventDataset):
         figures = judge.evaluate_events(test)
+        extra = {"extra": feed.figures_by_speaker(judge, test, run.speakers)} if run.speakers else {}
     else:
         figures = judge.evaluate(test.images, test.labels)
     model = packed.with_figures(model, validation=run.best["figures"], test=figures)
@@ -437,6 +440,7 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
         "seconds": run.seconds,
         "training_engine": run.engine,
         "machine": about_machine(run.device),
+        **extra,
     }
     files.write_atomic(out / REPORT, (json.dumps(report, indent=2) + "\n").encode())
     return report

@@ -90,14 +90,14 @@ def load(
     }
     place = _place(name, data_dir)
     if place.is_file():
-        content = read_members(
-            place, {f"{ROOT}/{file}" for file in wanted}, max_file=MAX_FILE, max_bytes=MAX_ARCHIVE
-        )
+        content = read_members(place, {f"{ROOT}/{file}" for file in wanted}, max_file=MAX_FILE, max_bytes=MAX_ARCHIVE)
         content = {file.removeprefix(f"{ROOT}/"): data for file, data in content.items()}
     else:
         content = {file: _file(place / file) for file in wanted if (place / file).is_file()}
     if missing := [file for file in wanted if file not in content]:
-        raise InputError(f"{place} lacks {len(missing)} of the {len(wanted)} pictures of {name} ({split}): {missing[0]} …")
+        raise InputError(
+            f"{place} lacks {len(missing)} of the {len(wanted)} pictures of {name} ({split}): {missing[0]} …"
+        )
     return Dataset(
         name=name,
         split=split,
@@ -136,9 +136,7 @@ def _file(path: Path) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _pictures(
-    content: Mapping[str, bytes], names: list[str], size: tuple[int, int], place: Path
-) -> NDArray[np.uint8]:
+def _pictures(content: Mapping[str, bytes], names: list[str], size: tuple[int, int], place: Path) -> NDArray[np.uint8]:
     from PIL import Image
 
     rows, columns = size

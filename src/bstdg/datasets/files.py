@@ -52,9 +52,9 @@ def provide(
         DownloadError: a file is not in the cache and no mirror gave it.
     """
     if data_dir is not None:
-        return _find(dataset, files, Path(data_dir), "data_dir", folders)
+        return _find(dataset, files, Path(data_dir), "data_dir", folders, bool(mirrors))
     if named := os.environ.get(DATA_VARIABLE):
-        return _find(dataset, files, Path(named), DATA_VARIABLE, folders)
+        return _find(dataset, files, Path(named), DATA_VARIABLE, folders, bool(mirrors))
     if not mirrors:
         wanted = ", ".join(file.name for file in files)
         raise InputError(
@@ -75,7 +75,7 @@ def cache_folder() -> Path:
 
 
 def _find(
-    dataset: str, files: Sequence[RemoteFile], folder: Path, named_by: str, folders: Sequence[str]
+    dataset: str, files: Sequence[RemoteFile], folder: Path, named_by: str, folders: Sequence[str], online: bool
 ) -> list[Path]:
     folder = folder.expanduser()
     if not folder.is_dir():
@@ -90,7 +90,8 @@ def _find(
     missing = ", ".join(file.name for file in files if _present(place, file) is None)
     raise InputError(
         f"no complete {dataset} in {folder} ({named_by}): {place} lacks {missing} (or the same without .gz); "
-        f"put them there, name another folder (--data-dir or {DATA_VARIABLE}), or none to download them"
+        f"put them there, or name another folder (--data-dir or {DATA_VARIABLE})"
+        + (", or none to download them" if online else "")
     )
 
 

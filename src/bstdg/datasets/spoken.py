@@ -35,8 +35,10 @@ from bstdg.datasets.files import RemoteFile, provide
 from bstdg.errors import FileFormatError, InputError
 
 NUM_CHANNELS = 700
-DIGITS = ("zero one two three four five six seven eight nine "
-          "null eins zwei drei vier fuenf sechs sieben acht neun").split()  # fmt: skip
+DIGITS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    *("null", "eins", "zwei", "drei", "vier", "fuenf", "sechs", "sieben", "acht", "neun"),
+)
 MAX_BYTES = 1 << 30  # of an unpacked file; SHD's larger one has a quarter of that
 MAX_EVENTS = 1 << 28  # of a file; several recordings could name the same bytes
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -216,7 +218,7 @@ def _numbers(file: Any, name: str, path: Path, length: int | None = None) -> NDA
 
 def _classes(file: Any, path: Path) -> tuple[str, ...]:
     if not _is_hard(file, "extra/keys"):
-        return tuple(DIGITS)
+        return DIGITS
     found = _dataset(file, "extra/keys", path, None)
     if not 1 <= len(found) <= 1000 or found.dtype.kind not in "SO":
         raise FileFormatError(f"{path}: extra/keys must be the names of the classes, not {len(found)} {found.dtype}")
