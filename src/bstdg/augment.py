@@ -13,7 +13,7 @@ from bstdg.errors import InputError
 
 
 def shift(
-    steps: Tensor, image_shape: tuple[int, int], num_steps: int, pixels: int, share: float, generator: torch.Generator
+    steps: Tensor, image_shape: tuple[int, ...], num_steps: int, pixels: int, share: float, generator: torch.Generator
 ) -> Tensor:
     """Move each image by up to `pixels` in both directions, chosen at random; what comes in from outside is silent.
 

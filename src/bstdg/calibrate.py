@@ -28,7 +28,7 @@ def calibrate(layer: BinaryLinear, below: Spikes, share: float) -> None:
 
 def peak_potentials(layer: BinaryLinear, below: Spikes) -> Tensor:
     """Greatest potential of every neuron over all steps, `[batch, neurons]`."""
-    weights = dense.signs(layer.weight)
+    weights = dense.signs(layer.synapses)
     rows = weights.t().contiguous()
     potential = weights.new_zeros(below.source.batch, len(weights))
     peak = torch.full_like(potential, -math.inf)

@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from bstdg.coding import InputCoding
 from bstdg.encode import MAX_CHANNELS, never
 from bstdg.errors import InputError
+from bstdg.event_augment import EventAugmentation
 
 ThresholdMode = Literal["neuron", "layer", "fixed"]
 Kernel = Literal["step", "exponential"]
@@ -54,16 +56,24 @@ class DataConfig:
     Attributes:
         name: a data set's name (`bstdg train --help` lists them).
         validation: share of the training set held out to choose the best epoch.
+        validation_speakers: hold out all recordings of these speakers instead (event data that name them).
+        size: rows and columns that images are brought to, for data sets of photographs; () is their default.
         limit: train on at most this many samples (0: all), for quick trials.
     """
 
     name: str = "digits"
     validation: float = 0.1
+    validation_speakers: tuple[int, ...] = ()
+    size: tuple[int, ...] = ()
     limit: int = 0
 
     def __post_init__(self) -> None:
         _require(0.0 < self.validation < 1.0, f"data.validation must be between 0 and 1, not {self.validation}")
         _require(self.limit >= 0, f"data.limit must be 0 or more, not {self.limit}")
+        _require(
+            len(self.size) in (0, 2) and all(1 <= side <= 4096 for side in self.size),
+            f"data.size must be rows and columns such as [32, 48], not {list(self.size)}",
+        )
 
 
 @dataclass(frozen=True)
@@ -269,10 +279,14 @@ class Recipe:
 
     Attributes:
         title: one line for people.
+        input: how the events of event data become steps.
+        events: how they are augmented.
     """
 
     title: str = ""
     data: DataConfig = field(default_factory=DataConfig)
+    input: InputCoding = field(default_factory=InputCoding)
+    events: EventAugmentation = field(default_factory=EventAugmentation)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     rule: RuleConfig = field(default_factory=RuleConfig)
     loss: LossConfig = field(default_factory=LossConfig)

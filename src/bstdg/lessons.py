@@ -11,8 +11,9 @@ from torch import Tensor
 
 from bstdg import augment, distill
 from bstdg.config import Recipe
-from bstdg.datasets import Dataset
+from bstdg.datasets import Dataset, EventDataset
 from bstdg.encode import latency
+from bstdg.errors import InputError
 
 TEACHER = "teacher.safetensors"
 
@@ -39,7 +40,9 @@ class Lessons:
         return self.steps.index_select(0, index), None if self.taught is None else self.taught.index_select(0, index)
 
 
-def prepare(dataset: Dataset, chosen: np.ndarray, recipe: Recipe, seed: int, keep: Path | None) -> Lessons | None:
+def prepare(
+    dataset: Dataset | EventDataset, chosen: np.ndarray, recipe: Recipe, seed: int, keep: Path | None
+) -> Lessons | None:
     """Copies of the images `chosen` for training, and what a teacher trained on them says; None if not asked for.
 
     Args:
@@ -48,9 +51,14 @@ def prepare(dataset: Dataset, chosen: np.ndarray, recipe: Recipe, seed: int, kee
         recipe: its sections `distort` and `teacher`.
         seed: of the run.
         keep: folder in which the teacher is kept for a resumed run, and looked for.
+
+    Raises:
+        InputError: the data are events; or `keep` holds another teacher.
     """
     if not recipe.distort.copies and not recipe.teacher.weight:
         return None
+    if isinstance(dataset, EventDataset):
+        raise InputError(f"recipe sections distort and teacher are for images; {dataset.name} are events")
     distorting, teaching = (
         torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
     )

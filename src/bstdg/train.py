@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg import augment, checkpoint, datasets, files, lessons, packed, runtime
+from bstdg import augment, checkpoint, datasets, feed, files, lessons, packed, runtime
 from bstdg.average import Average
 from bstdg.config import Recipe, TrainConfig, from_dict
-from bstdg.datasets import Dataset
+from bstdg.datasets import Dataset, EventDataset
 from bstdg.decide import Tally, decide
-from bstdg.encode import latency
+from bstdg.encode import Events, latency
 from bstdg.engine import dense, native, native_training
 from bstdg.engine.training import training_engine
 from bstdg.errors import InputError, TrainingError
@@ -40,7 +40,7 @@ MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
 RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, lessons.TEACHER, MODEL, LOG, REPORT)
 EVALUATION_BATCH = 1000
 
-Loader = Callable[[str, datasets.Split], Dataset]
+Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
 
 
 def train(
@@ -82,7 +82,9 @@ def train(
         TrainingError: the loss is no longer a number.
         OSError: a file could not be written; what was there before still is.
     """
-    loader: Loader = load or (lambda name, split: datasets.load(name, split, data_dir, progress=show_progress))
+    loader: Loader = load or (
+        lambda name, split: datasets.load(name, split, data_dir, progress=show_progress, size=recipe.data.size)
+    )
     out = Path(out)
     _check_folder(out, resume, overwrite)
     run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device), engine)
@@ -121,21 +123,28 @@ class TrainingRun:
         engine: see `train`.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, seed: int, device: torch.device, engine: str | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset | EventDataset,
+        seed: int,
+        device: torch.device,
+        engine: str | None = None,
+    ):
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.white, self.classes, self.image_shape = dataset.white, dataset.classes, dataset.image_shape
+        self.classes, self.image_shape = dataset.classes, dataset.image_shape
         seeds = np.random.SeedSequence(seed).generate_state(3)
         weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
-        network = recipe.network
-        steps = latency(dataset.images, network.num_steps, white=dataset.white, silent_below=network.silent_below)
-        training, validation = _split(dataset.labels, recipe, int(seeds[2]))
+        training, validation = _split(dataset, recipe, int(seeds[2]))
+        self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
         self.lessons: lessons.Lessons | None = None
         self._prepare = partial(lessons.prepare, dataset, training, recipe, seed)
-        self.training = torch.from_numpy(steps[training])
-        self.labels = torch.from_numpy(dataset.labels[training])
-        self.validation, self.validation_labels = steps[validation], dataset.labels[validation]
-        self.network = Network(steps.shape[1], len(dataset.classes), network, recipe.rule, weights, engine).to(device)
-        self.network.calibrate(self.training[: recipe.train.calibration].to(device))
+        widths = self._read(dataset, training, validation)
+        self.network = Network(
+            widths[0], len(self.classes), recipe.network, recipe.rule, weights, engine, tied_inputs=widths[1]
+        ).to(device)
+        first = self.training[: recipe.train.calibration]
+        self.network.calibrate(first if isinstance(first, Events) else first.to(device))
         self.engine = training_engine(engine, next(self.network.parameters())).NAME
         self.average = Average(self.network, recipe.train.average) if recipe.train.average else None
         self.loss = Loss(recipe.loss).to(device)
@@ -151,6 +160,25 @@ class TrainingRun:
     def prepare(self, keep: Path | None = None) -> None:
         """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
         self.lessons = self._prepare(keep)
+
+    def _read(self, dataset: Dataset | EventDataset, training: np.ndarray, validation: np.ndarray) -> tuple[int, int]:
+        """Make both parts ready to be read; returns the input's width, and how much of it is tied."""
+        config = self.recipe.network
+        self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
+        self.training: Tensor | feed.EventFeed
+        self.validation: np.ndarray | Events
+        if isinstance(dataset, EventDataset):
+            feed.check(self.recipe)
+            self.input, self.white = self.recipe.input, 1
+            if dataset.speakers is not None:
+                self.speakers = frozenset(dataset.speakers[training].tolist())
+            self.training = feed.EventFeed(dataset, training, self.recipe)
+            self.validation = feed.EventFeed(dataset, validation, self.recipe)[:]
+            return self.input.width(dataset.num_channels), self.input.tied_channels(dataset.num_channels)
+        self.input, self.white = None, dataset.white
+        steps = latency(dataset.images, config.num_steps, white=dataset.white, silent_below=config.silent_below)
+        self.training, self.validation = torch.from_numpy(steps[training]), steps[validation]
+        return steps.shape[1], 0
 
     @property
     def finished(self) -> bool:
@@ -192,14 +220,22 @@ class TrainingRun:
             "seconds": self.seconds,
         }
 
+    def _batch(self, index: Tensor) -> tuple[Tensor | Events, tuple[Tensor, float] | None]:
+        """Augmented input of the samples at `index`; what a teacher says of them, and its share of the target."""
+        if isinstance(self.training, feed.EventFeed):
+            return self.training.batch(index, self.generator), None
+        config, num_steps, taught = self.recipe.train, self.network.num_steps, None
+        if self.lessons is None:
+            steps = self.training.index_select(0, index)
+        else:
+            steps, taught = self.lessons.draw(index, self.generator)
+        steps = augment.shift(steps, self.image_shape, num_steps, config.shift, config.shift_share, self.generator)
+        steps = augment.jitter(steps, num_steps, config.jitter, self.generator).to(self.device)
+        return steps, None if taught is None else (taught.to(self.device), self.recipe.teacher.weight)
+
     def _step(self, index: Tensor) -> float:
-        config = self.recipe.train
-        steps, taught = self._draw(index)
-        steps = augment.shift(
-            steps, self.image_shape, self.network.num_steps, config.shift, config.shift_share, self.generator
-        )
-        steps = augment.jitter(steps, self.network.num_steps, config.jitter, self.generator)
-        below = self.drop_input(self.network.read(steps.to(self.device)))
+        spikes, taught = self._batch(index)
+        below = self.drop_input(self.network.read(spikes))
         output = self.network(below, self.drop_hidden)
         loss = self.loss(output.potentials, output.threshold, self.labels[index].to(self.device), output.fired, taught)
         self.optimizer.zero_grad()
@@ -209,13 +245,6 @@ class TrainingRun:
         if self.average is not None:
             self.average.update()
         return float(loss.detach())
-
-    def _draw(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, float] | None]:
-        """Steps of the samples, and what their teacher says with the share of the target it is given."""
-        if self.lessons is None:
-            return self.training.index_select(0, index), None
-        steps, taught = self.lessons.draw(index, self.generator)
-        return steps, None if taught is None else (taught.to(self.device), self.recipe.teacher.weight)
 
     def _set_rates(self, epochs_done: float) -> None:
         """Cosine from each group's own rate to 0, and the width on its way to the final one.
@@ -322,6 +351,7 @@ class TrainingRun:
             config.silent_below,
             self.classes,
             {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed},
+            self.input,
         )
 
 
@@ -365,10 +395,15 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _split(labels: np.ndarray, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _split(dataset: Dataset | EventDataset, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and validation parts, with the classes in equal shares where they are large enough."""
     from sklearn.model_selection import train_test_split
 
+    if recipe.data.validation_speakers:
+        if not isinstance(dataset, EventDataset):
+            raise InputError(f"data.validation_speakers: {dataset.name} are images, which nobody speaks")
+        return feed.split_by_speaker(dataset, recipe.data, seed)
+    labels = dataset.labels
     generator = np.random.default_rng(seed)
     every = generator.permutation(len(labels))
     if recipe.data.limit:
@@ -417,7 +452,13 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     """Deploy the best network, judge it once on the test set, and write the report."""
     model = run.best_model()
     test = loader(run.recipe.data.name, "test")
-    figures = runtime.Model(model).evaluate(test.images, test.labels)
+    judge = runtime.Model(model)
+    extra = {}
+    if isinstance(test, EventDataset):
+        figures = judge.evaluate_events(test)
+        extra = {"extra": feed.figures_by_speaker(judge, test, run.speakers)} if run.speakers else {}
+    else:
+        figures = judge.evaluate(test.images, test.labels)
     model = packed.with_figures(model, validation=run.best["figures"], test=figures)
     size = packed.save(model, out / MODEL)
     report = {
@@ -434,6 +475,7 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
         "seconds": run.seconds,
         "training_engine": run.engine,
         "machine": about_machine(run.device),
+        **extra,
     }
     files.write_atomic(out / REPORT, (json.dumps(report, indent=2) + "\n").encode())
     return report
