@@ -82,17 +82,20 @@ class RuleConfig:
 
     Attributes:
         width: margin, in units of potential, at which a neuron no longer answers for its spike.
+        final_width: what `width` becomes by the end of training, in even steps; 0 keeps it.
         kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more.
         tau: time constant of the exponential kernel, in steps.
     """
 
     width: float = 20.0
+    final_width: float = 0.0
     kernel: Kernel = "step"
     tau: float = 4.0
 
     def __post_init__(self) -> None:
         _require_choice(self.kernel, Kernel, "rule.kernel")
         _require(self.width > 0, f"rule.width must be positive, not {self.width}")
+        _require(self.final_width >= 0, f"rule.final_width must be 0 or more, not {self.final_width}")
         _require(self.tau > 0, f"rule.tau must be positive, not {self.tau}")
 
 
@@ -173,6 +176,7 @@ class TrainConfig:
         jitter: move each input spike by up to this many steps, at random, while training.
         input_dropout: share of input spikes lost while training.
         spike_dropout: share of hidden spikes lost while training.
+        average: keep running averages of weights and thresholds with this decay a step, and deploy those (0: none).
         patience: stop after this many epochs without a better validation accuracy (0: never).
         calibration: training samples from which thresholds start.
     """
@@ -187,6 +191,7 @@ class TrainConfig:
     jitter: int = 0
     input_dropout: float = 0.0
     spike_dropout: float = 0.0
+    average: float = 0.0
     patience: int = 0
     calibration: int = 1024
 
@@ -196,8 +201,76 @@ class TrainConfig:
         for name in ("weight_rate", "threshold_rate", "scale_rate", "shift", "jitter", "patience"):
             _require(getattr(self, name) >= 0, f"train.{name} must be 0 or more, not {getattr(self, name)}")
         _require(0 <= self.shift_share <= 1, f"train.shift_share must be in [0, 1], not {self.shift_share}")
-        for name in ("input_dropout", "spike_dropout"):
+        for name in ("input_dropout", "spike_dropout", "average"):
             _require(0 <= getattr(self, name) < 1, f"train.{name} must be in [0, 1), not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class DistortConfig:
+    """Distorted copies of the training images, made once before training; each epoch takes one of each image.
+
+    Every amount is the greatest, drawn anew for each image and copy. See `bstdg.augment.distort`.
+
+    Attributes:
+        copies: how many of each image, besides itself; 0 for none. A copy of the training set takes a byte a pixel.
+        rotation: degrees, either way.
+        zoom: share by which height and width grow or shrink, each for itself.
+        shear: share of the height by which the top moves against the bottom, either way.
+        move: pixels, either way, along rows and columns.
+        elastic: pixels that a smooth random field moves a pixel by (its standard deviation).
+        mirror: mirror half of the copies, left to right.
+    """
+
+    copies: int = 0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    shear: float = 0.0
+    move: float = 0.0
+    elastic: float = 0.0
+    mirror: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("copies", "rotation", "shear", "move", "elastic"):
+            _require(getattr(self, name) >= 0, f"distort.{name} must be 0 or more, not {getattr(self, name)}")
+        _require(self.copies <= 254, f"distort.copies must be 254 or fewer, not {self.copies}")
+        _require(0 <= self.zoom < 1, f"distort.zoom must be in [0, 1), not {self.zoom}")
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """A small convolutional network of real weights, trained first, whose probabilities the network then learns.
+
+    See `bstdg.distill`.
+
+    Attributes:
+        weight: share of the target that is the teacher's; 0 trains no teacher.
+        temperature: softens the teacher's probabilities where it is above 1, sharpens them below.
+        channels: of the two convolutions.
+        neurons: between them and the classes.
+        passes: over the training part, with its distorted copies.
+        rate: Adam's greatest learning rate.
+        dropout: share of the hidden neurons dropped while it learns.
+    """
+
+    weight: float = 0.0
+    temperature: float = 1.0
+    channels: tuple[int, ...] = (32, 64)
+    neurons: int = 256
+    passes: int = 6
+    rate: float = 0.003
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.weight <= 1, f"teacher.weight must be in [0, 1], not {self.weight}")
+        _require(self.temperature > 0, f"teacher.temperature must be positive, not {self.temperature}")
+        _require(
+            len(self.channels) == 2 and min(self.channels) >= 1,
+            f"teacher.channels must be two positive numbers, not {list(self.channels)}",
+        )
+        for name in ("neurons", "passes"):
+            _require(getattr(self, name) >= 1, f"teacher.{name} must be 1 or more, not {getattr(self, name)}")
+        _require(self.rate > 0, f"teacher.rate must be positive, not {self.rate}")
+        _require(0 <= self.dropout < 1, f"teacher.dropout must be in [0, 1), not {self.dropout}")
 
 
 @dataclass(frozen=True)
@@ -218,6 +291,8 @@ class Recipe:
     rule: RuleConfig = field(default_factory=RuleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    distort: DistortConfig = field(default_factory=DistortConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, as JSON and TOML hold them."""

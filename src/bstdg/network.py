@@ -152,6 +152,11 @@ class Network(nn.Module):
             if not last:
                 below = layer(below)
 
+    def set_rule(self, rule: RuleConfig) -> None:
+        """Let every layer be judged by another rule from now on."""
+        for layer in self._stack:
+            layer.rule = rule
+
     def clip_latent_(self) -> None:
         """Bring all latent weights back into [-1, 1]; call it after every optimiser step."""
         for layer in self._stack:

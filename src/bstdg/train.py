@@ -11,6 +11,8 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg import augment, checkpoint, datasets, feed, files, packed, runtime
-from bstdg.config import Recipe, TrainConfig
+from bstdg import augment, checkpoint, datasets, feed, files, lessons, packed, runtime
+from bstdg.average import Average
+from bstdg.config import Recipe, TrainConfig, from_dict
 from bstdg.datasets import Dataset, EventDataset
 from bstdg.decide import Tally, decide
 from bstdg.encode import Events, latency
@@ -34,7 +37,7 @@ from bstdg.progress import Live, Progress, Quiet
 from bstdg.report import about_machine, epoch_writer
 
 MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
-RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, MODEL, LOG, REPORT)
+RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, lessons.TEACHER, MODEL, LOG, REPORT)
 EVALUATION_BATCH = 1000
 
 Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
@@ -86,6 +89,7 @@ def train(
     _check_folder(out, resume, overwrite)
     run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device), engine)
     _prepare_folder(out, overwrite)  # not before recipe and data are known to be good
+    run.prepare(out)
     if resume and (out / checkpoint.NAME).exists():
         run.restore(checkpoint.load(out / checkpoint.NAME))
     _cut_log(out / LOG, run.epoch)
@@ -133,6 +137,8 @@ class TrainingRun:
         weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
         training, validation = _split(dataset, recipe, int(seeds[2]))
         self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
+        self.lessons: lessons.Lessons | None = None
+        self._prepare = partial(lessons.prepare, dataset, training, recipe, seed)
         widths = self._read(dataset, training, validation)
         self.network = Network(
             widths[0], len(self.classes), recipe.network, recipe.rule, weights, engine, tied_inputs=widths[1]
@@ -140,6 +146,7 @@ class TrainingRun:
         first = self.training[: recipe.train.calibration]
         self.network.calibrate(first if isinstance(first, Events) else first.to(device))
         self.engine = training_engine(engine, next(self.network.parameters())).NAME
+        self.average = Average(self.network, recipe.train.average) if recipe.train.average else None
         self.loss = Loss(recipe.loss).to(device)
         self.optimizer = _optimizer(self.network, self.loss, recipe.train)
         self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
@@ -149,6 +156,10 @@ class TrainingRun:
         self.best: dict[str, Any] = {"epoch": 0, "figures": None, "highest": -1.0}
         self.best_tensors: dict[str, Tensor] = {}
         self.stale = 0  # epochs since the validation accuracy last rose
+
+    def prepare(self, keep: Path | None = None) -> None:
+        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
+        self.lessons = self._prepare(keep)
 
     def _read(self, dataset: Dataset | EventDataset, training: np.ndarray, validation: np.ndarray) -> tuple[int, int]:
         """Make both parts ready to be read; returns the input's width, and how much of it is tied."""
@@ -184,7 +195,7 @@ class TrainingRun:
         total = 0.0
         for i, index in enumerate(batches):
             self._set_rates((self.epoch - 1) + i / len(batches))
-            loss = self._step(self._batch(index), self.labels[index])
+            loss = self._step(index)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate or train.threshold_rate"
@@ -209,34 +220,52 @@ class TrainingRun:
             "seconds": self.seconds,
         }
 
-    def _batch(self, index: Tensor) -> Tensor | Events:
-        """Augmented input of the training samples at `index`."""
+    def _batch(self, index: Tensor) -> tuple[Tensor | Events, tuple[Tensor, float] | None]:
+        """Augmented input of the samples at `index`; what a teacher says of them, and its share of the target."""
         if isinstance(self.training, feed.EventFeed):
-            return self.training.batch(index, self.generator)
-        config, num_steps = self.recipe.train, self.network.num_steps
-        steps = self.training.index_select(0, index)
+            return self.training.batch(index, self.generator), None
+        config, num_steps, taught = self.recipe.train, self.network.num_steps, None
+        if self.lessons is None:
+            steps = self.training.index_select(0, index)
+        else:
+            steps, taught = self.lessons.draw(index, self.generator)
         steps = augment.shift(steps, self.image_shape, num_steps, config.shift, config.shift_share, self.generator)
-        return augment.jitter(steps, num_steps, config.jitter, self.generator).to(self.device)
+        steps = augment.jitter(steps, num_steps, config.jitter, self.generator).to(self.device)
+        return steps, None if taught is None else (taught.to(self.device), self.recipe.teacher.weight)
 
-    def _step(self, spikes: Tensor | Events, labels: Tensor) -> float:
+    def _step(self, index: Tensor) -> float:
+        spikes, taught = self._batch(index)
         below = self.drop_input(self.network.read(spikes))
         output = self.network(below, self.drop_hidden)
-        loss = self.loss(output.potentials, output.threshold, labels.to(self.device), output.fired)
+        loss = self.loss(output.potentials, output.threshold, self.labels[index].to(self.device), output.fired, taught)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.network.clip_latent_()
+        if self.average is not None:
+            self.average.update()
         return float(loss.detach())
 
     def _set_rates(self, epochs_done: float) -> None:
-        """Cosine from each group's own rate to 0; a function of progress alone, so a resumed run needs no state."""
-        factor = 0.5 * (1.0 + math.cos(math.pi * epochs_done / self.recipe.train.epochs))
+        """Cosine from each group's own rate to 0, and the width on its way to the final one.
+
+        Both are functions of progress alone, so a resumed run needs no state.
+        """
+        rule, done = self.recipe.rule, epochs_done / self.recipe.train.epochs
+        if rule.final_width:
+            self.network.set_rule(replace(rule, width=rule.width + (rule.final_width - rule.width) * done))
+        factor = 0.5 * (1.0 + math.cos(math.pi * done))
         for group in self.optimizer.param_groups:
             group["lr"] = group["start_rate"] * factor
 
+    @property
+    def _judged(self) -> Network:
+        """The network that would be deployed now."""
+        return self.network if self.average is None else self.average.network
+
     def validate(self) -> Tally:
         """Figures of the network as it would be deployed now, on the validation part."""
-        layers = self.network.deployed()
+        layers = self._judged.deployed()
         network = native.Compiled(layers, self.network.num_steps) if self.device.type == "cpu" else None
         tally = Tally(self.network.num_steps, self.network.widths[1:])
         for i in range(0, len(self.validation), EVALUATION_BATCH):
@@ -259,10 +288,12 @@ class TrainingRun:
         self.best["highest"] = highest = max(accuracy, self.best["highest"])
         if accuracy >= highest - standard_error(highest, figures["samples"]):
             self.best |= {"epoch": self.epoch, "figures": figures}
-            self.best_tensors = {k: t.detach().cpu().clone() for k, t in self.network.state_dict().items()}
+            self.best_tensors = {k: t.detach().cpu().clone() for k, t in self._judged.state_dict().items()}
 
     def _names(self) -> dict[Tensor, str]:
         named = [*self.network.named_parameters(prefix="network"), *self.loss.named_parameters(prefix="loss")]
+        if self.average is not None:
+            named += self.average.network.named_parameters(prefix="average")
         return {parameter: name for name, parameter in named}
 
     def checkpoint(self) -> checkpoint.Checkpoint:
@@ -278,6 +309,7 @@ class TrainingRun:
             "seconds": self.seconds,
             "best": self.best,
             "stale": self.stale,
+            "averaged": 0 if self.average is None else self.average.steps,
         }
         return checkpoint.Checkpoint(tensors, state)
 
@@ -290,7 +322,8 @@ class TrainingRun:
         """
         tensors, state = saved
         wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
-        other = _differences({"recipe": state["recipe"], "seed": state["seed"]}, wanted)
+        known = from_dict(Recipe, state["recipe"]).to_dict()  # with the defaults of fields that came later
+        other = _differences({"recipe": known, "seed": state["seed"]}, wanted)
         if other:
             raise InputError(
                 f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
@@ -303,6 +336,8 @@ class TrainingRun:
         self.best_tensors = {k.removeprefix("best."): t for k, t in tensors.items() if k.startswith("best.")}
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.best, self.stale = state["best"], state["stale"]
+        if self.average is not None:
+            self.average.steps = state["averaged"]
 
     def best_model(self) -> packed.PackedModel:
         """The deployed network of the best validation epoch."""
