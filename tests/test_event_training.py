@@ -117,6 +117,12 @@ def test_what_is_for_images_is_refused_with_what_to_use(tmp_path, field):
         train(recipe(train={field: 0.5 if field == "input_dropout" else 1}), tmp_path, load=load)
 
 
+@pytest.mark.parametrize("section", [{"distort": {"copies": 1}}, {"teacher": {"weight": 0.5}}])
+def test_copies_and_teachers_are_for_images(tmp_path, section):
+    with pytest.raises(InputError, match="is for images; hd-spikes are events"):
+        train(recipe(**section), tmp_path, load=load)
+
+
 def test_speakers_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(InputError, match="has no speaker 7, only 0, 1, 2, 3"):
         train(recipe(data={"validation_speakers": [7]}), tmp_path, load=load)
