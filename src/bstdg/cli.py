@@ -151,7 +151,7 @@ def train(
         f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
         f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
         f"{report['training_engine']} on {report['machine']['device']}\n"
-        f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes"
+        + (f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes" if report["model_bytes"] else "no model file")
     )
 
 

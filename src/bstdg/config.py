@@ -22,7 +22,8 @@ from bstdg.encode import MAX_CHANNELS, never
 from bstdg.errors import InputError
 
 ThresholdMode = Literal["neuron", "layer", "fixed"]
-Kernel = Literal["step", "exponential"]
+Kernel = Literal["step", "exponential", "none"]
+WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
 
 
@@ -72,7 +73,8 @@ class RuleConfig:
 
     Attributes:
         width: margin, in units of potential, at which a neuron no longer answers for its spike.
-        kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more.
+        kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more, "none" every
+            presynaptic spike of the sample, later ones too: a control that is blind to timing.
         tau: time constant of the exponential kernel, in steps.
     """
 
@@ -95,6 +97,7 @@ class NetworkConfig:
         num_steps: T, 1 … 254.
         silent_below: pixels at or below this share of white never fire.
         threshold_mode: train one threshold a "neuron", one a "layer", or keep them "fixed" after calibration.
+        weights: "binary", or "real": latent weights as they are, to measure what one bit costs; leaves no model file.
         initial_share: share of samples for which a hidden neuron fires before training (thresholds are set so).
         initial_output_share: the same for output neurons.
     """
@@ -103,11 +106,13 @@ class NetworkConfig:
     num_steps: int = 8
     silent_below: float = 0.0
     threshold_mode: ThresholdMode = "neuron"
+    weights: WeightKind = "binary"
     initial_share: float = 0.15
     initial_output_share: float = 0.15
 
     def __post_init__(self) -> None:
         _require_choice(self.threshold_mode, ThresholdMode, "network.threshold_mode")
+        _require_choice(self.weights, WeightKind, "network.weights")
         never(self.num_steps)
         for width in self.hidden:
             _require(1 <= width <= MAX_CHANNELS, f"network.hidden: a layer has 1 … {MAX_CHANNELS} neurons, not {width}")

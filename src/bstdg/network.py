@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bstdg.config import NetworkConfig, RuleConfig
 from bstdg.encode import Events
+from bstdg.engine import real
 from bstdg.engine.base import LayerBits
 from bstdg.errors import InputError
 from bstdg.layers import BinaryLinear
@@ -74,7 +75,7 @@ class Network(nn.Module):
                 threshold_mode=self.config.threshold_mode,
                 rule=self.rule,
                 generator=generator,
-                engine=engine,
+                engine=engine if self.config.weights == "binary" else real.NAME,
             )
             for below, above in pairwise(widths)
         )
@@ -169,6 +170,8 @@ def deployed_bits(layer: BinaryLinear) -> LayerBits:
     Raises:
         InputError: a threshold is not finite or does not fit 32 bits.
     """
+    if layer.engine == real.NAME:
+        return real.deployed(layer.weight, layer.threshold)
     weight = layer.weight.detach().cpu()
     threshold = layer.threshold.detach().cpu().double().expand(layer.out_features).numpy()
     threshold = np.ceil(threshold)
