@@ -67,6 +67,10 @@ class Network(nn.Module):
         super().__init__()
         self.config = config or NetworkConfig()
         self.rule = rule or RuleConfig()
+        if self.config.weights == "real":
+            if engine not in (None, real.NAME):
+                raise InputError(f"network.weights = 'real' has an engine of its own, so none can be named, {engine!r}")
+            engine = real.NAME
         widths = [num_inputs, *self.config.hidden, num_classes]
         self.layers = nn.ModuleList(
             BinaryLinear(
@@ -75,7 +79,7 @@ class Network(nn.Module):
                 threshold_mode=self.config.threshold_mode,
                 rule=self.rule,
                 generator=generator,
-                engine=engine if self.config.weights == "binary" else real.NAME,
+                engine=engine,
             )
             for below, above in pairwise(widths)
         )

@@ -130,8 +130,8 @@ class TrainingRun:
         self.validation, self.validation_labels = steps[validation], dataset.labels[validation]
         self.network = Network(steps.shape[1], len(dataset.classes), network, recipe.rule, weights, engine).to(device)
         self.network.calibrate(self.training[: recipe.train.calibration].to(device))
-        first = next(iter(self.network.layers))
-        self.engine = training_engine(first.engine, first.weight).NAME
+        chosen = engine if network.weights == "binary" else real.NAME
+        self.engine = training_engine(chosen, next(self.network.parameters())).NAME
         self.loss = Loss(recipe.loss).to(device)
         self.optimizer = _optimizer(self.network, self.loss, recipe.train)
         self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)

@@ -1,7 +1,7 @@
 """Real weights in the forward pass, in training only: what one bit a weight costs is measured against this.
 
-The dense engine with latent weights as they are, read to 1/1024: sums of such numbers are exact in float32 (below 2^14),
-so a potential is the same in whatever order its events are added. There is no model file for such a network.
+The dense engine with latent weights as they are, read to 1/1024: sums of such numbers are exact in float32 (below
+2^14), so a potential is the same in whatever order its events are added. There is no model file for such a network.
 """
 
 from __future__ import annotations
