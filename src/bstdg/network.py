@@ -71,6 +71,7 @@ class Network(nn.Module):
             if engine not in (None, real.NAME):
                 raise InputError(f"network.weights = 'real' has an engine of its own, so none can be named, {engine!r}")
             engine = real.NAME
+        self.engine = engine
         widths = [num_inputs, *self.config.hidden, num_classes]
         self.layers = nn.ModuleList(
             BinaryLinear(

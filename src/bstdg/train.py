@@ -130,8 +130,7 @@ class TrainingRun:
         self.validation, self.validation_labels = steps[validation], dataset.labels[validation]
         self.network = Network(steps.shape[1], len(dataset.classes), network, recipe.rule, weights, engine).to(device)
         self.network.calibrate(self.training[: recipe.train.calibration].to(device))
-        chosen = engine if network.weights == "binary" else real.NAME
-        self.engine = training_engine(chosen, next(self.network.parameters())).NAME
+        self.engine = training_engine(self.network.engine, next(self.network.parameters())).NAME
         self.loss = Loss(recipe.loss).to(device)
         self.optimizer = _optimizer(self.network, self.loss, recipe.train)
         self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
@@ -205,21 +204,17 @@ class TrainingRun:
 
     def validate(self) -> Tally:
         """Figures of the network as it would be deployed now, on the validation part."""
-        return self.judge(self.validation, self.validation_labels)
-
-    def judge(self, spikes: np.ndarray, labels: np.ndarray) -> Tally:
-        """Figures of the network as it would be deployed now, on encoded samples."""
         layers = self.network.deployed()
-        binary = self.recipe.network.weights == "binary"
+        binary = self.engine != real.NAME
         network = native.Compiled(layers, self.network.num_steps) if binary and self.device.type == "cpu" else None
         forward = dense.forward if binary else real.forward
         tally = Tally(self.network.num_steps, self.network.widths[1:])
-        for i in range(0, len(spikes), EVALUATION_BATCH):
+        for i in range(0, len(self.validation), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
-            steps = spikes[part]
+            steps = self.validation[part]
             trace = network.trace(steps) if network else forward(layers, steps, tally.num_steps, self.device)
             decision = decide(trace.potentials, layers[-1].thresholds)
-            tally.add(decision, labels[part], steps, trace.hidden)
+            tally.add(decision, self.validation_labels[part], steps, trace.hidden)
         return tally
 
     def _keep_best(self, figures: dict[str, Any]) -> None:
@@ -384,21 +379,16 @@ def _cut_log(path: Path, epochs: int) -> None:
 
 def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     """Deploy the best network, judge it once on the test set, and write the report."""
+    model = run.best_model()
     test = loader(run.recipe.data.name, "test")
-    if run.recipe.network.weights == "binary":
-        model = run.best_model()
-        figures = runtime.Model(model).evaluate(test.images, test.labels)
-        model = packed.with_figures(model, validation=run.best["figures"], test=figures)
-        size = packed.save(model, out / MODEL)
-    else:  # no bits to pack
-        run.network.load_state_dict(run.best_tensors)
-        config = run.recipe.network
-        spikes = latency(test.images, config.num_steps, white=test.white, silent_below=config.silent_below)
-        figures, size = {**run.judge(spikes, test.labels).figures(), "engine": run.engine}, 0
+    binary = run.engine != real.NAME
+    figures = runtime.Model(model, None if binary else real.NAME).evaluate(test.images, test.labels)
+    model = packed.with_figures(model, validation=run.best["figures"], test=figures)
+    size = packed.save(model, out / MODEL) if binary else 0  # a file holds one bit a weight
     report = {
         "recipe": run.recipe.to_dict(),
         "seed": run.seed,
-        "widths": list(run.network.widths),
+        "widths": list(model.widths),
         "training_samples": len(run.training),
         "validation_samples": len(run.validation),
         "epochs": run.epoch,

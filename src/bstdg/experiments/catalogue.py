@@ -99,9 +99,9 @@ def ablations(data: str) -> tuple[Variant, ...]:
         ("weights", "real in the forward pass", "weights-real", ("network.weights=real",)),
         (
             "weights",
-            "real, half the sensitivity width",
+            "real, half the width, loss scale 0.5: their sums are smaller",
             "weights-real-narrow",
-            ("network.weights=real", f"rule.width={WIDTHS[data][1]}"),
+            ("network.weights=real", f"rule.width={WIDTHS[data][1]}", "loss.scale=0.5"),
         ),
         *(("steps", f"T = {steps}", f"steps-{steps}", (f"network.num_steps={steps}",)) for steps in (4, 16, 32)),
         (
