@@ -11,7 +11,9 @@ import pytest
 from bstdg.errors import FileFormatError, InputError
 from bstdg.experiments import catalogue, claims, figures, page, results, tables
 from bstdg.experiments.claims import CLAIMS, Claim, judge
+from bstdg.experiments.others import RELEASED
 from bstdg.experiments.results import Run
+from bstdg.shipped import shipped_recipes
 
 ROOT = Path(__file__).parents[1]
 FIGURES = {
@@ -49,7 +51,7 @@ def make(name: str = "runs/mnist", seed: int = 0, **changes) -> Run:
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
-    for run in (make(), make("runs/other", 12, extra={"by_speaker": {"4": 0.5}}, model_bytes=7)):
+    for run in (make(), make("runs/other", 12, extra={"by_speaker": {"4": {"accuracy": 0.5}}}, model_bytes=7)):
         assert results.load(results.save(run, tmp_path), tmp_path) == run
     assert results.load_all(tmp_path) == {"runs/mnist": [make()], "runs/other": [run]}
 
@@ -155,11 +157,23 @@ def test_a_claim_is_judged_by_the_mean_over_seeds(made, outcome):
 
 
 def test_every_claim_belongs_to_an_experiment_and_to_a_run_it_makes():
+    places = {"mnist", "fashion-mnist", "caltech", "hd-spikes"}
     for one in CLAIMS:
-        experiment = catalogue.find(one.experiment)
-        made = {variant.name for variant in experiment.variants} | {p.name for p in experiment.predecessors}
-        assert one.run in made
-        assert not isinstance(one.target, str) or one.target in made
+        assert one.experiment in places
+        made = {variant.name for e in catalogue.EXPERIMENTS for variant in e.variants}
+        compared = {p.name for e in catalogue.EXPERIMENTS if e.name == one.experiment for p in e.predecessors}
+        assert one.run.startswith(f"runs/{one.experiment}")
+        assert one.run in made or one.run.removeprefix("runs/") not in shipped_recipes()
+        assert not isinstance(one.target, str) or one.target in compared or not compared
+
+
+def test_speakers_are_judged_by_their_recordings():
+    speaker = {"4": {"accuracy": 0.5, "samples": 100}, "5": {"accuracy": 1.0, "samples": 300}}
+    run = make("runs/hd-spikes", extra={"by_speaker": speaker, "speakers": {"unseen": {"accuracy": 0.875}}})
+    assert claims.figure_of(run, claims.UNHEARD) == 0.875
+    sheet = tables.speakers([("hd-spikes", [run, make("runs/hd-spikes", 1)])])
+    assert sheet.columns == ("network", "speakers trained on", "other speakers", "speaker 4", "speaker 5")
+    assert sheet.rows == (("hd-spikes", "-", "87.50", "50.00", "100.00"),)
 
 
 # --- the catalogue ---------------------------------------------------------------------------------------------------
@@ -226,9 +240,9 @@ def test_the_curve_shows_every_point_and_the_predecessors(tmp_path):
     axes = figures.tradeoff("mnist", "steps", runs).axes[0]
     labels = axes.get_legend_handles_labels()[1]
     assert {"latency weight", "spike weight", "both weights", "recipe mnist"} <= set(labels)
-    assert {f"{r.what}, released weights" for r in claims.RELEASED} <= set(labels)
+    assert {f"{r.what}, released weights" for r in RELEASED} <= set(labels)
     drawn = sum(len(line[0].get_xdata()) for line in axes.containers)
-    assert drawn == len(catalogue.tradeoff("mnist")) + 1 + len(claims.RELEASED)
+    assert drawn == len(catalogue.tradeoff("mnist")) + 1 + len(RELEASED)
     beyond = figures.tradeoff("mnist", "operations", runs).axes[0].get_legend_handles_labels()[1]
     assert not any("released" in label for label in beyond)  # their operations are not stated
 

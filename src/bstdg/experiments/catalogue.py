@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bstdg.errors import InputError
 from bstdg.experiments.results import QUICK
+from bstdg.shipped import shipped_recipes
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,17 @@ class Variant:
 
 @dataclass(frozen=True)
 class Predecessor:
-    """A predecessor trained here: `method` of `bstdg.baselines`, on a data set."""
+    """A predecessor trained here: `method` of `bstdg.baselines`, on a data set; `hidden` 0 is its own width."""
 
     method: str
     data: str
+    hidden: int = 0
 
     @property
     def name(self) -> str:
         """Its place below the results folder."""
-        return f"runs/baseline-{self.method}-{self.data}"
+        width = f"-{self.hidden}" if self.hidden else ""
+        return f"runs/baseline-{self.method}{width}-{self.data}"
 
 
 @dataclass(frozen=True)
@@ -145,54 +149,75 @@ def tradeoff(data: str) -> tuple[Variant, ...]:
     )
 
 
-def _on(data: str, *methods: str) -> tuple[Predecessor, ...]:
-    return tuple(Predecessor(method, data) for method in methods)
+def _on(data: str, *methods: str, s4nn: int) -> tuple[Predecessor, ...]:
+    """Methods on a data set, and S4NN at its own width and at the width of the others."""
+    return (*(Predecessor(method, data) for method in (*methods, "s4nn")), Predecessor("s4nn", data, s4nn))
 
 
-EXPERIMENTS = (
-    Experiment(
+def recipes_of(data: str) -> tuple[str, ...]:
+    """Recipes that come with the package and belong to a data set: by its name, or beginning with it and a dash."""
+    return tuple(sorted(name for name in shipped_recipes() if name == data or name.startswith(f"{data}-")))
+
+
+def _on_data(
+    name: str,
+    tests: str,
+    data: str,
+    minutes: tuple[float, float],
+    predecessors: tuple[Predecessor, ...] = (),
+    quick: tuple[str, ...] = ("train.epochs=3",),
+) -> Experiment:
+    """All recipes of a data set, and the predecessors on it."""
+    variants = _of_recipes(*recipes_of(name))
+    return Experiment(name, tests, data, variants, _quick(variants, *quick), minutes, predecessors=predecessors)
+
+
+def _sweep(name: str, tests: str, made: Callable[[str], tuple[Variant, ...]], minutes: float) -> Iterator[Experiment]:
+    """The same on MNIST, whose quick form is on digits, and on digits."""
+    short = _quick(made("digits"), "train.epochs=10", "network.hidden=[256]")
+    said = f"{tests} (quick: on digits)"
+    yield Experiment(name, said, "mnist", made("mnist"), short, (minutes, 1), quick_data="digits")
+    yield Experiment(f"{name}-digits", "the same on digits", "digits", made("digits"), short, (minutes / 4, 1))
+
+
+_EVERY = (
+    _on_data(
         "digits",
-        "the whole chain in a minute: scikit-learn's 8x8 digits",
+        "the whole chain in a minute, no data needed: scikit-learn's 8x8 digits",
         "digits",
-        _of_recipes("digits"),
-        _quick(_of_recipes("digits"), "train.epochs=10", "network.hidden=[256]"),
         (1, 0.1),
+        quick=("train.epochs=10", "network.hidden=[256]"),
     ),
-    Experiment(
+    _on_data(
         "mnist",
         "accuracy above earlier binary and single-spike networks, 30 times sooner, half the hidden spikes",
         "mnist",
-        _of_recipes("mnist", "mnist-fast"),
-        _quick(_of_recipes("mnist", "mnist-fast"), "train.epochs=3"),
-        (10, 1),
+        (240, 4),
+        _on("mnist", "bs4nn", "binary", "bptt", "mlp", s4nn=600),
     ),
-    Experiment(
+    _on_data(
+        "fashion-mnist",
+        "the same on clothes",
+        "fashion-mnist",
+        (240, 4),
+        _on("fashion-mnist", "bs4nn", "binary", "bptt", "mlp", s4nn=1000),
+    ),
+    _on_data("caltech", "faces from motorbikes, 200 training images a class", "caltech-face-motorbike", (30, 1)),
+    _on_data("hd-spikes", "spoken digits as spikes, two speakers never heard before", "hd-spikes", (240, 6)),
+    *_sweep(
         "ablations",
-        "what thresholds, kernel, binary weights, T, loss, early exit and sensitivity each do (quick: on digits)",
-        "mnist",
-        ablations("mnist"),
-        _quick(ablations("digits"), "train.epochs=10", "network.hidden=[256]"),
-        (40, 1),
-        quick_data="digits",
+        "what thresholds, kernel, binary weights, T, loss, early exit and sensitivity each do",
+        ablations,
+        40,
     ),
-    Experiment(
-        "ablations-digits",
-        "the same on digits, where no data is needed",
-        "digits",
-        ablations("digits"),
-        _quick(ablations("digits"), "train.epochs=10", "network.hidden=[256]"),
-        (5, 1),
-    ),
-    Experiment(
+    *_sweep(
         "tradeoff",
-        "accuracy against decision step and synaptic operations, by the loss's weights (quick: on digits)",
-        "mnist",
-        tradeoff("mnist"),
-        _quick(tradeoff("digits"), "train.epochs=10", "network.hidden=[256]"),
-        (25, 1),
-        quick_data="digits",
+        "accuracy against decision step and synaptic operations, by the loss's weights",
+        tradeoff,
+        25,
     ),
 )
+EXPERIMENTS = tuple(experiment for experiment in _EVERY if experiment.variants)
 
 
 def find(name: str) -> Experiment:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bstdg.experiments import catalogue
-from bstdg.experiments.claims import RELEASED
+from bstdg.experiments.others import RELEASED
 from bstdg.experiments.results import OURS, Run
 from bstdg.experiments.run import spread
 from bstdg.experiments.tables import Runs, short

@@ -18,12 +18,14 @@ class Files:
         what: the same for people.
         downloads: it is fetched where no folder is named.
         folders: subfolders to look in beside the data set's name.
+        instead: one file that does for all of them, as a glob.
     """
 
     patterns: tuple[str, ...]
     what: str
     downloads: bool = False
     folders: tuple[str, ...] = ()
+    instead: str = ""
 
 
 _IDX = Files(
@@ -33,7 +35,12 @@ FILES = {
     "digits": Files((), "nothing: it comes with scikit-learn"),
     "mnist": _IDX,
     "fashion-mnist": _IDX,
-    "caltech": Files(("*.tar.gz",), "the archive of Faces and Motorbikes", folders=("caltech101",)),
+    "caltech-face-motorbike": Files(
+        ("*aces*", "*otorbikes*"),
+        "101_ObjectCategories.tar.gz, or its folders Faces and Motorbikes,",
+        folders=("caltech101", "caltech101/101_ObjectCategories", "101_ObjectCategories"),
+        instead="*.tar.gz",
+    ),
     "hd-spikes": Files(
         ("hds_train.h5*", "hds_test.h5*"),
         "hds_train.h5 and hds_test.h5 (.gz or not)",
@@ -49,7 +56,8 @@ def state(name: str, data_dir: Path | None = None) -> tuple[bool, str]:
         return True, "comes with scikit-learn"
     named = data_dir or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
     for folder in _places(name, needed, named or cache_folder()):
-        if all(any(folder.glob(pattern)) for pattern in needed.patterns):
+        whole = needed.instead and any(folder.glob(needed.instead))
+        if whole or all(any(folder.glob(pattern)) for pattern in needed.patterns):
             return True, f"in {folder}"
     if named is None and needed.downloads:
         return True, "is downloaded when first used"

@@ -16,7 +16,7 @@ TITLES = {
     "digits": "Digits (scikit-learn, 8 x 8)",
     "mnist": "MNIST",
     "fashion-mnist": "Fashion-MNIST",
-    "caltech": "Caltech-101 Face/Motorbike",
+    "caltech-face-motorbike": "Caltech-101 Face/Motorbike",
     "hd-spikes": "HD-spikes",
 }
 HEAD = """\

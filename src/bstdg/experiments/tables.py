@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 
 from bstdg.experiments import catalogue
-from bstdg.experiments.claims import ENOUGH_SEEDS, KNOWN, Claim, Verdict, judge
+from bstdg.experiments.claims import ENOUGH_SEEDS, Claim, Verdict, judge
+from bstdg.experiments.others import KNOWN
 from bstdg.experiments.results import OURS, Run
 from bstdg.experiments.run import spread
 
@@ -112,7 +115,12 @@ def overview(title: str, named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
 
 def energy(run: Run) -> float | None:
     """An estimate of the energy of one decision in nJ (see `bstdg.energy`); None where its figures do not suffice."""
-    return None
+    if find_spec("bstdg.energy") is None or "synaptic_operations_to_decision" not in run.test:
+        return None
+    report = {"recipe": run.config, "widths": list(run.widths), "test": run.test}
+    if run.method != OURS:
+        report["baseline"] = run.method
+    return import_module("bstdg.energy").of_report(report)["estimate_pj"]["total"] / 1000
 
 
 def short(name: str) -> str:
@@ -130,7 +138,7 @@ def claims(chosen: Sequence[Claim], runs: Runs) -> Sheet:
     """Each claim, its target, what was measured, and whether it is met."""
     return Sheet(
         "claims",
-        ("claim", "judged on", "target", "source of the target", "measured", "seeds", "outcome"),
+        ("data", "claim", "judged on", "target", "source of the target", "measured", "seeds", "outcome"),
         tuple(_claim(judge(claim, runs)) for claim in chosen),
     )
 
@@ -142,6 +150,7 @@ def _claim(verdict: Verdict) -> tuple[str, ...]:
     measured = mean_and_spread([scale * value for value in verdict.values], 2)
     few = 0 < len(verdict.values) < ENOUGH_SEEDS
     return (
+        claim.experiment,
         claim.text,
         short(claim.run),
         target,
@@ -199,17 +208,20 @@ def tradeoff(data: str, runs: Runs) -> Sheet:
 
 
 def speakers(named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
-    """Accuracy by speaker, where runs hold it."""
+    """Accuracy by speaker, where runs hold it: of those who are in the training set, of the others, and of each."""
     held = [(name, [run for run in runs if "by_speaker" in run.extra]) for name, runs in named]
     held = [(name, runs) for name, runs in held if runs]
+    keys = [("speakers", "known"), ("speakers", "unseen")]
     who = sorted({key for _, runs in held for run in runs for key in run.extra["by_speaker"]}, key=_number)
+    keys += [("by_speaker", speaker) for speaker in who]
+    rows = tuple((short(name), *(_of_speaker(runs, *key) for key in keys)) for name, runs in held)
+    titles = ("speakers trained on", "other speakers", *(f"speaker {speaker}" for speaker in who))
+    return Sheet("accuracy by speaker, %", ("network", *titles), rows)
 
-    def accuracy(runs: Sequence[Run], speaker: str) -> str:
-        found = [run.extra["by_speaker"][speaker] for run in runs if speaker in run.extra["by_speaker"]]
-        return mean_and_spread([100 * (f["accuracy"] if isinstance(f, dict) else f) for f in found], 2)
 
-    rows = tuple((short(name), *(accuracy(runs, speaker) for speaker in who)) for name, runs in held)
-    return Sheet("accuracy by speaker, %", ("network", *(f"speaker {s}" for s in who)), rows)
+def _of_speaker(runs: Sequence[Run], table: str, key: str) -> str:
+    found = [run.extra[table][key]["accuracy"] for run in runs if key in run.extra.get(table, {})]
+    return mean_and_spread([100 * accuracy for accuracy in found], 2)
 
 
 def _number(key: str) -> tuple[int, str]:
