@@ -1,7 +1,7 @@
 """Figures of others that were not measured here, each with its source.
 
-"published" is a paper's figure by the paper's own metric; "released weights" is a predecessor's published network, run by
-its own conventions on the MNIST test set.
+"published" is a paper's figure by the paper's own metric; "released weights" is a predecessor's published network, run
+by its own conventions on the MNIST test set.
 """
 
 from __future__ import annotations
