@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,29 +41,40 @@ def tradeoff(data: str, axis: str, runs: Runs) -> Figure:
     axes = figure.add_subplot()
     for group, points in _curves(data, runs, of):
         color, marker = LOOKS[group]
-        _draw(
-            axes, points, color, marker, "no weight" if group == "base" else group, "none" if group == "base" else "-"
-        )
+        alone = group == "base"  # its point is also where the curves begin: drawn above them
+        _draw(axes, points, color, marker, "no weight" if alone else group, "none" if alone else "-", 4 if alone else 3)
     for (color, marker), label, points in _others(data, axis, runs, of):
         _draw(axes, points, color, marker, label, "none")
     axes.set(xscale="log", xlabel=title, ylabel="accuracy on the test set, % (strict rule)", title=f"{data}, T = 8")
-    axes.grid(alpha=0.3, which="both", lw=0.5)
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in _ticks(low, high) if low <= tick <= high])
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.minorticks_off()
+    axes.grid(alpha=0.3, lw=0.5)
     axes.legend(fontsize=8)
     return figure
 
 
-def _draw(axes, points: Sequence[Point], color: str, marker: str, label: str, line: str) -> None:
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high`, the fewer the more decades there are."""
+    steps = (1, 2, 5) if high > 10 * low else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [step * 10.0**decade for decade in decades for step in steps]
+
+
+def _draw(axes, points: Sequence[Point], color: str, marker: str, label: str, line: str, z: int = 3) -> None:
     x, dx, y, dy = (list(column) for column in zip(*points, strict=True))
     size = 9 if marker in "*PX" else 6
-    axes.errorbar(x, y, dy, dx, color=color, marker=marker, ms=size, ls=line, lw=1, elinewidth=0.8, label=label)
+    axes.errorbar(x, y, dy, dx, c=color, marker=marker, ms=size, ls=line, lw=1, elinewidth=0.8, label=label, zorder=z)
 
 
 def _curves(data: str, runs: Runs, of: Callable[[Run], float]) -> Iterator[tuple[str, list[Point]]]:
     variants = [v for v in catalogue.tradeoff(data) if runs.get(v.name)]
     for group in LOOKS:
-        points = [_point(runs[v.name], of) for v in variants if v.group == group]
+        chain = (group,) if group in ("base", "both weights") else ("base", group)  # from no weight to the greatest
+        points = [_point(runs[v.name], of) for v in variants if v.group in chain]
         if points:
-            yield group, sorted(points)
+            yield group, points
 
 
 def _others(data: str, axis: str, runs: Runs, of: Callable[[Run], float]):
