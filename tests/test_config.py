@@ -11,10 +11,12 @@ import pytest
 
 from bstdg.config import (
     DataConfig,
+    DistortConfig,
     LossConfig,
     NetworkConfig,
     Recipe,
     RuleConfig,
+    TeacherConfig,
     TrainConfig,
     from_dict,
     load_recipe,
@@ -22,7 +24,15 @@ from bstdg.config import (
 from bstdg.errors import InputError
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
-SECTIONS = {"data": DataConfig, "network": NetworkConfig, "rule": RuleConfig, "loss": LossConfig, "train": TrainConfig}
+SECTIONS = {
+    "data": DataConfig,
+    "network": NetworkConfig,
+    "rule": RuleConfig,
+    "loss": LossConfig,
+    "train": TrainConfig,
+    "distort": DistortConfig,
+    "teacher": TeacherConfig,
+}
 FIELDS = [(name, field.name) for name, section in SECTIONS.items() for field in dataclasses.fields(section)]
 
 
@@ -169,7 +179,7 @@ def test_recipes_are_frozen_and_hashable():
         ("[tarin]\nepochs = 3", "unknown key 'tarin'; did you mean 'train'?"),
         ("[train]\nepoch = 3", "unknown key 'train.epoch'; did you mean 'train.epochs'?"),
         ("[network]\nhiden = [3]", "unknown key 'network.hiden'; did you mean 'network.hidden'?"),
-        ("[rule]\nzzz = 3", "unknown key 'rule.zzz'; known here: width, kernel, tau"),
+        ("[rule]\nzzz = 3", "unknown key 'rule.zzz'; known here: width, final_width, kernel, tau"),
         ("zzz = 3", "unknown key 'zzz'; known here: title, data, network, rule, loss, train"),
         ("[train.epochs]\nmore = 3", "train.epochs must be an integer, not {'more': 3}"),
         ("train = 3", "train is a section, not the value 3"),
@@ -217,6 +227,7 @@ OUT_OF_RANGE = [
     ("network", "initial_share", [0, 1, -0.1]),
     ("network", "initial_output_share", [0, 1, 1.5]),
     ("rule", "width", [0, -1]),
+    ("rule", "final_width", [-1]),
     ("rule", "tau", [0, -1]),
     ("loss", "latency_weight", [-0.1]),
     ("loss", "spike_weight", [-0.1]),
@@ -233,8 +244,22 @@ OUT_OF_RANGE = [
     ("train", "jitter", [-1]),
     ("train", "input_dropout", [-0.1, 1]),
     ("train", "spike_dropout", [-0.1, 1]),
+    ("train", "average", [-0.1, 1]),
     ("train", "patience", [-1]),
     ("train", "calibration", [0]),
+    ("distort", "copies", [-1, 255]),
+    ("distort", "rotation", [-1]),
+    ("distort", "zoom", [-0.1, 1]),
+    ("distort", "shear", [-0.1]),
+    ("distort", "move", [-1]),
+    ("distort", "elastic", [-0.1]),
+    ("teacher", "weight", [-0.1, 1.1]),
+    ("teacher", "temperature", [0, -1]),
+    ("teacher", "channels", [[], [8], [8, 0], [8, 8, 8]]),
+    ("teacher", "neurons", [0]),
+    ("teacher", "passes", [0]),
+    ("teacher", "rate", [0, -1]),
+    ("teacher", "dropout", [-0.1, 1]),
 ]
 
 

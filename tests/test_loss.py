@@ -216,6 +216,27 @@ def test_loss_is_the_mean_over_the_batch_smoothed_over_classes(silent_remainder,
     assert loss(potentials, threshold, labels).item() == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_teacher_is_a_share_of_the_target(share):
+    potentials, threshold, labels = batch_of()
+    loss = Loss(LossConfig(scale=1.5, label_smoothing=0.3)).double()
+    first, _ = brute_force((potentials - threshold).numpy(), 1.5, False)
+    taught = torch.rand(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).softmax(1)
+    target = (1 - share) * (0.7 * np.eye(3)[labels] + 0.1) + share * taught.numpy()
+    expected = -(target * np.log(first)).sum(1).mean()
+    assert loss(potentials, threshold, labels, (), (taught, share)).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_latency_is_charged_whatever_the_target():
+    potentials, threshold, labels = batch_of()
+    taught = (torch.full((5, 3), 1 / 3, dtype=torch.float64), 1.0)
+    plain, priced = (
+        Loss(LossConfig(latency_weight=w)).double()(potentials, threshold, labels, (), taught).item() for w in (0, 0.7)
+    )
+    _, step = brute_force((potentials - threshold).numpy(), 2.0, False)
+    assert priced - plain == pytest.approx(0.7 * step.mean(), rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["first_to_fire", "relative_target"])
 def test_latency_and_spikes_have_their_price(name):
     potentials, threshold, labels = batch_of()

@@ -19,7 +19,8 @@ from bstdg import checkpoint, datasets, packed, runtime
 from bstdg.config import Recipe, from_dict, load_recipe
 from bstdg.datasets import Dataset
 from bstdg.errors import FileFormatError, InputError, TrainingError
-from bstdg.train import standard_error, train
+from bstdg.progress import Quiet
+from bstdg.train import TrainingRun, standard_error, train
 
 ROOT = Path(__file__).parents[1]
 
@@ -119,6 +120,83 @@ def test_stopped_between_epochs_and_resumed_is_the_same_run(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert "loss" in rows[2]
+
+
+EVERYTHING = {
+    "rule": {"width": 8, "final_width": 4},
+    "distort": {"copies": 2, "rotation": 5, "elastic": 0.2},
+    "teacher": {"weight": 0.5, "passes": 2, "channels": [4, 4], "neurons": 16},
+}
+
+
+def with_everything(**train_fields) -> Recipe:
+    """All that changes from epoch to epoch and all that is prepared beforehand."""
+    values = recipe(epochs=4, average=0.9, input_dropout=0.1, **train_fields).to_dict()
+    return from_dict(Recipe, {**values, **EVERYTHING})
+
+
+def test_copies_teacher_averages_and_width_go_on_as_they_were(tmp_path):
+    train(with_everything(), tmp_path / "whole", seed=1)
+    dataset = datasets.load("digits", "train")
+    run = TrainingRun(with_everything(), dataset, 1, torch.device("cpu"))
+    (tmp_path / "cut").mkdir()
+    run.prepare(tmp_path / "cut")
+    for _ in range(2):
+        run.run_epoch(Quiet())
+        checkpoint.save(tmp_path / "cut", run.checkpoint())
+    train(with_everything(), tmp_path / "cut", seed=1, resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    assert any(name.startswith("average.") for name in final_tensors(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("without", ["distort", "teacher", "rule", "average"])
+def test_each_option_changes_what_is_learnt(tmp_path, without):
+    values = with_everything()
+    changed = dataclasses.replace(values, **{without: getattr(Recipe(), without)}) if without in EVERYTHING else None
+    changed = changed or dataclasses.replace(values, train=dataclasses.replace(values.train, average=0.0))
+    if without == "rule":
+        changed = dataclasses.replace(values, rule=dataclasses.replace(values.rule, final_width=0.0))
+    for name, of in (("with", values), ("without", changed)):
+        train(of, tmp_path / name)
+    one, two = (packed.load(tmp_path / name / "model.bstdg").layers[0].signs for name in ("with", "without"))
+    assert (one != two).any()
+
+
+def test_what_is_deployed_are_the_averages(tmp_path):
+    train(with_everything(), tmp_path)
+    tensors = final_tensors(tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text())
+    if report["best_epoch"] == 4:
+        signs = tensors["average.layers.0.weight"] >= 0
+    else:
+        signs = tensors["best.layers.0.weight"] >= 0
+    deployed = packed.load(tmp_path / "model.bstdg").layers[0].signs
+    np.testing.assert_array_equal(deployed, np.where(signs.numpy(), 1, -1))
+
+
+def test_the_width_goes_from_the_first_to_the_final_in_even_steps():
+    dataset = datasets.load("digits", "train")
+    run = TrainingRun(with_everything(), dataset, 0, torch.device("cpu"))
+    widths = []
+    for done in (0.0, 1.0, 2.0, 3.0, 4.0):
+        run._set_rates(done)
+        widths.append({layer.rule.width for layer in run.network.layers})
+    assert widths == [{8.0}, {7.0}, {6.0}, {5.0}, {4.0}]
+
+
+def test_a_checkpoint_from_before_a_field_was_there_still_goes_on(tmp_path):
+    train(recipe(), tmp_path / "whole")
+    dataset = datasets.load("digits", "train")
+    run = TrainingRun(recipe(), dataset, 0, torch.device("cpu"))
+    run.run_epoch(Quiet())
+    saved = run.checkpoint()
+    for later in ("distort", "teacher"):
+        del saved.state["recipe"][later]
+    del saved.state["recipe"]["train"]["average"], saved.state["recipe"]["rule"]["final_width"], saved.state["averaged"]
+    (tmp_path / "old").mkdir()
+    checkpoint.save(tmp_path / "old", saved)
+    train(recipe(), tmp_path / "old", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "old")
 
 
 def test_killed_at_any_moment_and_resumed_is_the_same_run(tmp_path):

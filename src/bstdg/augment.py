@@ -1,15 +1,19 @@
-"""Augmentation done on spike maps: moving steps is moving the image, and costs no new encoding."""
+"""Augmentation: on spike maps, where moving steps is moving the image, and on images, in copies made beforehand."""
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from bstdg.config import DistortConfig
 from bstdg.errors import InputError
 
 
 def shift(
-    steps: Tensor, image_shape: tuple[int, int], num_steps: int, pixels: int, share: float, generator: torch.Generator
+    steps: Tensor, image_shape: tuple[int, ...], num_steps: int, pixels: int, share: float, generator: torch.Generator
 ) -> Tensor:
     """Move each image by up to `pixels` in both directions, chosen at random; what comes in from outside is silent.
 
@@ -70,3 +74,53 @@ def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator
     move = torch.randint(-width, width + 1, steps.shape, generator=generator, dtype=torch.int16).to(steps.device)
     moved = (steps + move).clamp_(0, num_steps - 1).to(torch.uint8)
     return torch.where(steps < num_steps, moved, steps)
+
+
+def distort(images: Tensor, config: DistortConfig, generator: torch.Generator) -> Tensor:
+    """One distorted copy of each image: turned, stretched, sheared, moved and bent at random.
+
+    A pixel of the copy is read, between pixels bilinearly, where an affine map about the centre and a smooth random
+    field lead from it; what lies outside is black.
+
+    Args:
+        images: uint8 `[N, rows, columns]`.
+        config: the greatest amounts.
+        generator: where the draws come from.
+
+    Returns:
+        uint8 `[N, rows, columns]`.
+
+    Source: the elastic field is that of Simard, Steinkraus and Platt, "Best practices for convolutional neural
+    networks applied to visual document analysis", ICDAR 2003, drawn at FIELD x FIELD points and made smooth between.
+    """
+    return torch.cat([_distort(part, config, generator) for part in images.split(DISTORTED_AT_ONCE)])
+
+
+DISTORTED_AT_ONCE = 2048  # images, which bounds the memory of their coordinates
+FIELD = 7  # points along each side
+
+
+def _distort(images: Tensor, config: DistortConfig, generator: torch.Generator) -> Tensor:
+    batch, rows, columns = images.shape
+
+    def draw() -> Tensor:
+        return torch.rand(batch, generator=generator) * 2.0 - 1.0
+
+    angle = draw() * math.radians(config.rotation)
+    wide, high = 1.0 + draw() * config.zoom, 1.0 + draw() * config.zoom
+    slant, aspect = draw() * config.shear, rows / columns
+    if config.mirror:
+        wide = wide * torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
+    # In units of half a side: x runs over columns, y over rows.
+    right, down = draw() * 2.0 * config.move / columns, draw() * 2.0 * config.move / rows
+    cos, sin = angle.cos(), angle.sin()
+    to_x = torch.stack([cos * wide, (slant * cos - sin) * high * aspect, right], 1)
+    to_y = torch.stack([sin * wide / aspect, (slant * sin + cos) * high, down], 1)
+    where = F.affine_grid(torch.stack([to_x, to_y], 1), [batch, 1, rows, columns], align_corners=False)
+    if config.elastic:
+        points = torch.randn(batch, 2, FIELD, FIELD, generator=generator)
+        field = F.interpolate(points, (rows, columns), mode="bicubic", align_corners=True)
+        field *= (2.0 * config.elastic / torch.tensor([columns, rows])).view(1, 2, 1, 1)
+        where = where + field.permute(0, 2, 3, 1)
+    moved = F.grid_sample(images.unsqueeze(1).float(), where, align_corners=False)
+    return moved.squeeze(1).round_().to(torch.uint8)

@@ -29,7 +29,7 @@ def calibrate(layer: BinaryLinear, below: Spikes, share: float) -> None:
 
 def peak_potentials(layer: BinaryLinear, below: Spikes) -> Tensor:
     """Greatest potential of every neuron over all steps, `[batch, neurons]`."""
-    weights = real.weights(layer.weight) if layer.engine == real.NAME else dense.signs(layer.weight)
+    weights = real.weights(layer.synapses) if layer.engine == real.NAME else dense.signs(layer.synapses)
     rows = weights.t().contiguous()
     potential = weights.new_zeros(below.source.batch, len(weights))
     peak = torch.full_like(potential, -math.inf)

@@ -16,7 +16,7 @@ import typer
 
 from bstdg import cli_reproduce
 from bstdg.console import BAD_INPUT, INTERRUPTED, Command, Commands, complain, show_table
-from bstdg.errors import InputError
+from bstdg.errors import FileFormatError, InputError
 from bstdg.shipped import shipped_recipes
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ Examples:
   bstdg train my.toml --set epochs=5 --set network.hidden=[300,300]
   bstdg train mnist --set data.name=fashion-mnist --out runs/fashion
 
-Data sets (data.name): digits, mnist, fashion-mnist.
+Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, shd, hd-spikes.
 """,
 )
 def train(
@@ -165,7 +165,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--data",
-            help="digits, mnist or fashion-mnist. [default: the one it was trained on]",
+            help="digits, mnist, hd-spikes, … [default: the one it was trained on]",
             show_default=False,
         ),
     ] = None,
@@ -186,10 +186,14 @@ def evaluate(
         raise InputError(f"{model} does not say what it was trained on: name a data set with --data")
     if split not in ("test", "train"):
         raise InputError(f"--split is test or train, not {split!r}")
-    samples = datasets.load(name, split, data_dir, progress=True)
-    if samples.white != loaded.packed.white:
-        raise InputError(f"{name} has white {samples.white}, the model reads 0 … {loaded.packed.white}")
-    row = loaded.evaluate(samples.images, samples.labels)
+    resized = loaded.packed.image_shape if name.startswith("caltech") else ()
+    samples = datasets.load(name, split, data_dir, progress=True, size=resized)
+    if isinstance(samples, datasets.EventDataset):
+        row = loaded.evaluate_events(samples)
+    else:
+        if loaded.packed.input is None and samples.white != loaded.packed.white:
+            raise InputError(f"{name} has white {samples.white}, the model reads 0 … {loaded.packed.white}")
+        row = loaded.evaluate(samples.images, samples.labels)
     if as_json:
         print(json.dumps({"model": str(model), "data": name, "split": split, **row}))
         return
@@ -205,13 +209,17 @@ Examples:
   bstdg predict model.bstdg seven.png eight.jpg
   ls drawings/*.png | bstdg predict model.bstdg --json
   bstdg predict model.bstdg photo.jpg --resize --invert   dark ink on white
+  bstdg predict spoken.bstdg recordings.h5                a network of events: HDF5 of the layout of SHD
 """,
 )
 def predict(
     model: ModelFile,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help="PNG, JPEG or NPY images; none, or -, reads paths from standard input."),
+        typer.Argument(
+            metavar="FILE",
+            help="PNG, JPEG, NPY images or HDF5 recordings; none, or -, reads paths from stdin.",
+        ),
     ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Bring images of another size to the model's.")] = False,
     invert: Annotated[
@@ -220,8 +228,9 @@ def predict(
     engine: EngineName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Decide images: class, step and spikes."""
+    """Decide images, or recordings of events: class, step and spikes."""
     from bstdg import images, runtime
+    from bstdg.datasets import spoken
 
     loaded, paths = runtime.load(model, engine), _paths(files)
     failed = False
@@ -229,9 +238,12 @@ def predict(
         print(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
     for path in paths:
         try:
-            pixels = images.read(path, loaded.packed, resize=resize, invert=invert)
-            rows = list(_decisions(loaded, pixels, str(path)))
-        except InputError as error:
+            if loaded.packed.input is None:
+                spikes = loaded.encode(images.read(path, loaded.packed, resize=resize, invert=invert))
+            else:
+                spikes = loaded.encode_events(*spoken.read(path, "recordings", "test").rows(slice(None)))
+            rows = list(_decisions(loaded, spikes, str(path)))
+        except (InputError, FileFormatError) as error:
             failed = True
             complain(str(error) if str(path) in str(error) else f"{path}: {error}")
             continue
@@ -271,6 +283,8 @@ def raster(
     from bstdg import datasets, images, plot, runtime
 
     loaded = runtime.load(model)
+    if loaded.packed.input is not None:
+        raise InputError(f"{model} reads recordings of events; bstdg raster draws decisions about images")
     tests = None
     if file is not None:
         name, pictures = str(file), images.read(file, loaded.packed)
@@ -322,13 +336,15 @@ def _paths(files: list[Path] | None) -> Iterable[Path]:
     return itertools.chain.from_iterable(listed if file == stdin else (file,) for file in files or (stdin,))
 
 
-def _decisions(model: Model, pixels: Any, name: str) -> Iterator[dict[str, Any]]:
-    steps = model.encode(pixels)
-    run = model.run(steps)
+def _decisions(model: Model, spikes: Any, name: str) -> Iterator[dict[str, Any]]:
+    from bstdg.decide import input_to_decision
+
+    run = model.run(spikes)
+    many = len(spikes) > 1
     for i, label in enumerate(run.decision.label):
         step = int(run.decision.step[i])
         yield {
-            "file": name if len(pixels) == 1 else f"{name}[{i}]",
+            "file": f"{name}[{i}]" if many else name,
             "label": int(label),
             "class": model.packed.classes[label],
             "step": step,
@@ -336,7 +352,7 @@ def _decisions(model: Model, pixels: Any, name: str) -> Iterator[dict[str, Any]]
             "silent": bool(run.decision.silent[i]),
             "tie": bool(run.decision.tie[i]),
             "hidden_spikes_to_decision": sum(int((h[i] <= step).sum()) for h in run.trace.hidden),
-            "input_spikes_to_decision": int((steps[i] <= step).sum()),
+            "input_spikes_to_decision": input_to_decision(spikes[i : i + 1], run.decision.step[i : i + 1]),
             "engine": model.engine.NAME,
         }
 

@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from bstdg.coding import InputCoding
 from bstdg.encode import MAX_CHANNELS, never
 from bstdg.errors import InputError
+from bstdg.event_augment import EventAugmentation
 
 ThresholdMode = Literal["neuron", "layer", "fixed"]
 Kernel = Literal["step", "exponential", "none"]
@@ -55,16 +57,24 @@ class DataConfig:
     Attributes:
         name: a data set's name (`bstdg train --help` lists them).
         validation: share of the training set held out to choose the best epoch.
+        validation_speakers: hold out all recordings of these speakers instead (event data that name them).
+        size: rows and columns that images are brought to, for data sets of photographs; () is their default.
         limit: train on at most this many samples (0: all), for quick trials.
     """
 
     name: str = "digits"
     validation: float = 0.1
+    validation_speakers: tuple[int, ...] = ()
+    size: tuple[int, ...] = ()
     limit: int = 0
 
     def __post_init__(self) -> None:
         _require(0.0 < self.validation < 1.0, f"data.validation must be between 0 and 1, not {self.validation}")
         _require(self.limit >= 0, f"data.limit must be 0 or more, not {self.limit}")
+        _require(
+            len(self.size) in (0, 2) and all(1 <= side <= 4096 for side in self.size),
+            f"data.size must be rows and columns such as [32, 48], not {list(self.size)}",
+        )
 
 
 @dataclass(frozen=True)
@@ -73,18 +83,21 @@ class RuleConfig:
 
     Attributes:
         width: margin, in units of potential, at which a neuron no longer answers for its spike.
+        final_width: what `width` becomes by the end of training, in even steps; 0 keeps it.
         kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more, "none" every
             presynaptic spike of the sample, later ones too: a control that is blind to timing.
         tau: time constant of the exponential kernel, in steps.
     """
 
     width: float = 20.0
+    final_width: float = 0.0
     kernel: Kernel = "step"
     tau: float = 4.0
 
     def __post_init__(self) -> None:
         _require_choice(self.kernel, Kernel, "rule.kernel")
         _require(self.width > 0, f"rule.width must be positive, not {self.width}")
+        _require(self.final_width >= 0, f"rule.final_width must be 0 or more, not {self.final_width}")
         _require(self.tau > 0, f"rule.tau must be positive, not {self.tau}")
 
 
@@ -168,6 +181,7 @@ class TrainConfig:
         jitter: move each input spike by up to this many steps, at random, while training.
         input_dropout: share of input spikes lost while training.
         spike_dropout: share of hidden spikes lost while training.
+        average: keep running averages of weights and thresholds with this decay a step, and deploy those (0: none).
         patience: stop after this many epochs without a better validation accuracy (0: never).
         calibration: training samples from which thresholds start.
     """
@@ -182,6 +196,7 @@ class TrainConfig:
     jitter: int = 0
     input_dropout: float = 0.0
     spike_dropout: float = 0.0
+    average: float = 0.0
     patience: int = 0
     calibration: int = 1024
 
@@ -191,8 +206,76 @@ class TrainConfig:
         for name in ("weight_rate", "threshold_rate", "scale_rate", "shift", "jitter", "patience"):
             _require(getattr(self, name) >= 0, f"train.{name} must be 0 or more, not {getattr(self, name)}")
         _require(0 <= self.shift_share <= 1, f"train.shift_share must be in [0, 1], not {self.shift_share}")
-        for name in ("input_dropout", "spike_dropout"):
+        for name in ("input_dropout", "spike_dropout", "average"):
             _require(0 <= getattr(self, name) < 1, f"train.{name} must be in [0, 1), not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class DistortConfig:
+    """Distorted copies of the training images, made once before training; each epoch takes one of each image.
+
+    Every amount is the greatest, drawn anew for each image and copy. See `bstdg.augment.distort`.
+
+    Attributes:
+        copies: how many of each image, besides itself; 0 for none. A copy of the training set takes a byte a pixel.
+        rotation: degrees, either way.
+        zoom: share by which height and width grow or shrink, each for itself.
+        shear: share of the height by which the top moves against the bottom, either way.
+        move: pixels, either way, along rows and columns.
+        elastic: pixels that a smooth random field moves a pixel by (its standard deviation).
+        mirror: mirror half of the copies, left to right.
+    """
+
+    copies: int = 0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    shear: float = 0.0
+    move: float = 0.0
+    elastic: float = 0.0
+    mirror: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("copies", "rotation", "shear", "move", "elastic"):
+            _require(getattr(self, name) >= 0, f"distort.{name} must be 0 or more, not {getattr(self, name)}")
+        _require(self.copies <= 254, f"distort.copies must be 254 or fewer, not {self.copies}")
+        _require(0 <= self.zoom < 1, f"distort.zoom must be in [0, 1), not {self.zoom}")
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """A small convolutional network of real weights, trained first, whose probabilities the network then learns.
+
+    See `bstdg.distill`.
+
+    Attributes:
+        weight: share of the target that is the teacher's; 0 trains no teacher.
+        temperature: softens the teacher's probabilities where it is above 1, sharpens them below.
+        channels: of the two convolutions.
+        neurons: between them and the classes.
+        passes: over the training part, with its distorted copies.
+        rate: Adam's greatest learning rate.
+        dropout: share of the hidden neurons dropped while it learns.
+    """
+
+    weight: float = 0.0
+    temperature: float = 1.0
+    channels: tuple[int, ...] = (32, 64)
+    neurons: int = 256
+    passes: int = 6
+    rate: float = 0.003
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.weight <= 1, f"teacher.weight must be in [0, 1], not {self.weight}")
+        _require(self.temperature > 0, f"teacher.temperature must be positive, not {self.temperature}")
+        _require(
+            len(self.channels) == 2 and min(self.channels) >= 1,
+            f"teacher.channels must be two positive numbers, not {list(self.channels)}",
+        )
+        for name in ("neurons", "passes"):
+            _require(getattr(self, name) >= 1, f"teacher.{name} must be 1 or more, not {getattr(self, name)}")
+        _require(self.rate > 0, f"teacher.rate must be positive, not {self.rate}")
+        _require(0 <= self.dropout < 1, f"teacher.dropout must be in [0, 1), not {self.dropout}")
 
 
 @dataclass(frozen=True)
@@ -201,14 +284,20 @@ class Recipe:
 
     Attributes:
         title: one line for people.
+        input: how the events of event data become steps.
+        events: how they are augmented.
     """
 
     title: str = ""
     data: DataConfig = field(default_factory=DataConfig)
+    input: InputCoding = field(default_factory=InputCoding)
+    events: EventAugmentation = field(default_factory=EventAugmentation)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     rule: RuleConfig = field(default_factory=RuleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    distort: DistortConfig = field(default_factory=DistortConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, as JSON and TOML hold them."""

@@ -85,7 +85,7 @@ class Tally:
         """Count one batch: its decisions, labels, input spikes and the steps of every hidden layer."""
         rows = np.arange(len(labels))
         self.decision_steps += np.bincount(decision.step, minlength=self.num_steps)
-        heard = _input_to_decision(spikes, decision.step)
+        heard = input_to_decision(spikes, decision.step)
         self._count("samples", len(labels))
         self._count("correct", (decision.label == labels).sum())
         self._count("candidate", decision.candidates[rows, labels].sum())
@@ -147,7 +147,8 @@ class Tally:
         return [float(fired.mean() / max(1, self.counts["samples"])) for fired in self.fired_at_start]
 
 
-def _input_to_decision(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64]) -> int:
+def input_to_decision(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64]) -> int:
+    """Input spikes of a batch up to the steps `[batch]` at which its samples were decided."""
     if isinstance(spikes, Events):
         return int((spikes.steps <= np.repeat(step, np.diff(spikes.offsets))).sum())
     return int((spikes <= step[:, None]).sum())

@@ -141,6 +141,9 @@ class Events:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def __getitem__(self, part: slice) -> Events:
+        return self.select(np.arange(len(self))[part])
+
     def select(self, index: ArrayLike) -> Events:
         """The samples named by `index` (integers), in that order."""
         rows = np.arange(len(self))[np.asarray(index)]

@@ -26,6 +26,8 @@ class BinaryLinear(nn.Module):
         threshold: where thresholds start; `Network.calibrate` finds a better start from data.
         generator: source of the initial latent weights, uniform in ±0.3.
         engine: "native" or "dense"; by default native for float32 on a CPU, else dense.
+        tied: how many of the last channels have no weight of their own, but minus that of the first channels, in
+            their order (see `bstdg.coding`).
 
     Raises:
         InputError: a size is not a positive integer, or the mode is unknown.
@@ -49,6 +51,7 @@ class BinaryLinear(nn.Module):
         threshold: float = 10.0,
         generator: torch.Generator | None = None,
         engine: str | None = None,
+        tied: int = 0,
     ):
         super().__init__()
         sizes = (in_features, out_features)
@@ -58,24 +61,36 @@ class BinaryLinear(nn.Module):
             )
         if threshold_mode not in get_args(ThresholdMode):
             raise InputError(f"threshold_mode must be one of {get_args(ThresholdMode)}, not {threshold_mode!r}")
-        self.in_features, self.out_features = in_features, out_features
+        if not 0 <= tied <= in_features - tied:
+            raise InputError(f"of {in_features} channels at most half can be tied to others, not {tied}")
+        self.in_features, self.out_features, self.tied = in_features, out_features, tied
         self.rule = rule or RuleConfig()
         self.threshold_mode, self.engine = threshold_mode, engine
-        self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-0.3, 0.3, generator=generator))
+        own = torch.empty(out_features, in_features - tied)
+        self.weight = nn.Parameter(own.uniform_(-0.3, 0.3, generator=generator))
         shared = 1 if threshold_mode == "layer" else out_features
         self.threshold = nn.Parameter(torch.full((shared,), float(threshold)), threshold_mode != "fixed")
+
+    @property
+    def synapses(self) -> Tensor:
+        """The latent weights of all channels, `[out_features, in_features]`; the sign of each is its bit."""
+        if not self.tied:
+            return self.weight
+        first = self.weight[:, : self.tied]
+        # 0 counts as +1, so its opposite must not be 0 as well.
+        return torch.cat([self.weight, -(first + (first == 0) * torch.finfo(first.dtype).tiny)], 1)
 
     def forward(self, below: Spikes) -> Spikes:
         """The first step at which each potential is at or above threshold."""
         fired, steps, reach = SpikeTimingGradient.apply(  # pyright: ignore[reportGeneralTypeIssues]
-            below.fired, self.weight, self.threshold, below, self.rule, True, self.engine
+            below.fired, self.synapses, self.threshold, below, self.rule, True, self.engine
         )
         return below._replace(source=StepSource(steps, below.num_steps), steps=steps, reach=reach, fired=fired)
 
     def potentials(self, below: Spikes) -> Tensor:
         """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing."""
         return SpikeTimingGradient.apply(  # pyright: ignore[reportReturnType]
-            below.fired, self.weight, None, below, self.rule, False, self.engine
+            below.fired, self.synapses, None, below, self.rule, False, self.engine
         )
 
     @torch.no_grad()
@@ -107,7 +122,9 @@ class SpikeDropout:
         if self.p == 0.0:
             return spikes
         if spikes.steps is None:
-            raise InputError("spike dropout is for at most one spike a channel; thin out events before they are read")
+            raise InputError(
+                "spike dropout is for at most one spike a channel; thin out events with events.event_dropout"
+            )
         drop = torch.rand(spikes.steps.shape, generator=self.generator).to(spikes.steps.device) < self.p
         steps = spikes.steps.masked_fill(drop, spikes.num_steps)
         fired = None if spikes.fired is None else spikes.fired.masked_fill(drop, 0.0)

@@ -173,8 +173,9 @@ class Loss(nn.Module):
     Args:
         config: see `LossConfig`.
 
-    Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, and
-    the `fired` tensors of the hidden layers; returns one number.
+    Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, the
+    `fired` tensors of the hidden layers, and `taught`, a teacher's probabilities `[batch, classes]` with the share of
+    the target that they are; returns one number.
     """
 
     def __init__(self, config: LossConfig):
@@ -183,7 +184,14 @@ class Loss(nn.Module):
         # Trained through its logarithm, which keeps it positive.
         self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale)), config.name == "first_to_fire")
 
-    def forward(self, potentials: Tensor, threshold: Tensor, labels: Tensor, fired: Sequence[Tensor] = ()) -> Tensor:
+    def forward(
+        self,
+        potentials: Tensor,
+        threshold: Tensor,
+        labels: Tensor,
+        fired: Sequence[Tensor] = (),
+        taught: tuple[Tensor, float] | None = None,
+    ) -> Tensor:
         config = self.config
         if config.name == "relative_target":
             loss = relative_target(potentials - threshold, labels, config.gamma)
@@ -194,6 +202,9 @@ class Loss(nn.Module):
             )
             label = log_first.gather(1, labels.unsqueeze(1)).squeeze(1)
             loss = -(1.0 - config.label_smoothing) * label - config.label_smoothing * log_first.mean(1)
+            if taught is not None:
+                probabilities, share = taught
+                loss = (1.0 - share) * loss - share * (probabilities * log_first).sum(1)
         if config.latency_weight:
             if latency is None:
                 _, latency = first_to_fire_of(potentials, threshold, self.log_scale.exp())

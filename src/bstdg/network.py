@@ -48,6 +48,7 @@ class Network(nn.Module):
         rule: how the gradient judges.
         generator: source of the initial latent weights.
         engine: "native" or "dense"; by default native for float32 on a CPU, else dense.
+        tied_inputs: how many of the last channels take back what the first add (see `bstdg.layers.BinaryLinear`).
 
     >>> network = Network(64, 10, NetworkConfig(hidden=(32,)))
     >>> steps = torch.randint(0, 9, (5, 64), dtype=torch.uint8)  # 8 is "never" for T = 8
@@ -63,6 +64,7 @@ class Network(nn.Module):
         rule: RuleConfig | None = None,
         generator: torch.Generator | None = None,
         engine: str | None = None,
+        tied_inputs: int = 0,
     ):
         super().__init__()
         self.config = config or NetworkConfig()
@@ -81,8 +83,9 @@ class Network(nn.Module):
                 rule=self.rule,
                 generator=generator,
                 engine=engine,
+                tied=tied_inputs if i == 0 else 0,
             )
-            for below, above in pairwise(widths)
+            for i, (below, above) in enumerate(pairwise(widths))
         )
 
     @property
@@ -155,6 +158,11 @@ class Network(nn.Module):
             if not last:
                 below = layer(below)
 
+    def set_rule(self, rule: RuleConfig) -> None:
+        """Let every layer be judged by another rule from now on."""
+        for layer in self._stack:
+            layer.rule = rule
+
     def clip_latent_(self) -> None:
         """Bring all latent weights back into [-1, 1]; call it after every optimiser step."""
         for layer in self._stack:
@@ -176,8 +184,8 @@ def deployed_bits(layer: BinaryLinear) -> LayerBits:
         InputError: a threshold is not finite or does not fit 32 bits.
     """
     if layer.engine == real.NAME:
-        return real.deployed(layer.weight, layer.threshold)
-    weight = layer.weight.detach().cpu()
+        return real.deployed(layer.synapses, layer.threshold)
+    weight = layer.synapses.detach().cpu()
     threshold = layer.threshold.detach().cpu().double().expand(layer.out_features).numpy()
     threshold = np.ceil(threshold)
     if not np.isfinite(threshold).all() or np.abs(threshold).max() >= 2**31:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bstdg import files
+from bstdg.coding import InputCoding
 from bstdg.encode import MAX_CHANNELS, never
 from bstdg.engine.base import LayerBits
 from bstdg.errors import FileFormatError, InputError
@@ -40,6 +41,7 @@ class PackedModel:
         silent_below: pixels at or below this share of white stay silent.
         classes: a name for every output neuron.
         trained: where it comes from and its figures (data set, seed, versions, …), for `bstdg info`.
+        input: how timed events become steps; None for a network that reads images. The file has the key then only.
 
     Raises:
         InputError: the parts do not fit each other.
@@ -52,12 +54,13 @@ class PackedModel:
     silent_below: float
     classes: tuple[str, ...]
     trained: dict[str, Any] = field(default_factory=dict)
+    input: InputCoding | None = None
 
     def __post_init__(self) -> None:
         never(self.num_steps)
         if not self.layers:
             raise InputError("a model needs at least one layer")
-        width = math.prod(self.image_shape)
+        width = self.input_width
         for i, layer in enumerate(self.layers):
             if layer.signs.ndim != 2 or layer.signs.shape[1] != width:
                 raise InputError(f"layer {i} reads {layer.signs.shape[1:]} channels, but {width} come in")
@@ -76,9 +79,15 @@ class PackedModel:
             raise InputError(f"{width} output neurons, but {len(self.classes)} class names")
 
     @property
+    def input_width(self) -> int:
+        """Channels that the first layer reads."""
+        channels = math.prod(self.image_shape)
+        return channels if self.input is None else self.input.width(channels)
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Neurons of every layer, input first."""
-        return (math.prod(self.image_shape), *(len(layer.signs) for layer in self.layers))
+        return (self.input_width, *(len(layer.signs) for layer in self.layers))
 
     @property
     def weight_bits(self) -> int:
@@ -120,6 +129,8 @@ def to_bytes(model: PackedModel) -> bytes:
         "classes": list(model.classes),
         "trained": model.trained,
     }
+    if model.input is not None:
+        config["input"] = model.input.to_dict()
     header: dict[str, Any] = {
         "__metadata__": {
             "format": FORMAT,
@@ -170,11 +181,20 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
             config["silent_below"],
             tuple(config["classes"]),
             config["trained"],
+            _input(config["input"]) if "input" in config else None,
         )
     except (KeyError, TypeError, ValueError, InputError) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(f"{name} has a damaged configuration: {error}") from None
+
+
+def _input(values: dict[str, Any]) -> InputCoding:
+    steps = {name: tuple(int(step) for step in values[name]) for name in ("delays", "windows")}
+    for name in ("pool", "gates"):
+        if not isinstance(values[name], int):
+            raise InputError(f"input.{name} must be an integer, not {values[name]!r}")
+    return InputCoding(**{**values, **steps})
 
 
 def _layer(parsed: files.TensorFile, i: int, below: int, above: int, name: str) -> LayerBits:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,9 @@ from bstdg.encode import Events, latency
 from bstdg.engine import native
 from bstdg.engine.base import Trace
 from bstdg.errors import InputError
+
+if TYPE_CHECKING:
+    from bstdg.datasets.events import EventDataset
 
 BATCH = 512  # samples run at once: a compromise of speed and memory
 
@@ -43,7 +46,7 @@ class Model:
         self.packed = model
         self.engine = engine.get(engine_name or engine.default_inference())
         self._network = engine.compiled(self.engine.NAME, model.layers, model.num_steps)
-        self._step_of_pixel = _step_of_pixel(model)
+        self._step_of_pixel = None if model.input else _step_of_pixel(model)
 
     def encode(self, images: ArrayLike) -> NDArray[np.uint8]:
         """Images to steps, uint8 `[batch, pixels]`.
@@ -59,8 +62,21 @@ class Model:
         white = self.packed.white if np.issubdtype(pixels.dtype, np.integer) else 1.0
         return latency(pixels, self.packed.num_steps, white=white, silent_below=self.packed.silent_below)
 
+    def encode_events(self, offsets: ArrayLike, channels: ArrayLike, times: ArrayLike) -> Events:
+        """Recordings of timed events as the network reads them; arguments as for `bstdg.coding.InputCoding.encode`.
+
+        Raises:
+            InputError: the model reads images, or an event is off.
+        """
+        if self.packed.input is None:
+            raise InputError("the model reads images, not recordings of events")
+        num_channels, num_steps = math.prod(self.packed.image_shape), self.packed.num_steps
+        return self.packed.input.encode(offsets, channels, times, num_channels=num_channels, num_steps=num_steps)
+
     def _batch(self, images: ArrayLike) -> NDArray:
         """Images as `[batch, …]`, their shape checked."""
+        if self.packed.input is not None:
+            raise InputError("the model reads recordings of events, not images: see encode_events")
         pixels = np.asarray(images)
         shape = self.packed.image_shape
         if pixels.shape == shape:
@@ -116,14 +132,33 @@ class Model:
         steps, truth = self.encode(images), np.asarray(labels)
         if truth.shape != (len(steps),):
             raise InputError(f"{len(steps)} images need as many labels, not {list(truth.shape)}")
+        return self._tally((steps[i : i + BATCH] for i in range(0, len(steps), BATCH)), truth)
+
+    def evaluate_events(self, recordings: EventDataset, index: Any = slice(None)) -> dict[str, Any]:
+        """All figures over the recordings that `index` (positions, mask or slice) selects, and the engine used.
+
+        Raises:
+            InputError: there are none, or they do not fit the model.
+        """
+        if recordings.image_shape != self.packed.image_shape:
+            raise InputError(
+                f"{recordings.name} has {recordings.num_channels} channels, the model reads {self.packed.image_shape}"
+            )
+        rows = np.arange(len(recordings))[index]
+        parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
+        return self._tally((self.encode_events(*recordings.rows(part)) for part in parts), recordings.labels[rows])
+
+    def _tally(self, batches: Iterable[NDArray[np.uint8] | Events], truth: NDArray) -> dict[str, Any]:
         if len(truth) and not 0 <= truth.min() <= truth.max() < len(self.packed.classes):
             raise InputError(
                 f"labels must be in 0 … {len(self.packed.classes) - 1}, found {truth.min()} … {truth.max()}"
             )
         tally = Tally(self.packed.num_steps, self.packed.widths[1:])
-        for i in range(0, len(steps), BATCH):
-            run = self.run(steps[i : i + BATCH])
-            tally.add(run.decision, truth[i : i + BATCH], run.spikes, run.trace.hidden)
+        done = 0
+        for spikes in batches:
+            run = self.run(spikes)
+            tally.add(run.decision, truth[done : done + len(spikes)], run.spikes, run.trace.hidden)
+            done += len(spikes)
         return {**tally.figures(), "engine": self.engine.NAME}
 
 

@@ -46,7 +46,12 @@ def model(described: PackedModel, file: str, size: int, engine: str) -> Table:
     table.add_row("file", f"{size:,} bytes, format version {VERSION}")
     table.add_row("steps", f"T = {described.num_steps}")
     shape = " x ".join(map(str, described.image_shape))
-    table.add_row("input", f"{shape}, 0 … {described.white}, silent at or below {described.silent_below:g} of it")
+    if described.input is None:
+        said = f"{shape}, 0 … {described.white}, silent at or below {described.silent_below:g} of it"
+    else:
+        coding = ", ".join(f"{name} {value}" for name, value in described.input.to_dict().items())
+        said = f"events on {shape} channels; {coding}"
+    table.add_row("input", said)
     for i, layer in enumerate(described.layers):
         kind = "output" if i == len(described.layers) - 1 else "hidden"
         low, high = layer.thresholds.min(), layer.thresholds.max()
@@ -86,4 +91,5 @@ def as_dict(described: PackedModel, size: int, engine: str) -> dict[str, Any]:
         "layers": layers,
         "engine": engine,
         "trained": described.trained,
+        **({} if described.input is None else {"input": described.input.to_dict()}),
     }

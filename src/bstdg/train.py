@@ -11,6 +11,8 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg import augment, checkpoint, datasets, files, packed, runtime
-from bstdg.config import Recipe, TrainConfig
-from bstdg.datasets import Dataset
+from bstdg import augment, checkpoint, datasets, feed, files, lessons, packed, runtime
+from bstdg.average import Average
+from bstdg.config import Recipe, TrainConfig, from_dict
+from bstdg.datasets import Dataset, EventDataset
 from bstdg.decide import Tally, decide
-from bstdg.encode import latency
+from bstdg.encode import Events, latency
 from bstdg.engine import dense, native, native_training, real
 from bstdg.engine.training import training_engine
 from bstdg.errors import InputError, TrainingError
@@ -34,10 +37,10 @@ from bstdg.progress import Live, Progress, Quiet
 from bstdg.report import about_machine, epoch_writer
 
 MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
-RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, MODEL, LOG, REPORT)
+RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, lessons.TEACHER, MODEL, LOG, REPORT)
 EVALUATION_BATCH = 1000
 
-Loader = Callable[[str, datasets.Split], Dataset]
+Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
 
 
 def train(
@@ -79,11 +82,14 @@ def train(
         TrainingError: the loss is no longer a number.
         OSError: a file could not be written; what was there before still is.
     """
-    loader: Loader = load or (lambda name, split: datasets.load(name, split, data_dir, progress=show_progress))
+    loader: Loader = load or (
+        lambda name, split: datasets.load(name, split, data_dir, progress=show_progress, size=recipe.data.size)
+    )
     out = Path(out)
     _check_folder(out, resume, overwrite)
     run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device), engine)
     _prepare_folder(out, overwrite)  # not before recipe and data are known to be good
+    run.prepare(out)
     if resume and (out / checkpoint.NAME).exists():
         run.restore(checkpoint.load(out / checkpoint.NAME))
     _cut_log(out / LOG, run.epoch)
@@ -117,20 +123,30 @@ class TrainingRun:
         engine: see `train`.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, seed: int, device: torch.device, engine: str | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset | EventDataset,
+        seed: int,
+        device: torch.device,
+        engine: str | None = None,
+    ):
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.white, self.classes, self.image_shape = dataset.white, dataset.classes, dataset.image_shape
+        self.classes, self.image_shape = dataset.classes, dataset.image_shape
         seeds = np.random.SeedSequence(seed).generate_state(3)
         weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
-        network = recipe.network
-        steps = latency(dataset.images, network.num_steps, white=dataset.white, silent_below=network.silent_below)
-        training, validation = _split(dataset.labels, recipe, int(seeds[2]))
-        self.training = torch.from_numpy(steps[training])
-        self.labels = torch.from_numpy(dataset.labels[training])
-        self.validation, self.validation_labels = steps[validation], dataset.labels[validation]
-        self.network = Network(steps.shape[1], len(dataset.classes), network, recipe.rule, weights, engine).to(device)
-        self.network.calibrate(self.training[: recipe.train.calibration].to(device))
+        training, validation = _split(dataset, recipe, int(seeds[2]))
+        self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
+        self.lessons: lessons.Lessons | None = None
+        self._prepare = partial(lessons.prepare, dataset, training, recipe, seed)
+        widths = self._read(dataset, training, validation)
+        self.network = Network(
+            widths[0], len(self.classes), recipe.network, recipe.rule, weights, engine, tied_inputs=widths[1]
+        ).to(device)
+        first = self.training[: recipe.train.calibration]
+        self.network.calibrate(first if isinstance(first, Events) else first.to(device))
         self.engine = training_engine(self.network.engine, next(self.network.parameters())).NAME
+        self.average = Average(self.network, recipe.train.average) if recipe.train.average else None
         self.loss = Loss(recipe.loss).to(device)
         self.optimizer = _optimizer(self.network, self.loss, recipe.train)
         self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
@@ -140,6 +156,29 @@ class TrainingRun:
         self.best: dict[str, Any] = {"epoch": 0, "figures": None, "highest": -1.0}
         self.best_tensors: dict[str, Tensor] = {}
         self.stale = 0  # epochs since the validation accuracy last rose
+
+    def prepare(self, keep: Path | None = None) -> None:
+        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
+        self.lessons = self._prepare(keep)
+
+    def _read(self, dataset: Dataset | EventDataset, training: np.ndarray, validation: np.ndarray) -> tuple[int, int]:
+        """Make both parts ready to be read; returns the input's width, and how much of it is tied."""
+        config = self.recipe.network
+        self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
+        self.training: Tensor | feed.EventFeed
+        self.validation: np.ndarray | Events
+        if isinstance(dataset, EventDataset):
+            feed.check(self.recipe)
+            self.input, self.white = self.recipe.input, 1
+            if dataset.speakers is not None:
+                self.speakers = frozenset(dataset.speakers[training].tolist())
+            self.training = feed.EventFeed(dataset, training, self.recipe)
+            self.validation = feed.EventFeed(dataset, validation, self.recipe)[:]
+            return self.input.width(dataset.num_channels), self.input.tied_channels(dataset.num_channels)
+        self.input, self.white = None, dataset.white
+        steps = latency(dataset.images, config.num_steps, white=dataset.white, silent_below=config.silent_below)
+        self.training, self.validation = torch.from_numpy(steps[training]), steps[validation]
+        return steps.shape[1], 0
 
     @property
     def finished(self) -> bool:
@@ -156,7 +195,7 @@ class TrainingRun:
         total = 0.0
         for i, index in enumerate(batches):
             self._set_rates((self.epoch - 1) + i / len(batches))
-            loss = self._step(self.training.index_select(0, index), self.labels[index])
+            loss = self._step(index)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate or train.threshold_rate"
@@ -181,30 +220,52 @@ class TrainingRun:
             "seconds": self.seconds,
         }
 
-    def _step(self, steps: Tensor, labels: Tensor) -> float:
-        config = self.recipe.train
-        steps = augment.shift(
-            steps, self.image_shape, self.network.num_steps, config.shift, config.shift_share, self.generator
-        )
-        steps = augment.jitter(steps, self.network.num_steps, config.jitter, self.generator)
-        below = self.drop_input(self.network.read(steps.to(self.device)))
+    def _batch(self, index: Tensor) -> tuple[Tensor | Events, tuple[Tensor, float] | None]:
+        """Augmented input of the samples at `index`; what a teacher says of them, and its share of the target."""
+        if isinstance(self.training, feed.EventFeed):
+            return self.training.batch(index, self.generator), None
+        config, num_steps, taught = self.recipe.train, self.network.num_steps, None
+        if self.lessons is None:
+            steps = self.training.index_select(0, index)
+        else:
+            steps, taught = self.lessons.draw(index, self.generator)
+        steps = augment.shift(steps, self.image_shape, num_steps, config.shift, config.shift_share, self.generator)
+        steps = augment.jitter(steps, num_steps, config.jitter, self.generator).to(self.device)
+        return steps, None if taught is None else (taught.to(self.device), self.recipe.teacher.weight)
+
+    def _step(self, index: Tensor) -> float:
+        spikes, taught = self._batch(index)
+        below = self.drop_input(self.network.read(spikes))
         output = self.network(below, self.drop_hidden)
-        loss = self.loss(output.potentials, output.threshold, labels.to(self.device), output.fired)
+        loss = self.loss(output.potentials, output.threshold, self.labels[index].to(self.device), output.fired, taught)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.network.clip_latent_()
+        if self.average is not None:
+            self.average.update()
         return float(loss.detach())
 
     def _set_rates(self, epochs_done: float) -> None:
-        """Cosine from each group's own rate to 0; a function of progress alone, so a resumed run needs no state."""
-        factor = 0.5 * (1.0 + math.cos(math.pi * epochs_done / self.recipe.train.epochs))
+        """Cosine from each group's own rate to 0, and the width on its way to the final one.
+
+        Both are functions of progress alone, so a resumed run needs no state.
+        """
+        rule, done = self.recipe.rule, epochs_done / self.recipe.train.epochs
+        if rule.final_width:
+            self.network.set_rule(replace(rule, width=rule.width + (rule.final_width - rule.width) * done))
+        factor = 0.5 * (1.0 + math.cos(math.pi * done))
         for group in self.optimizer.param_groups:
             group["lr"] = group["start_rate"] * factor
 
+    @property
+    def _judged(self) -> Network:
+        """The network that would be deployed now."""
+        return self.network if self.average is None else self.average.network
+
     def validate(self) -> Tally:
         """Figures of the network as it would be deployed now, on the validation part."""
-        layers = self.network.deployed()
+        layers = self._judged.deployed()
         binary = self.engine != real.NAME
         network = native.Compiled(layers, self.network.num_steps) if binary and self.device.type == "cpu" else None
         forward = dense.forward if binary else real.forward
@@ -229,10 +290,12 @@ class TrainingRun:
         self.best["highest"] = highest = max(accuracy, self.best["highest"])
         if accuracy >= highest - standard_error(highest, figures["samples"]):
             self.best |= {"epoch": self.epoch, "figures": figures}
-            self.best_tensors = {k: t.detach().cpu().clone() for k, t in self.network.state_dict().items()}
+            self.best_tensors = {k: t.detach().cpu().clone() for k, t in self._judged.state_dict().items()}
 
     def _names(self) -> dict[Tensor, str]:
         named = [*self.network.named_parameters(prefix="network"), *self.loss.named_parameters(prefix="loss")]
+        if self.average is not None:
+            named += self.average.network.named_parameters(prefix="average")
         return {parameter: name for name, parameter in named}
 
     def checkpoint(self) -> checkpoint.Checkpoint:
@@ -248,6 +311,7 @@ class TrainingRun:
             "seconds": self.seconds,
             "best": self.best,
             "stale": self.stale,
+            "averaged": 0 if self.average is None else self.average.steps,
         }
         return checkpoint.Checkpoint(tensors, state)
 
@@ -260,7 +324,8 @@ class TrainingRun:
         """
         tensors, state = saved
         wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
-        other = _differences({"recipe": state["recipe"], "seed": state["seed"]}, wanted)
+        known = from_dict(Recipe, state["recipe"]).to_dict()  # with the defaults of fields that came later
+        other = _differences({"recipe": known, "seed": state["seed"]}, wanted)
         if other:
             raise InputError(
                 f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
@@ -273,6 +338,8 @@ class TrainingRun:
         self.best_tensors = {k.removeprefix("best."): t for k, t in tensors.items() if k.startswith("best.")}
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.best, self.stale = state["best"], state["stale"]
+        if self.average is not None:
+            self.average.steps = state["averaged"]
 
     def best_model(self) -> packed.PackedModel:
         """The deployed network of the best validation epoch."""
@@ -286,6 +353,7 @@ class TrainingRun:
             config.silent_below,
             self.classes,
             {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed},
+            self.input,
         )
 
 
@@ -329,10 +397,15 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _split(labels: np.ndarray, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _split(dataset: Dataset | EventDataset, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and validation parts, with the classes in equal shares where they are large enough."""
     from sklearn.model_selection import train_test_split
 
+    if recipe.data.validation_speakers:
+        if not isinstance(dataset, EventDataset):
+            raise InputError(f"data.validation_speakers: {dataset.name} are images, which nobody speaks")
+        return feed.split_by_speaker(dataset, recipe.data, seed)
+    labels = dataset.labels
     generator = np.random.default_rng(seed)
     every = generator.permutation(len(labels))
     if recipe.data.limit:
@@ -382,7 +455,13 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     model = run.best_model()
     test = loader(run.recipe.data.name, "test")
     binary = run.engine != real.NAME
-    figures = runtime.Model(model, None if binary else real.NAME).evaluate(test.images, test.labels)
+    judge = runtime.Model(model, None if binary else real.NAME)
+    extra = {}
+    if isinstance(test, EventDataset):
+        figures = judge.evaluate_events(test)
+        extra = {"extra": feed.figures_by_speaker(judge, test, run.speakers)} if run.speakers else {}
+    else:
+        figures = judge.evaluate(test.images, test.labels)
     model = packed.with_figures(model, validation=run.best["figures"], test=figures)
     size = packed.save(model, out / MODEL) if binary else 0  # a file holds one bit a weight
     report = {
@@ -399,6 +478,7 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
         "seconds": run.seconds,
         "training_engine": run.engine,
         "machine": about_machine(run.device),
+        **extra,
     }
     files.write_atomic(out / REPORT, (json.dumps(report, indent=2) + "\n").encode())
     return report

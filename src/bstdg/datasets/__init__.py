@@ -1,4 +1,4 @@
-"""Labelled grey images by name: one file per source, one table, one dataclass that all of them return.
+"""Labelled images and event streams by name: one file per source, one table, one dataclass for each kind.
 
 Each split is loaded on its own, so that a training run reads the test set once, at its end, or never.
 """
@@ -6,30 +6,43 @@ Each split is loaded on its own, so that a training run reads the test set once,
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from bstdg.datasets import digits, mnist
+from bstdg.datasets import caltech, digits, mnist, spoken
 from bstdg.datasets.base import Dataset, Split
+from bstdg.datasets.events import EventDataset
 from bstdg.errors import InputError
 
-__all__ = ["Dataset", "Split", "load", "names"]
+__all__ = ["Dataset", "EventDataset", "Split", "load", "names"]
 
-_Source = Callable[[str, Split, str | Path | None, bool], Dataset]
-_SOURCES: dict[str, _Source] = {"digits": digits.load, **dict.fromkeys(mnist.COLLECTIONS, mnist.load)}
+_Source = Callable[[str, Split, str | Path | None, bool], Dataset | EventDataset]
+_SOURCES: dict[str, _Source] = {
+    "digits": digits.load,
+    **dict.fromkeys(mnist.COLLECTIONS, mnist.load),
+    **dict.fromkeys(caltech.SPLITS, caltech.load),
+    **dict.fromkeys(spoken.FILES, spoken.load),
+}
 
 
 def names() -> tuple[str, ...]:
     """The names `load` knows.
 
     >>> names()
-    ('digits', 'mnist', 'fashion-mnist')
+    ('digits', 'mnist', 'fashion-mnist', 'caltech-face-motorbike', 'caltech-face-motorbike-all', 'shd', 'hd-spikes')
     """
     return tuple(_SOURCES)
 
 
-def load(name: str, split: Split, data_dir: str | Path | None = None, *, progress: bool = False) -> Dataset:
+def load(
+    name: str,
+    split: Split,
+    data_dir: str | Path | None = None,
+    *,
+    progress: bool = False,
+    size: Sequence[int] = (),
+) -> Any:
     """Load one split of a data set, from a folder, from the cache, or from the network.
 
     The folder is `data_dir`, else the environment variable BSTDG_DATA; `<folder>/<name>/` is looked at first,
@@ -41,6 +54,10 @@ def load(name: str, split: Split, data_dir: str | Path | None = None, *, progres
         split: "train" or "test".
         data_dir: folder with the files.
         progress: show a bar on stderr while files are downloaded.
+        size: rows and columns that photographs are brought to (the Caltech sets); () is their default.
+
+    Returns:
+        A `Dataset` of images, or an `EventDataset` of recordings ("shd", "hd-spikes").
 
     Raises:
         InputError: the name or split is unknown, or the folder you named lacks the files.
@@ -56,4 +73,8 @@ def load(name: str, split: Split, data_dir: str | Path | None = None, *, progres
         raise InputError(f"unknown data set {name!r}: {hint}known are {', '.join(_SOURCES)}")
     if split not in get_args(Split):
         raise InputError(f"split must be 'train' or 'test', not {split!r}")
-    return _SOURCES[name](name, split, data_dir, progress)
+    if not size:
+        return _SOURCES[name](name, split, data_dir, progress)
+    if name not in caltech.SPLITS:
+        raise InputError(f"data.size is for photographs; {name} comes in the size it has")
+    return caltech.load(name, split, data_dir, progress, size=(int(size[0]), int(size[1])))

@@ -22,6 +22,7 @@ from bstdg.datasets.progress import Show, bar
 from bstdg.errors import DownloadError, InputError
 
 TIMEOUT = 30.0  # seconds without a byte before a mirror is given up
+MD5_LENGTH = 32  # hex digits
 _CHUNK = 1 << 16
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
@@ -47,7 +48,7 @@ def fetch(
     Args:
         urls: the same file at several places (http or https), tried in order.
         target: where it belongs; folders are made.
-        sha256: in hex.
+        sha256: in hex; 32 digits are an MD5, for files whose publisher gives nothing better.
         size_limit: in bytes; nothing longer is accepted, whatever a server says.
         progress: show a bar with bytes, speed and time left on stderr.
         timeout: seconds without a byte before a mirror is given up.
@@ -110,7 +111,7 @@ class _Transfer:
                 return
             self.part.unlink()
             if not resumed:  # else the old part may be to blame: once more, from the start
-                raise _MirrorError("gave a file with another SHA-256")
+                raise _MirrorError(f"gave a file with another {'MD5' if len(self.sha256) == MD5_LENGTH else 'SHA-256'}")
 
     def receive(self, url: str) -> bool:
         """Append what the part lacks, or write it anew; True if old bytes were kept."""
@@ -199,8 +200,9 @@ def _reason(error: Exception) -> str:
 def _matches(path: Path, sha256: str) -> bool:
     if not path.is_file():
         return False
+    algorithm = "md5" if len(sha256) == MD5_LENGTH else "sha256"
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256.lower()
+        return hashlib.file_digest(file, algorithm).hexdigest() == sha256.lower()
 
 
 def _publish(part: Path, target: Path) -> None:

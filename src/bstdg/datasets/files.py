@@ -15,7 +15,10 @@ DATA_VARIABLE = "BSTDG_DATA"
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file: its name (ending in .gz), SHA-256 in hex, and size in bytes."""
+    """A published file: its name (ending in .gz), checksum, and size in bytes (at most).
+
+    The checksum is SHA-256 in hex, or MD5 where its publisher gives nothing better.
+    """
 
     name: str
     sha256: str
@@ -29,6 +32,7 @@ def provide(
     data_dir: str | Path | None,
     *,
     progress: bool = False,
+    folders: Sequence[str] = (),
 ) -> list[Path]:
     """Paths of `files`, in their order.
 
@@ -41,15 +45,21 @@ def provide(
         mirrors: addresses to put before a file's name, the preferred one first.
         data_dir: the folder named by the caller, or None.
         progress: show a bar while downloading.
+        folders: names that the subfolder may have; that of the data set unless given.
 
     Raises:
-        InputError: the folder the user named lacks a file.
+        InputError: the folder the user named lacks a file, or none was named and there is nothing to download from.
         DownloadError: a file is not in the cache and no mirror gave it.
     """
     if data_dir is not None:
-        return _find(dataset, files, Path(data_dir), "data_dir")
+        return _find(dataset, files, Path(data_dir), "data_dir", folders, bool(mirrors))
     if named := os.environ.get(DATA_VARIABLE):
-        return _find(dataset, files, Path(named), DATA_VARIABLE)
+        return _find(dataset, files, Path(named), DATA_VARIABLE, folders, bool(mirrors))
+    if not mirrors:
+        wanted = ", ".join(file.name for file in files)
+        raise InputError(
+            f"{dataset} cannot be downloaded: name the folder that holds {wanted} with --data-dir or {DATA_VARIABLE}"
+        )
     folder = cache_folder() / dataset
     for file in files:
         urls = [mirror + file.name for mirror in mirrors]
@@ -64,12 +74,14 @@ def cache_folder() -> Path:
     return Path(user_cache_dir("bstdg"))
 
 
-def _find(dataset: str, files: Sequence[RemoteFile], folder: Path, named_by: str) -> list[Path]:
+def _find(
+    dataset: str, files: Sequence[RemoteFile], folder: Path, named_by: str, folders: Sequence[str], online: bool
+) -> list[Path]:
     folder = folder.expanduser()
     if not folder.is_dir():
         raise InputError(f"{named_by} names {folder}, which is not a folder")
     # Images from one place and labels from another would be a data set nobody made.
-    places = [folder / dataset, folder]
+    places = [*(folder / name for name in folders or (dataset,)), folder]
     for place in places:
         found = [_present(place, file) for file in files]
         if all(found):
@@ -78,7 +90,8 @@ def _find(dataset: str, files: Sequence[RemoteFile], folder: Path, named_by: str
     missing = ", ".join(file.name for file in files if _present(place, file) is None)
     raise InputError(
         f"no complete {dataset} in {folder} ({named_by}): {place} lacks {missing} (or the same without .gz); "
-        f"put them there, name another folder (--data-dir or {DATA_VARIABLE}), or none to download them"
+        f"put them there, or name another folder (--data-dir or {DATA_VARIABLE})"
+        + (", or none to download them" if online else "")
     )
 
 

@@ -1,4 +1,4 @@
-"""Timed events become steps, in Python, written to be read: the native encoder is held to this function."""
+"""Timed events become steps, in Python, written to be read: the encoders are held to these functions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bstdg.coding import InputCoding
 from bstdg.encode import Events, Keep
 
 
@@ -50,5 +51,53 @@ def bin_events(
         np.array([channel for _, channel in kept], np.uint16),
         np.array([step for step, _ in kept], np.uint8),
         num_channels,
+        num_steps,
+    )
+
+
+def code(
+    coding: InputCoding,
+    offsets: ArrayLike,
+    channels: ArrayLike,
+    times: ArrayLike,
+    *,
+    num_channels: int,
+    num_steps: int,
+) -> Events:
+    """What `InputCoding.encode` does, event by event: a channel is found by name in the list of all there are."""
+    pooled = np.asarray(channels, np.int64) // coding.pool
+    width = coding.pooled(num_channels)
+    plain = bin_events(
+        offsets, pooled, times, num_channels=width, num_steps=num_steps, duration=coding.duration, keep=coding.keep
+    )
+    windows = [
+        *sorted(window for window in coding.windows if window),
+        *(window for window in coding.windows if not window),
+    ]
+    names = [
+        ("add", window, delay, gate, channel)
+        for window in windows for delay in coding.delays for gate in range(coding.gates) for channel in range(width)
+    ]  # fmt: skip
+    names += [("take back", *name[1:]) for name in names if name[1]]
+    place = {name: n for n, name in enumerate(names)}
+
+    kept: list[tuple[int, int]] = []
+    ends = [0]
+    for begin, end in pairwise(plain.offsets.tolist()):
+        spikes = []
+        for step, channel in zip(plain.steps[begin:end].tolist(), plain.channels[begin:end].tolist(), strict=True):
+            gate = step * coding.gates // num_steps
+            for window in windows:
+                for delay in coding.delays:
+                    spikes.append((step + delay, place["add", window, delay, gate, channel]))
+                    if window:
+                        spikes.append((step + delay + window, place["take back", window, delay, gate, channel]))
+        kept += sorted(spike for spike in spikes if spike[0] < num_steps)
+        ends.append(len(kept))
+    return Events(
+        np.array(ends, np.int64),
+        np.array([channel for _, channel in kept], np.uint16),
+        np.array([step for step, _ in kept], np.uint8),
+        len(names),
         num_steps,
     )

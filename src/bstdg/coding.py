@@ -1,0 +1,162 @@
+"""What an event network reads: recordings of timed events become steps on the channels of its first layer.
+
+A neuron that never forgets and never delays sees little of time. What helps it is put into the input, where it costs
+no multiplication and no engine needs to know of it, since every structure is events on more channels:
+
+    pool     `pool` neighbouring channels are joined into one
+    gates    K equal parts of the time have weights of their own: channel = part * channels + channel
+    delays   every event also arrives d steps later, on channels of its own
+    windows  a rectangular synaptic window: an event adds its weight at step s and takes it back at s + window, which
+             is a second event, on a channel whose weights are minus those of the first
+
+Blocks of channels follow each other: for every window (those that end first), for every delay, for every gate, the
+pooled channels; then, in the same order, the channels that take back. Events that would come after the last step are
+left out. In training the weights of the channels that take back are tied (`bstdg.layers.BinaryLinear.tied`); deployed,
+they are bits like all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bstdg.encode import MAX_CHANNELS, MAX_STEPS, Events, Keep, bin_events, never
+from bstdg.errors import InputError
+
+
+@dataclass(frozen=True)
+class InputCoding:
+    """How timed events become steps, and on which channels.
+
+    Attributes:
+        duration: seconds that T steps span; later events are left out.
+        pool: how many neighbouring channels are joined into one.
+        keep: "all" events, "one_per_step" (a pooled channel spikes at most once a step), or the "first" of a channel.
+        gates: parts of the time in which a channel has weights of its own; 1 is the plain network.
+        delays: in steps, each once; (0,) is the plain network.
+        windows: in steps, each once; 0 never takes back, and (0,) is the plain network.
+
+    Raises:
+        InputError: a value is out of range.
+
+    >>> coding = InputCoding(duration=1.0, windows=(2,))
+    >>> events = coding.encode([0, 1], [1], [0.5], num_channels=3, num_steps=8)
+    >>> events.channels.tolist(), events.steps.tolist()  # weight of channel 1 at step 4, taken back at step 6
+    ([1, 4], [4, 6])
+    """
+
+    duration: float = 1.4
+    pool: int = 1
+    keep: Keep = "all"
+    gates: int = 1
+    delays: tuple[int, ...] = (0,)
+    windows: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.duration) and self.duration > 0):
+            raise InputError(f"input.duration must be a positive number of seconds, not {self.duration}")
+        if self.pool < 1:
+            raise InputError(f"input.pool must be 1 channel or more, not {self.pool}")
+        if self.keep not in ("all", "one_per_step", "first"):
+            raise InputError(f'input.keep must be "all", "one_per_step" or "first", not {self.keep!r}')
+        if not 1 <= self.gates <= MAX_STEPS:
+            raise InputError(f"input.gates must be in 1 … {MAX_STEPS}, not {self.gates}")
+        for name in ("delays", "windows"):
+            steps = getattr(self, name)
+            if not steps or len(set(steps)) < len(steps) or not all(0 <= step <= MAX_STEPS for step in steps):
+                raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {list(steps)}")
+
+    def pooled(self, num_channels: int) -> int:
+        """How many channels are left of `num_channels` when neighbours are joined."""
+        return -(-num_channels // self.pool)
+
+    def own_channels(self, num_channels: int) -> int:
+        """Channels with weights of their own."""
+        return self.pooled(num_channels) * self.gates * len(self.delays) * len(self.windows)
+
+    def tied_channels(self, num_channels: int) -> int:
+        """Channels that take back: the n-th of them has minus the weights of channel n."""
+        ending = sum(window > 0 for window in self.windows)
+        return self.pooled(num_channels) * self.gates * len(self.delays) * ending
+
+    def width(self, num_channels: int) -> int:
+        """Input width of a network that reads `num_channels` channels through this coding."""
+        return self.own_channels(num_channels) + self.tied_channels(num_channels)
+
+    def encode(
+        self, offsets: ArrayLike, channels: ArrayLike, times: ArrayLike, *, num_channels: int, num_steps: int
+    ) -> Events:
+        """Recordings of timed events as a network reads them.
+
+        Args:
+            offsets: integers `[batch + 1]`, where each recording's events start and end.
+            channels: integers `[events]`, 0 … num_channels - 1.
+            times: seconds `[events]`.
+            num_channels: of the recordings.
+            num_steps: T.
+
+        Raises:
+            InputError: an event is off, or the coding makes too many channels.
+        """
+        if (width := self.width(num_channels)) > MAX_CHANNELS:
+            raise InputError(f"the input coding makes {width} of {num_channels} channels, more than {MAX_CHANNELS}")
+        wires = np.asarray(channels)
+        if wires.size and not 0 <= int(wires.min()) <= int(wires.max()) < num_channels:
+            raise InputError(f"channels must be in 0 … {num_channels - 1}, found {wires.min()} … {wires.max()}")
+        events = bin_events(
+            offsets,
+            wires if self.pool == 1 else wires // self.pool,
+            times,
+            num_channels=self.pooled(num_channels),
+            num_steps=num_steps,
+            duration=self.duration,
+            keep=self.keep,
+        )
+        return self.expand(events)
+
+    def expand(self, events: Events) -> Events:
+        """Events on pooled channels become events on all channels of the first layer."""
+        if self.gates == 1 and self.delays == (0,) and self.windows == (0,):
+            return events
+        num_steps, num_channels = never(events.num_steps), events.num_channels
+        sample = np.repeat(np.arange(len(events)), np.diff(events.offsets))
+        step = events.steps.astype(np.int64)
+        channel = step * self.gates // num_steps * num_channels + events.channels
+        block = num_channels * self.gates
+        ordered = sorted(self.windows, key=lambda window: (window == 0, window))
+        own = block * len(self.delays) * len(ordered)
+        parts = []
+        for w, window in enumerate(ordered):
+            for d, delay in enumerate(self.delays):
+                first = (w * len(self.delays) + d) * block
+                parts.append((sample, step + delay, channel + first))
+                if window:
+                    parts.append((sample, step + delay + window, channel + first + own))
+        total = own + block * len(self.delays) * sum(window > 0 for window in ordered)
+        sample, step, channel = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return _sorted(sample, step, channel, len(events), total, num_steps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as a model file holds them."""
+        return {**asdict(self), "delays": list(self.delays), "windows": list(self.windows)}
+
+
+def _sorted(
+    sample: NDArray[np.int64],
+    step: NDArray[np.int64],
+    channel: NDArray[np.int64],
+    batch: int,
+    num_channels: int,
+    num_steps: int,
+) -> Events:
+    """Events in time, by sample, then step, then channel."""
+    inside = step < num_steps
+    place = ((sample * num_steps + step) * num_channels + channel)[inside]
+    place.sort()
+    rest, channel = np.divmod(place, num_channels)
+    sample, step = np.divmod(rest, num_steps)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(sample, minlength=batch))]).astype(np.int64)
+    return Events(offsets, channel.astype(np.uint16), step.astype(np.uint8), num_channels, num_steps)

@@ -1,0 +1,154 @@
+"""Faces and motorbikes of Caltech-101: 435 and 798 photographs, two classes, grey and of one size.
+
+Read from the original archive, from one that holds these two categories alone, or from folders of images. Every
+picture is made grey (ITU-R 601-2 luma) and brought to the wanted size whole, each pixel the mean of the area it
+covers. What is lost is the aspect: pictures are near 3:2 and become exactly what the size says; nothing is cropped or
+padded.
+
+Two splits. "caltech-face-motorbike" is the published one of 200 training and 198 test images a class, kept by the
+authors of a re-implementation (npvoid/SDNN_python) of S. R. Kheradpisheh, M. Ganjtabesh, S. J. Thorpe, T. Masquelier,
+"STDP-based spiking deep convolutional neural networks for object recognition", Neural Networks 99, 2018.
+"caltech-face-motorbike-all" draws 200 training images a class with a fixed seed and tests on all others.
+
+Source: L. Fei-Fei, R. Fergus, P. Perona, "Learning generative visual models from few training examples", CVPR 2004
+Workshop on Generative-Model Based Vision; doi:10.22002/D1.20086, CC BY 4.0.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.datasets.archive import read_members
+from bstdg.datasets.base import Dataset, Split
+from bstdg.datasets.files import DATA_VARIABLE, cache_folder
+from bstdg.errors import FileFormatError, InputError
+
+CLASSES = ("face", "motorbike")
+CATEGORIES = {"Faces": 435, "Motorbikes": 798}  # images are numbered from 1
+SIZE = (32, 48)  # rows and columns; near 3:2, as most of the pictures are
+TRAINING_PER_CLASS = 200
+SPLIT_SEED = 0  # part of what "-all" means: never derive it from a training seed
+ROOT = "101_ObjectCategories"
+ARCHIVES = ("101_ObjectCategories.tar.gz", "caltech101-faces-motorbikes.tar.gz")
+MAX_FILE = 1 << 22  # bytes of one JPEG
+MAX_ARCHIVE = 1 << 29  # bytes of an archive, unpacked; the original has 150 MB
+
+# Bit n - 1 stands for image number n.
+_PUBLISHED: dict[Split, tuple[int, int]] = {
+    "train": (
+        0x2B556829558AB506AAD558AB556AAD550AB54682D55A8B154AA951A2A556AAD558AB552AAD458AA156A2D55AAB516AAD550A255082D11,
+        0x1EFFFFDFBFEAFFFAFFFFF1E7FFEBDDFEBE7EFFDEF7DFF77B7F3FFCBFDF7F,
+    ),
+    "test": (
+        0x54AA9552AA554AA9552AA554AA9552AA554AA9552AA554AA9552AA554AA9552AA554AA9552AA554AA9552AA554AA9552AA554AA9552AA,
+        ((1 << 198) - 1) << 237,
+    ),
+}
+
+
+def _published(split: Split) -> list[list[int]]:
+    return [[n + 1 for n in range(435) if bits >> n & 1] for bits in _PUBLISHED[split]]
+
+
+def _seeded(split: Split) -> list[list[int]]:
+    random = np.random.default_rng(SPLIT_SEED)
+    drawn = [random.permutation(count) + 1 for count in CATEGORIES.values()]
+    part = slice(None, TRAINING_PER_CLASS) if split == "train" else slice(TRAINING_PER_CLASS, None)
+    return [sorted(numbers[part].tolist()) for numbers in drawn]
+
+
+SPLITS = {"caltech-face-motorbike": _published, "caltech-face-motorbike-all": _seeded}
+
+
+def load(
+    name: str,
+    split: Split,
+    data_dir: str | Path | None = None,
+    progress: bool = False,
+    *,
+    size: tuple[int, int] = SIZE,
+) -> Dataset:
+    """Load a split as grey images of `size` (rows, columns); only pictures of this split are decoded.
+
+    Looked at first is `<folder>/caltech101/`, then the folder itself: for an archive, then for image folders.
+
+    Raises:
+        InputError: the pictures are missing.
+        FileFormatError: archive or picture is damaged, or the archive has members that do not belong there.
+    """
+    wanted = {
+        f"{category}/image_{number:04d}.jpg": label
+        for label, (category, numbers) in enumerate(zip(CATEGORIES, SPLITS[name](split), strict=True))
+        for number in numbers
+    }
+    place = _place(name, data_dir)
+    if place.is_file():
+        content = read_members(place, {f"{ROOT}/{file}" for file in wanted}, max_file=MAX_FILE, max_bytes=MAX_ARCHIVE)
+        content = {file.removeprefix(f"{ROOT}/"): data for file, data in content.items()}
+    else:
+        content = {file: _file(place / file) for file in wanted if (place / file).is_file()}
+    if missing := [file for file in wanted if file not in content]:
+        raise InputError(
+            f"{place} lacks {len(missing)} of the {len(wanted)} pictures of {name} ({split}): {missing[0]} …"
+        )
+    return Dataset(
+        name=name,
+        split=split,
+        images=_pictures(content, list(wanted), size, place),
+        labels=np.array(list(wanted.values()), np.int64),
+        white=255,
+        classes=CLASSES,
+    )
+
+
+def _place(name: str, data_dir: str | Path | None) -> Path:
+    """The archive, or the folder that has the folders of images."""
+    named = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE)
+    top = Path(named).expanduser() if named else cache_folder()
+    if named and not top.is_dir():
+        raise InputError(f"{top} is not a folder")
+    for folder in (top / "caltech101", top):
+        for archive in ARCHIVES:
+            if (folder / archive).is_file():
+                return folder / archive
+        for images in (folder / ROOT, folder):
+            if all((images / category).is_dir() for category in CATEGORIES):
+                return images
+    raise InputError(
+        f"no {name} in {top}: put {ARCHIVES[0]} (in caltech-101.zip, doi:10.22002/D1.20086) or its folders "
+        f"{' and '.join(CATEGORIES)} into {top / 'caltech101'}, or name another folder (--data-dir or {DATA_VARIABLE})"
+    )
+
+
+def _file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise FileFormatError(f"{path} has more than the {MAX_FILE} bytes of any picture of Caltech-101")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _pictures(content: Mapping[str, bytes], names: list[str], size: tuple[int, int], place: Path) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    rows, columns = size
+    images = np.empty((len(names), rows, columns), np.uint8)
+    for n, name in enumerate(names):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                with Image.open(io.BytesIO(content[name]), formats=("JPEG",)) as picture:
+                    grey = picture.convert("L").resize((columns, rows), Image.Resampling.BOX)
+        # Pillow reports damage in many ways: what it raises is part of no contract.
+        except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
+            raise FileFormatError(f"{place}: {name} is no picture, or a damaged one: {error}") from error
+        images[n] = np.asarray(grey)
+    return images

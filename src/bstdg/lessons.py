@@ -1,0 +1,102 @@
+"""What a network learns from when its recipe asks for more than images and labels: distorted copies, and a teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bstdg import augment, distill
+from bstdg.config import Recipe
+from bstdg.datasets import Dataset, EventDataset
+from bstdg.encode import latency
+from bstdg.errors import InputError
+
+TEACHER = "teacher.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Every training image in several copies, the first of which is the image itself.
+
+    Attributes:
+        steps: uint8 `[copies * N, features]`, copy by copy.
+        taught: the teacher's probabilities, `[copies * N, classes]`, or None.
+        count: N.
+    """
+
+    steps: Tensor
+    taught: Tensor | None
+    count: int
+
+    def draw(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Steps and probabilities of one copy of each sample in `index`."""
+        copies = len(self.steps) // self.count
+        if copies > 1:
+            index = index + self.count * torch.randint(copies, index.shape, generator=generator)
+        return self.steps.index_select(0, index), None if self.taught is None else self.taught.index_select(0, index)
+
+
+def prepare(
+    dataset: Dataset | EventDataset, chosen: np.ndarray, recipe: Recipe, seed: int, keep: Path | None
+) -> Lessons | None:
+    """Copies of the images `chosen` for training, and what a teacher trained on them says; None if not asked for.
+
+    Args:
+        dataset: the training split.
+        chosen: positions of the training part; a teacher must not see the rest.
+        recipe: its sections `distort` and `teacher`.
+        seed: of the run.
+        keep: folder in which the teacher is kept for a resumed run, and looked for.
+
+    Raises:
+        InputError: the data are events; or `keep` holds another teacher.
+    """
+    if not recipe.distort.copies and not recipe.teacher.weight:
+        return None
+    if isinstance(dataset, EventDataset):
+        raise InputError(f"recipe sections distort and teacher are for images; {dataset.name} are events")
+    distorting, teaching = (
+        torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
+    )
+    original = torch.from_numpy(dataset.images[chosen])
+    images = torch.empty(recipe.distort.copies + 1, *original.shape, dtype=torch.uint8)
+    images[0] = original
+    for copy in images[1:]:
+        copy.copy_(augment.distort(original, recipe.distort, distorting))
+    taught = None
+    if recipe.teacher.weight:
+        labels = torch.from_numpy(dataset.labels[chosen])
+        teacher = _teacher(images, labels, dataset, recipe, seed, teaching, keep)
+        heat = recipe.teacher.temperature
+        taught = torch.cat([distill.probabilities(teacher, copy, dataset.white, heat) for copy in images])
+    network = recipe.network
+    for copy in images:  # in place: pixels are not needed any more
+        steps = latency(copy.numpy(), network.num_steps, white=dataset.white, silent_below=network.silent_below)
+        copy.copy_(torch.from_numpy(steps).view(copy.shape))
+    return Lessons(images.flatten(2).flatten(0, 1), taught, len(chosen))
+
+
+def _teacher(
+    images: Tensor,
+    labels: Tensor,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    generator: torch.Generator,
+    keep: Path | None,
+) -> distill.Teacher:
+    told = recipe.to_dict()
+    learning = {k: v for k, v in told["teacher"].items() if k not in ("weight", "temperature")}
+    origin = {"data": told["data"], "distort": told["distort"], "teacher": learning, "seed": seed}
+    classes = len(dataset.classes)
+    teacher = distill.blank(dataset.image_shape, classes, recipe.teacher)
+    if keep is not None and distill.load(keep / TEACHER, teacher, origin):
+        return teacher
+    teacher = distill.teach(images, labels, dataset.white, classes, recipe.teacher, generator)
+    if keep is not None:
+        distill.save(keep / TEACHER, teacher, origin)
+    return teacher

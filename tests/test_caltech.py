@@ -1,0 +1,214 @@
+"""Faces and motorbikes: archives and folders give the same grey images, and hostile or damaged ones are refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bstdg import datasets
+from bstdg.datasets import archive, caltech
+from bstdg.errors import FileFormatError, InputError
+
+REAL = os.environ.get("BSTDG_DATA")
+NAME = "caltech-face-motorbike"
+
+
+@pytest.fixture(autouse=True)
+def few_pictures(monkeypatch):
+    """Three pictures a category: two to train on, one to test on."""
+    monkeypatch.delenv("BSTDG_DATA", raising=False)
+    monkeypatch.setattr(caltech, "CATEGORIES", {"Faces": 3, "Motorbikes": 3})
+    monkeypatch.setattr(caltech, "TRAINING_PER_CLASS", 2)
+    monkeypatch.setattr(caltech, "_PUBLISHED", {"train": (0b101, 0b011), "test": (0b010, 0b100)})
+
+
+def jpeg(shade=128, size=(90, 60), mode="RGB"):
+    out = io.BytesIO()
+    Image.new(mode, size, (shade, shade, shade) if mode == "RGB" else shade).save(out, "JPEG", quality=95)
+    return out.getvalue()
+
+
+def pictures():
+    """All six, each of its own grey."""
+    names = [f"{category}/image_{n:04d}.jpg" for category in ("Faces", "Motorbikes") for n in (1, 2, 3)]
+    return {name: jpeg(30 * (n + 1), mode="L" if n == 5 else "RGB") for n, name in enumerate(names)}
+
+
+def tar(path, members):
+    """A .tar.gz of (name, content) pairs, or of whole TarInfos."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as file:
+        for name, content in members:
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(content or b"")
+            file.addfile(info, io.BytesIO(content or b""))
+    return path
+
+
+def usual(content=None):
+    found = pictures() if content is None else content
+    other = [("101_ObjectCategories/BACKGROUND_Google/tmp", b"not wanted")]
+    return other + [(f"101_ObjectCategories/{name}", data) for name, data in found.items()]
+
+
+def refusal(kind, folder, split="train", **options):
+    with pytest.raises(kind) as caught:
+        datasets.load(NAME, split, folder, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["caltech101", "."])
+@pytest.mark.parametrize("name", caltech.ARCHIVES)
+def test_the_published_split_from_an_archive(tmp_path, place, name):
+    tar(tmp_path / place / name, usual())
+    train, test = (datasets.load(NAME, split, tmp_path) for split in ("train", "test"))
+    assert train.images.shape == (4, 32, 48)
+    assert train.labels.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(train.images.mean((1, 2)), [30, 90, 120, 150], atol=1)
+    np.testing.assert_allclose(test.images.mean((1, 2)), [60, 180], atol=1)
+    assert test.classes == ("face", "motorbike")
+
+
+@pytest.mark.parametrize("place", ["caltech101/101_ObjectCategories", "caltech101", "101_ObjectCategories", "."])
+def test_folders_of_images_give_the_same(tmp_path, place):
+    for name, data in pictures().items():
+        path = tmp_path / "folders" / place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    tar(tmp_path / "archive" / caltech.ARCHIVES[0], usual())
+    one, two = (datasets.load(NAME, "train", tmp_path / kind) for kind in ("folders", "archive"))
+    np.testing.assert_array_equal(one.images, two.images)
+    np.testing.assert_array_equal(one.labels, two.labels)
+
+
+def test_the_seeded_split_takes_every_picture_once(tmp_path):
+    tar(tmp_path / caltech.ARCHIVES[0], usual())
+    train, test = (datasets.load(f"{NAME}-all", split, tmp_path) for split in ("train", "test"))
+    shades = [round(float(image.mean()) / 30) for part in (train, test) for image in part.images]
+    assert sorted(shades) == [1, 2, 3, 4, 5, 6]
+    assert (len(train), len(test)) == (4, 2)
+    np.testing.assert_array_equal(train.images, datasets.load(f"{NAME}-all", "train", tmp_path).images)
+
+
+def test_a_picture_is_brought_to_the_size_whole_by_means_of_areas(tmp_path):
+    left = Image.new("RGB", (80, 40), "black")
+    left.paste("white", (0, 0, 40, 40))
+    out = io.BytesIO()
+    left.save(out, "JPEG", quality=100)
+    tar(tmp_path / caltech.ARCHIVES[0], usual({**pictures(), "Faces/image_0001.jpg": out.getvalue()}))
+    image = datasets.load(NAME, "train", tmp_path, size=(2, 3)).images[0]
+    np.testing.assert_allclose(image, [[255, 127, 0]] * 2, atol=2)  # the middle is half white: nothing was cropped
+    with pytest.raises(InputError, match="size is for photographs"):
+        datasets.load("digits", "train", size=(2, 3))
+
+
+def member(name, kind=tarfile.REGTYPE, link=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+@pytest.mark.parametrize(
+    ("hostile", "message"),
+    [
+        (member("../../etc/cron.d/x"), "leads out of the archive"),
+        (member("101_ObjectCategories/../../x"), "leads out of the archive"),
+        (member("..\\..\\x"), "leads out of the archive"),
+        (member("/etc/passwd"), "absolute path"),
+        (member("C:\\x"), "absolute path"),
+        (member("101_ObjectCategories/Faces/image_0001.jpg", tarfile.SYMTYPE, "/etc/passwd"), "is a link"),
+        (member("x", tarfile.LNKTYPE, "101_ObjectCategories/Faces/image_0001.jpg"), "is a link"),
+        (member("x", tarfile.CHRTYPE), "is a device"),
+        (member("x", tarfile.FIFOTYPE), "is a device"),
+    ],
+)
+def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path, hostile, message):
+    tar(tmp_path / caltech.ARCHIVES[0], [*usual(), (hostile, None)])
+    before = sorted(tmp_path.rglob("*"))
+    assert message in refusal(FileFormatError, tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_member_twice_or_too_large_is_refused(tmp_path, monkeypatch):
+    tar(tmp_path / caltech.ARCHIVES[0], [*usual(), *usual()[-6:-5]])
+    assert "is there twice" in refusal(FileFormatError, tmp_path)
+    tar(tmp_path / caltech.ARCHIVES[0], usual())
+    monkeypatch.setattr(caltech, "MAX_FILE", 100)
+    assert "more than the 100 allowed" in refusal(FileFormatError, tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
+    assert "more than 3 members" in refusal(FileFormatError, tmp_path)
+
+
+def test_no_more_is_unpacked_than_is_allowed(tmp_path, monkeypatch):
+    tar(tmp_path / caltech.ARCHIVES[0], [*usual(), ("zeros", bytes(1 << 22))])
+    monkeypatch.setattr(caltech, "MAX_ARCHIVE", 1 << 20)
+    assert "more bytes than are allowed" in refusal(FileFormatError, tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_half_an_archive_is_refused(tmp_path, share):
+    path = tar(tmp_path / caltech.ARCHIVES[0], usual())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    said = refusal(FileFormatError, tmp_path)
+    assert str(path) in said
+    assert "truncated" in said or "no tar archive" in said
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    path = tmp_path / caltech.ARCHIVES[0]
+    path.write_bytes(b"<html>not found</html>")
+    assert "no gzip archive" in refusal(FileFormatError, tmp_path)
+    path.write_bytes(gzip.compress(b"no tar, but long enough to be a header " * 30))
+    assert "no tar archive" in refusal(FileFormatError, tmp_path)
+    data = bytearray(tar(path, usual()).read_bytes())
+    data[-6] ^= 1
+    path.write_bytes(data)
+    assert "damaged" in refusal(FileFormatError, tmp_path)
+
+
+@pytest.mark.parametrize("damaged", [jpeg()[:300], b"no picture", b""])
+def test_a_corrupt_picture_is_named(tmp_path, damaged):
+    tar(tmp_path / caltech.ARCHIVES[0], usual({**pictures(), "Faces/image_0003.jpg": damaged}))
+    assert "Faces/image_0003.jpg is no picture, or a damaged one" in refusal(FileFormatError, tmp_path)
+
+
+def test_missing_pictures_archives_and_folders_are_told(tmp_path):
+    said = refusal(InputError, tmp_path)
+    assert str(tmp_path / "caltech101") in said
+    assert "doi:10.22002/D1.20086" in said
+    with pytest.raises(InputError, match="is not a folder"):
+        datasets.load(NAME, "train", tmp_path / "nowhere")
+    few = {name: data for name, data in pictures().items() if name != "Faces/image_0003.jpg"}
+    tar(tmp_path / caltech.ARCHIVES[0], usual(few))
+    assert "lacks 1 of the 4 pictures" in refusal(InputError, tmp_path)
+
+
+def test_the_lists_of_the_published_split(monkeypatch):
+    monkeypatch.undo()
+    train, test = (caltech._published(split) for split in ("train", "test"))
+    assert [len(numbers) for numbers in (*train, *test)] == [200, 200, 198, 198]
+    for learnt, judged in zip(train, test, strict=True):
+        assert not set(learnt) & set(judged)
+        assert 1 <= min(*learnt, *judged) <= max(*learnt, *judged) <= 435
+    seeded = [caltech._seeded(split) for split in ("train", "test")]
+    assert [len(numbers) for part in seeded for numbers in part] == [200, 200, 235, 598]
+
+
+@pytest.mark.slow
+def test_the_real_pictures(monkeypatch):
+    monkeypatch.undo()
+    if not REAL or not os.path.isdir(os.path.join(REAL, "caltech101")):  # noqa: PTH112, PTH118
+        pytest.skip("BSTDG_DATA names no folder with caltech101")
+    found = datasets.load(NAME, "test", REAL)
+    assert len(found) == 396
+    assert np.bincount(found.labels).tolist() == [198, 198]
+    assert 60 < found.images[:198].mean() < 160
