@@ -8,7 +8,7 @@ DEVELOP = $(VENV)/.ready-to-develop
 INSTALL = PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES = pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 
-.PHONY: setup demo test fuzz lint format bench docs native-test clean
+.PHONY: setup demo test fuzz lint format bench results docs native-test clean
 .DEFAULT_GOAL := demo
 
 setup: $(DEVELOP)
@@ -70,6 +70,10 @@ bench: setup
 	$(BIN)/python benchmarks/training.py --threads 2 --json docs/benchmarks/training-2-threads.json
 	$(BIN)/python benchmarks/growth.py --json docs/benchmarks/growth.json --figures docs/figures
 	$(BIN)/python benchmarks/report.py
+
+# The results page and its figures, from the JSON in results.
+results: setup
+	$(BIN)/bstdg reproduce --report docs/results.md
 
 docs: setup
 	$(BIN)/python -m pytest -q --doctest-glob="*.md" README.md docs

@@ -24,7 +24,8 @@ from bstdg.errors import InputError
 from bstdg.event_augment import EventAugmentation
 
 ThresholdMode = Literal["neuron", "layer", "fixed"]
-Kernel = Literal["step", "exponential"]
+Kernel = Literal["step", "exponential", "none"]
+WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
 
 
@@ -87,7 +88,8 @@ class RuleConfig:
     Attributes:
         width: margin, in units of potential, at which a neuron no longer answers for its spike.
         final_width: what `width` becomes by the end of training, in even steps; 0 keeps it.
-        kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more.
+        kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more, "none" every
+            presynaptic spike of the sample, later ones too: a control that is blind to timing.
         tau: time constant of the exponential kernel, in steps.
     """
 
@@ -112,6 +114,7 @@ class NetworkConfig:
         num_steps: T, 1 … 254.
         silent_below: pixels at or below this share of white never fire.
         threshold_mode: train one threshold a "neuron", one a "layer", or keep them "fixed" after calibration.
+        weights: "binary", or "real": latent weights as they are, to measure what one bit costs; leaves no model file.
         initial_share: share of samples for which a hidden neuron fires before training (thresholds are set so).
         initial_output_share: the same for output neurons.
     """
@@ -120,11 +123,13 @@ class NetworkConfig:
     num_steps: int = 8
     silent_below: float = 0.0
     threshold_mode: ThresholdMode = "neuron"
+    weights: WeightKind = "binary"
     initial_share: float = 0.15
     initial_output_share: float = 0.15
 
     def __post_init__(self) -> None:
         _require_choice(self.threshold_mode, ThresholdMode, "network.threshold_mode")
+        _require_choice(self.weights, WeightKind, "network.weights")
         never(self.num_steps)
         for width in self.hidden:
             _require(1 <= width <= MAX_CHANNELS, f"network.hidden: a layer has 1 … {MAX_CHANNELS} neurons, not {width}")
