@@ -8,7 +8,7 @@ DEVELOP = $(VENV)/.ready-to-develop
 INSTALL = PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES = pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 
-.PHONY: setup demo test fuzz lint format bench docs native-test clean
+.PHONY: setup demo test fuzz lint format bench results docs native-test clean
 .DEFAULT_GOAL := demo
 
 setup: $(DEVELOP)
@@ -47,8 +47,8 @@ fuzz: setup
 	$(BIN)/python fuzz/packed.py -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/packed
 	@if ! command -v clang++ >/dev/null; then echo "clang++ is not there: the native code was not fuzzed"; exit 0; fi; \
 	clang++ -std=c++17 -O1 -g -DBSTDG_ISA=generic -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread \
-	  -I native native/events.cpp native/inference.cpp native/training.cpp native/dispatch.cpp native/kernels.cpp \
-	  fuzz/events.cpp -o build/fuzz/events_target && \
+	  -I native native/events.cpp native/inference.cpp native/training.cpp native/loss.cpp native/dispatch.cpp native/kernels.cpp \
+	  native/loss_kernels.cpp fuzz/events.cpp -o build/fuzz/events_target && \
 	build/fuzz/events_target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/ build/fuzz/events
 
 lint: setup
@@ -70,6 +70,10 @@ bench: setup
 	$(BIN)/python benchmarks/training.py --threads 2 --json docs/benchmarks/training-2-threads.json
 	$(BIN)/python benchmarks/growth.py --json docs/benchmarks/growth.json --figures docs/figures
 	$(BIN)/python benchmarks/report.py
+
+# The results page and its figures, from the JSON in results.
+results: setup
+	$(BIN)/bstdg reproduce --report docs/results.md
 
 docs: setup
 	$(BIN)/python -m pytest -q --doctest-glob="*.md" README.md docs

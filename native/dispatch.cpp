@@ -23,12 +23,14 @@ namespace bstdg {
   void add_signed(const float*, float, std::size_t, float*);                                                 \
   void credit(const float*, const float*, std::size_t, std::size_t, const std::uint8_t*, std::size_t,        \
               std::size_t, float*);                                                                          \
+  void first_to_fire(const HazardJob&, float*, float*, float*);                                              \
+  void first_to_fire_back(const HazardJob&, const HazardGradients&, float*, float*, float*);                 \
   }                                                                                                          \
   namespace {                                                                                                \
   const Kernels isa##_kernels{                                                                               \
-      #isa,           &isa::run_bytes,  &isa::run_events, &isa::sort_steps,  &isa::sign_rows,                \
-      &isa::crossing, &isa::potentials, &isa::gradient,   &isa::turn_around, &isa::add_signed,               \
-      &isa::credit};                                                                                         \
+      #isa,           &isa::run_bytes,     &isa::run_events,        &isa::sort_steps,  &isa::sign_rows,      \
+      &isa::crossing, &isa::potentials,    &isa::gradient,          &isa::turn_around, &isa::add_signed,     \
+      &isa::credit,   &isa::first_to_fire, &isa::first_to_fire_back};                                        \
   }
 
 BSTDG_DECLARE(generic)

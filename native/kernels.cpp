@@ -1,7 +1,7 @@
 // The kernels, compiled once for each instruction set: CMake defines BSTDG_ISA, the namespace, for each
 // build.
 //
-// No function with external linkage but the two of the table may be defined or instantiated here, standard
+// No function with external linkage but those of the table may be defined or instantiated here, standard
 // library included: the linker keeps one copy of an inline function, and it might be one that this CPU cannot
 // run.
 #include "kernels.hpp"

@@ -121,6 +121,34 @@ struct GradientJob {
   float* out;  // [channels][tile], added to
 };
 
+// --- the loss: who fires first, of one sample
+
+// Working memory of one thread.
+struct HazardSpace {
+  float *hazards, *rises;                        // [num_steps][padded]
+  float *totals, *slopes, *log_w, *w, *at_step;  // [num_steps, up to whole vectors]
+  float *thresholds, *told, *row;                // [padded]
+};
+
+struct HazardJob {
+  std::size_t num_steps, classes;
+  std::size_t padded;       // classes, up to whole vectors
+  const float* potentials;  // [num_steps][classes], and a vector more
+  const float* thresholds;  // [padded]
+  const float* there;       // [padded], 1 for a class, 0 in the padding
+  float inverse_scale;
+  HazardSpace space;
+};
+
+// The gradients that come in, by the logarithm of P(k first), by that of P(undecided after t), and by the
+// last z; and the first of those logarithms again.
+struct HazardGradients {
+  const float *log_first, *to_first, *to_last;  // [padded], 0 in the padding
+  const float* to_after;                        // [num_steps]
+};
+
+constexpr std::size_t kWidestFloats = 16;  // floats of the widest vector
+
 // The kernels of one instruction set.
 struct Kernels {
   const char* name;
@@ -150,6 +178,12 @@ struct Kernels {
   // from `later` [num_steps][padded].
   void (*credit)(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
                  const std::uint8_t* below, std::size_t channels, std::size_t num_steps, float* out);
+  // log P(k first) and z(T-1) [classes], and log P(undecided after t) [num_steps], of z = (V - theta) /
+  // scale.
+  void (*first_to_fire)(const HazardJob&, float* log_first, float* log_after, float* last);
+  // By each potential [num_steps][classes], each threshold [classes], and the scale.
+  void (*first_to_fire_back)(const HazardJob&, const HazardGradients&, float* to_potentials,
+                             float* to_thresholds, float* to_scale);
 };
 
 // Those that this build has and this CPU can run, the fastest first.

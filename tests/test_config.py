@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
+from bstdg.coding import InputCoding
 from bstdg.config import (
     DataConfig,
     DistortConfig,
@@ -22,6 +23,7 @@ from bstdg.config import (
     load_recipe,
 )
 from bstdg.errors import InputError
+from bstdg.event_augment import EventAugmentation
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 SECTIONS = {
@@ -32,6 +34,8 @@ SECTIONS = {
     "train": TrainConfig,
     "distort": DistortConfig,
     "teacher": TeacherConfig,
+    "input": InputCoding,
+    "events": EventAugmentation,
 }
 FIELDS = [(name, field.name) for name, section in SECTIONS.items() for field in dataclasses.fields(section)]
 
@@ -201,10 +205,10 @@ def test_recipes_are_frozen_and_hashable():
         ("[network]\nhidden = [[600]]", "network.hidden[0] must be an integer, not [600]"),
         (
             '[rule]\nkernel = "steps"',
-            "rule.kernel must be one of 'step', 'exponential', not 'steps'; did you mean 'step'?",
+            "rule.kernel must be one of 'step', 'exponential', 'none', not 'steps'; did you mean 'step'?",
         ),
-        ("[rule]\nkernel = 1", "rule.kernel must be one of 'step', 'exponential', not 1"),
-        ("[rule]\nkernel = [1]", "rule.kernel must be one of 'step', 'exponential', not [1]"),
+        ("[rule]\nkernel = 1", "rule.kernel must be one of 'step', 'exponential', 'none', not 1"),
+        ("[rule]\nkernel = [1]", "rule.kernel must be one of 'step', 'exponential', 'none', not [1]"),
         ('[loss]\nname = "first"', "did you mean 'first_to_fire'?"),
         ('[network]\nthreshold_mode = "x"', "network.threshold_mode must be one of 'neuron', 'layer', 'fixed'"),
     ],
@@ -260,6 +264,21 @@ OUT_OF_RANGE = [
     ("teacher", "passes", [0]),
     ("teacher", "rate", [0, -1]),
     ("teacher", "dropout", [-0.1, 1]),
+    ("data", "validation_speakers", [[-1]]),
+    ("data", "size", [[32], [0, 48], [1, 2, 3], [9999, 48]]),
+    ("input", "duration", [0, -1]),
+    ("input", "onset", [-1]),
+    ("input", "pool", [0]),
+    ("input", "gates", [0, 255]),
+    ("input", "delays", [[], [1, 1], [-1], [255]]),
+    ("input", "windows", [[], [1, 1], [-1], [255]]),
+    ("events", "channel_shift", [-1]),
+    ("events", "channel_stretch", [-0.1, 1]),
+    ("events", "time_stretch", [-0.1, 1]),
+    ("events", "time_shift", [-0.1]),
+    ("events", "time_jitter", [-0.1]),
+    ("events", "event_dropout", [-0.1, 1]),
+    ("events", "mixup", [-0.1, 1.1]),
 ]
 
 
@@ -329,7 +348,7 @@ def test_the_ends_of_a_range_are_allowed(section, field, values):
         ("epochs=", "train.epochs must be an integer, not ''"),
         ("silent_remainder=True", "loss.silent_remainder must be true or false, not 'True'"),
         ("width=wide", "rule.width must be a number, not 'wide'"),
-        ("kernel=exp", "rule.kernel must be one of 'step', 'exponential', not 'exp'"),
+        ("kernel=exp", "rule.kernel must be one of 'step', 'exponential', 'none', not 'exp'"),
         (f"width=1{'0' * 400}", "rule.width must be a number"),
         (f"epochs=1{'0' * 5000}", "train.epochs must be an integer, not '1000"),
         (f"epochs={'[' * 5000}", "train.epochs must be an integer, not '[[["),

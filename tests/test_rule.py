@@ -144,7 +144,7 @@ def problems(draw: st.DrawFn):
     rng, sizes, num_steps = draw(seeds()), draw(widths(1, 4, 10)), draw(step_numbers())
     rule = RuleConfig(
         width=draw(st.sampled_from([0.5, 3.0, 20.0, float("inf")])),
-        kernel=draw(st.sampled_from(["step", "exponential"])),
+        kernel=draw(st.sampled_from(["step", "exponential", "none"])),
         tau=draw(st.sampled_from([0.3, 1.0, 4.0, 100.0])),
     )
     network = make_network(rng, sizes, num_steps, draw(st.sampled_from(["neuron", "layer", "fixed"])), rule)
@@ -186,7 +186,7 @@ def test_gradient_is_the_oracles_on_cuda(problem):
     assert_close(torch_gradients(network.double().cuda(), *given_to_it), expected, 1e-12)
 
 
-@pytest.mark.parametrize("kernel", ["step", "exponential"])
+@pytest.mark.parametrize("kernel", ["step", "exponential", "none"])
 @pytest.mark.parametrize("make", [make_steps, make_events])
 def test_gradient_is_the_oracles_at_full_size(kernel, make):
     rng = np.random.default_rng(3)
@@ -244,6 +244,12 @@ def test_a_silent_neuron_is_judged_where_it_came_closest_first():
 def test_the_exponential_kernel_credits_recent_spikes_more():
     layer, _ = one_neuron([0.1, 0.1, 0.1], 3.0, [0, 1, 2], RuleConfig(kernel="exponential", tau=2.0))
     torch.testing.assert_close(layer.weight.grad, torch.exp(torch.tensor([[-1.0, -0.5, 0.0]])))
+
+
+def test_without_a_kernel_later_spikes_are_credited_too():
+    # V = 1 1 3 2: fires at 2, before the spike at 3; a channel that stayed silent is credited with nothing
+    layer, _ = one_neuron([0.1, 0.1, 0.1, -0.1, 0.1], 3.0, [0, 2, 2, 3, 4], RuleConfig(kernel="none"))
+    torch.testing.assert_close(layer.weight.grad, torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0]]))
 
 
 def test_the_sign_passes_nothing_beyond_one():

@@ -378,6 +378,7 @@ def test_threshold_modes(tmp_path, mode):
     [
         {"loss": {"name": "relative_target", "gamma": 2}},
         {"rule": {"kernel": "exponential", "tau": 2.0, "width": 8.0}},
+        {"rule": {"kernel": "none", "width": 8.0}},
         {"loss": {"silent_remainder": True}},
     ],
 )

@@ -12,16 +12,20 @@ cxx="${CXX:-c++} -std=c++17 -O1 -g -ffp-contract=off -Wall -Wextra -Werror -Wcon
 # registers undefined on purpose.
 kernels() { # kernels SANITIZERS NAME
   $cxx --version | grep -q clang || set -- "$1 -Wno-maybe-uninitialized" "$2"
-  $cxx $1 -DBSTDG_ISA=generic -c "$native/kernels.cpp" -o "$build/$2-generic.o"
-  objects="$build/$2-generic.o"
+  objects=""
+  compile() { # compile SANITIZERS NAME ISA FLAGS
+    for source in kernels loss_kernels; do
+      $cxx $1 $4 -DBSTDG_ISA=$3 -c "$native/$source.cpp" -o "$build/$2-$3-$source.o"
+      objects="$objects $build/$2-$3-$source.o"
+    done
+  }
+  compile "$1" "$2" generic ""
   has=""
   case $(uname -m) in x86_64 | amd64)
     has=-DBSTDG_HAS_X86_KERNELS
     avx2="-mavx2 -mbmi -mbmi2 -mpopcnt"
-    $cxx $1 $avx2 -DBSTDG_ISA=avx2 -c "$native/kernels.cpp" -o "$build/$2-avx2.o"
-    $cxx $1 $avx2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vbmi2 -DBSTDG_ISA=avx512 \
-      -c "$native/kernels.cpp" -o "$build/$2-avx512.o"
-    objects="$objects $build/$2-avx2.o $build/$2-avx512.o"
+    compile "$1" "$2" avx2 "$avx2"
+    compile "$1" "$2" avx512 "$avx2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vbmi2"
     ;;
   esac
 }
@@ -33,8 +37,8 @@ $cxx $memory "$native/events.cpp" "$native/tests/test_events.cpp" -o "$build/tes
 for kind in memory races; do
   if [ $kind = races ]; then sanitize="-fsanitize=thread"; else sanitize="$memory"; fi
   kernels "$sanitize" $kind
-  for test in inference training; do
-    $cxx $sanitize $has "$native"/dispatch.cpp "$native"/inference.cpp "$native"/training.cpp \
+  for test in inference training loss; do
+    $cxx $sanitize $has "$native"/dispatch.cpp "$native"/inference.cpp "$native"/training.cpp "$native"/loss.cpp \
       "$native/tests/test_$test.cpp" $objects -pthread -o "$build/test_$test"
     if [ $kind = races ]; then "$build/test_$test" 6; else "$build/test_$test"; fi
   done

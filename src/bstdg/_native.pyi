@@ -109,3 +109,27 @@ def potential_credit(
     out: NDArray[np.float32],
     threads: int,
 ) -> None: ...
+def first_to_fire(
+    potentials: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+    scale: float,
+    log_first: NDArray[np.float32],
+    log_after: NDArray[np.float32],
+    last: NDArray[np.float32],
+    threads: int,
+) -> None:
+    """log P(k first), log P(undecided after t) and the last z of z = (V - theta) / scale, into the arrays given."""
+
+def first_to_fire_back(
+    potentials: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+    scale: float,
+    log_first: NDArray[np.float32],
+    to_first: NDArray[np.float32],
+    to_after: NDArray[np.float32],
+    to_last: NDArray[np.float32],
+    to_potentials: NDArray[np.float32],
+    to_thresholds: NDArray[np.float32],
+    to_scale: NDArray[np.float32],
+    threads: int,
+) -> None: ...

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from bstdg.engine import dense
+from bstdg.engine import dense, real
 from bstdg.layers import BinaryLinear
 from bstdg.rule import Spikes
 
@@ -23,12 +23,13 @@ def calibrate(layer: BinaryLinear, below: Spikes, share: float) -> None:
     peaks = peak_potentials(layer, below)  # (B, O)
     if layer.threshold_mode == "layer":
         peaks = peaks.reshape(-1, 1)
-    layer.threshold.copy_(nearest_threshold(peaks, share) - 0.5)
+    units = real.GRID if layer.engine == real.NAME else 1  # potentials are whole numbers of 1/units
+    layer.threshold.copy_((nearest_threshold(peaks * units, share) - 0.5) / units)
 
 
 def peak_potentials(layer: BinaryLinear, below: Spikes) -> Tensor:
     """Greatest potential of every neuron over all steps, `[batch, neurons]`."""
-    weights = dense.signs(layer.synapses)
+    weights = real.weights(layer.synapses) if layer.engine == real.NAME else dense.signs(layer.synapses)
     rows = weights.t().contiguous()
     potential = weights.new_zeros(below.source.batch, len(weights))
     peak = torch.full_like(potential, -math.inf)

@@ -1,4 +1,4 @@
-"""The command line: train, eval, predict, info, raster. How it speaks and ends is in `bstdg.console`."""
+"""The command line: train, eval, predict, info, raster, reproduce. How it speaks and ends is in `bstdg.console`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bstdg import cli_reproduce
 from bstdg.console import BAD_INPUT, INTERRUPTED, Command, Commands, complain, show_table
 from bstdg.errors import FileFormatError, InputError
+from bstdg.shipped import shipped_recipes
 
 if TYPE_CHECKING:
     from bstdg.runtime import Model
-
-
-def shipped_recipes() -> dict[str, Path]:
-    """Recipes that come with the package: beside it when installed, at the root of a source tree."""
-    here = Path(__file__).resolve()
-    folders = (here.parent / "recipes", here.parents[2] / "recipes")
-    return {path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}
 
 
 app = typer.Typer(
@@ -151,7 +146,7 @@ def train(
         f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
         f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
         f"{report['training_engine']} on {report['machine']['device']}\n"
-        f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes"
+        + (f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes" if report["model_bytes"] else "no model file")
     )
 
 
@@ -191,7 +186,7 @@ def evaluate(
         raise InputError(f"{model} does not say what it was trained on: name a data set with --data")
     if split not in ("test", "train"):
         raise InputError(f"--split is test or train, not {split!r}")
-    resized = loaded.packed.image_shape if name.startswith("caltech") else ()
+    resized = loaded.packed.image_shape if datasets.takes_size(name) else ()
     samples = datasets.load(name, split, data_dir, progress=True, size=resized)
     if isinstance(samples, datasets.EventDataset):
         row = loaded.evaluate_events(samples)
@@ -303,6 +298,9 @@ def raster(
     label = None if tests is None else tests.classes[tests.labels[sample]]
     plot.save_decision(loaded, pictures[sample], out, label)
     print(str(out))
+
+
+app.command(cls=Command, epilog=cli_reproduce.EPILOG)(cli_reproduce.reproduce)
 
 
 @contextlib.contextmanager

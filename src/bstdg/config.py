@@ -24,7 +24,8 @@ from bstdg.errors import InputError
 from bstdg.event_augment import EventAugmentation
 
 ThresholdMode = Literal["neuron", "layer", "fixed"]
-Kernel = Literal["step", "exponential"]
+Kernel = Literal["step", "exponential", "none"]
+WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
 
 
@@ -71,6 +72,10 @@ class DataConfig:
         _require(0.0 < self.validation < 1.0, f"data.validation must be between 0 and 1, not {self.validation}")
         _require(self.limit >= 0, f"data.limit must be 0 or more, not {self.limit}")
         _require(
+            all(speaker >= 0 for speaker in self.validation_speakers),
+            f"data.validation_speakers are numbers from 0 on, not {list(self.validation_speakers)}",
+        )
+        _require(
             len(self.size) in (0, 2) and all(1 <= side <= 4096 for side in self.size),
             f"data.size must be rows and columns such as [32, 48], not {list(self.size)}",
         )
@@ -83,7 +88,8 @@ class RuleConfig:
     Attributes:
         width: margin, in units of potential, at which a neuron no longer answers for its spike.
         final_width: what `width` becomes by the end of training, in even steps; 0 keeps it.
-        kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more.
+        kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more, "none" every
+            presynaptic spike of the sample, later ones too: a control that is blind to timing.
         tau: time constant of the exponential kernel, in steps.
     """
 
@@ -108,6 +114,7 @@ class NetworkConfig:
         num_steps: T, 1 … 254.
         silent_below: pixels at or below this share of white never fire.
         threshold_mode: train one threshold a "neuron", one a "layer", or keep them "fixed" after calibration.
+        weights: "binary", or "real": latent weights as they are, to measure what one bit costs; leaves no model file.
         initial_share: share of samples for which a hidden neuron fires before training (thresholds are set so).
         initial_output_share: the same for output neurons.
     """
@@ -116,11 +123,13 @@ class NetworkConfig:
     num_steps: int = 8
     silent_below: float = 0.0
     threshold_mode: ThresholdMode = "neuron"
+    weights: WeightKind = "binary"
     initial_share: float = 0.15
     initial_output_share: float = 0.15
 
     def __post_init__(self) -> None:
         _require_choice(self.threshold_mode, ThresholdMode, "network.threshold_mode")
+        _require_choice(self.weights, WeightKind, "network.weights")
         never(self.num_steps)
         for width in self.hidden:
             _require(1 <= width <= MAX_CHANNELS, f"network.hidden: a layer has 1 … {MAX_CHANNELS} neurons, not {width}")
@@ -285,14 +294,14 @@ class Recipe:
 
     title: str = ""
     data: DataConfig = field(default_factory=DataConfig)
-    input: InputCoding = field(default_factory=InputCoding)
-    events: EventAugmentation = field(default_factory=EventAugmentation)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     rule: RuleConfig = field(default_factory=RuleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     distort: DistortConfig = field(default_factory=DistortConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    input: InputCoding = field(default_factory=InputCoding)
+    events: EventAugmentation = field(default_factory=EventAugmentation)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, as JSON and TOML hold them."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bstdg.config import LossConfig
+from bstdg.engine import native_training
 
 
 def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True) -> tuple[Tensor, Tensor]:
@@ -36,18 +37,58 @@ def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True)
     """
     z = lead / scale
     log_first, log_after = _FirstToFire.apply(z)  # pyright: ignore[reportGeneralTypeIssues]
+    return _with_step(log_first, log_after, z[:, -1], silent_remainder)
+
+
+def first_to_fire_of(
+    potentials: Tensor, threshold: Tensor, scale: Tensor, *, silent_remainder: bool = True
+) -> tuple[Tensor, Tensor]:
+    """`first_to_fire` of V_k(t) - theta_k; for float32 on a CPU in one native pass, which keeps nothing over time.
+
+    Args:
+        potentials: V_k(t), `[batch, T, classes]`.
+        threshold: theta_k, `[classes]` or `[1]`.
+        scale, silent_remainder: as there, and so is what is returned.
+    """
+    tensors = (potentials, threshold, scale)
+    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
+        return first_to_fire(potentials - threshold, scale, silent_remainder=silent_remainder)
+    log_first, log_after, last = _NativeFirstToFire.apply(*tensors)  # pyright: ignore[reportGeneralTypeIssues]
+    return _with_step(log_first, log_after, last, silent_remainder)
+
+
+def _with_step(log_first: Tensor, log_after: Tensor, last: Tensor, silent_remainder: bool) -> tuple[Tensor, Tensor]:
     if silent_remainder:
-        rest = log_after[:, -1:] + z[:, -1].log_softmax(1)
-        log_first = torch.logaddexp(log_first, rest)
-    step = log_after[:, :-1].exp().sum(1)  # sum over t >= 1 of P(undecided before t)
-    return log_first, step
+        log_first = torch.logaddexp(log_first, log_after[:, -1:] + last.log_softmax(1))
+    return log_first, log_after[:, :-1].exp().sum(1)  # the sum over t >= 1 of P(undecided before t)
+
+
+class _NativeFirstToFire(torch.autograd.Function):
+    """`_FirstToFire` of (potentials - threshold) / scale, and that at the last step: `native/loss_kernels.cpp`."""
+
+    @staticmethod
+    def forward(ctx, potentials: Tensor, threshold: Tensor, scale: Tensor):
+        log_first, log_after, last = native_training.first_to_fire(potentials, threshold, float(scale))
+        ctx.save_for_backward(potentials, threshold, scale, log_first)
+        return log_first, log_after, last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, to_first: Tensor, to_after: Tensor, to_last: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        potentials, threshold, scale, log_first = ctx.saved_tensors
+        to_potentials, to_thresholds, to_scales = native_training.first_to_fire_back(
+            potentials, threshold, float(scale), log_first, to_first, to_after, to_last
+        )
+        to_threshold = to_thresholds.sum(0)
+        if to_threshold.shape != threshold.shape:  # one for all
+            to_threshold = to_threshold.sum().reshape(threshold.shape)
+        return to_potentials, to_threshold, to_scales.sum().reshape(scale.shape)
 
 
 class _FirstToFire(torch.autograd.Function):
     """log P(k first within T steps) `[batch, classes]` and log S(t + 1) `[batch, T]` of z `[batch, T, classes]`.
 
-    Its gradient is written out, in a third of the operations and memory that recording these would take; with many
-    steps they are most of a training step.
+    Its gradient is written out, in a third of the operations and memory that recording these would take.
     """
 
     @staticmethod
@@ -152,12 +193,13 @@ class Loss(nn.Module):
         taught: tuple[Tensor, float] | None = None,
     ) -> Tensor:
         config = self.config
-        lead = potentials - threshold
         if config.name == "relative_target":
-            loss = relative_target(lead, labels, config.gamma)
+            loss = relative_target(potentials - threshold, labels, config.gamma)
             latency = None
         else:
-            log_first, latency = first_to_fire(lead, self.log_scale.exp(), silent_remainder=config.silent_remainder)
+            log_first, latency = first_to_fire_of(
+                potentials, threshold, self.log_scale.exp(), silent_remainder=config.silent_remainder
+            )
             label = log_first.gather(1, labels.unsqueeze(1)).squeeze(1)
             loss = -(1.0 - config.label_smoothing) * label - config.label_smoothing * log_first.mean(1)
             if taught is not None:
@@ -165,7 +207,7 @@ class Loss(nn.Module):
                 loss = (1.0 - share) * loss - share * (probabilities * log_first).sum(1)
         if config.latency_weight:
             if latency is None:
-                _, latency = first_to_fire(lead, self.log_scale.exp())
+                _, latency = first_to_fire_of(potentials, threshold, self.log_scale.exp())
             loss = loss + config.latency_weight * latency
         if config.spike_weight:
             loss = loss + config.spike_weight * sum(f.sum(1) for f in fired)

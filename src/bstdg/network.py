@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bstdg.config import NetworkConfig, RuleConfig
 from bstdg.encode import Events
+from bstdg.engine import real
 from bstdg.engine.base import LayerBits
 from bstdg.errors import InputError
 from bstdg.layers import BinaryLinear
@@ -68,6 +69,11 @@ class Network(nn.Module):
         super().__init__()
         self.config = config or NetworkConfig()
         self.rule = rule or RuleConfig()
+        if self.config.weights == "real":
+            if engine not in (None, real.NAME):
+                raise InputError(f"network.weights = 'real' has an engine of its own, so none can be named, {engine!r}")
+            engine = real.NAME
+        self.engine = engine
         widths = [num_inputs, *self.config.hidden, num_classes]
         self.layers = nn.ModuleList(
             BinaryLinear(
@@ -177,6 +183,8 @@ def deployed_bits(layer: BinaryLinear) -> LayerBits:
     Raises:
         InputError: a threshold is not finite or does not fit 32 bits.
     """
+    if layer.engine == real.NAME:
+        return real.deployed(layer.synapses, layer.threshold)
     weight = layer.synapses.detach().cpu()
     threshold = layer.threshold.detach().cpu().double().expand(layer.out_features).numpy()
     threshold = np.ceil(threshold)

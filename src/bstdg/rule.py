@@ -89,7 +89,8 @@ class SpikeTimingGradient(torch.autograd.Function):
         weight, *judged = ctx.saved_tensors
         engine, below = ctx.engine, ctx.below
         needs_below, needs_weight, needs_threshold = ctx.needs_input_grad[:3]
-        decay = 1.0 if ctx.rule.kernel == "step" else math.exp(-1.0 / ctx.rule.tau)
+        decay = math.exp(-1.0 / ctx.rule.tau) if ctx.rule.kernel == "exponential" else 1.0
+        blind = ctx.rule.kernel == "none"  # judged at the last step, a neuron credits every spike there was
         below_gradient = weight_gradient = threshold_gradient = None
         with torch.autocast(weight.device.type, enabled=False):
             if ctx.spiking:
@@ -100,15 +101,24 @@ class SpikeTimingGradient(torch.autograd.Function):
                     if threshold_gradient.shape != ctx.threshold_shape:  # one threshold for the whole layer
                         threshold_gradient = threshold_gradient.sum().reshape(ctx.threshold_shape)
                 if needs_weight:
-                    weight_gradient = engine.impulse_gradient(below.source, weight, reach, local, decay)
+                    judged_at = torch.full_like(reach, below.num_steps - 1) if blind else reach
+                    weight_gradient = engine.impulse_gradient(below.source, weight, judged_at, local, decay)
                 if needs_below:
                     below_gradient = engine.impulse_credit(below.reach, weight, reach, local, below.num_steps)
             else:
                 if needs_weight:
-                    weight_gradient = engine.potential_gradient(below.source, weight, gradient, decay)
+                    told = _at_the_end(gradient) if blind else gradient
+                    weight_gradient = engine.potential_gradient(below.source, weight, told, decay)
                 if needs_below:
                     below_gradient = engine.potential_credit(below.reach, weight, gradient)
         return below_gradient, weight_gradient, threshold_gradient, None, None, None, None
+
+
+def _at_the_end(gradient: Tensor) -> Tensor:
+    """All of dL/dV_k(t) `[batch, T, neurons]` moved to the last step, which every spike precedes."""
+    moved = torch.zeros_like(gradient)
+    moved[:, -1] = gradient.sum(1)
+    return moved
 
 
 def psi(margin: Tensor, width: float) -> Tensor:

@@ -26,7 +26,7 @@ from bstdg.config import Recipe, TrainConfig, from_dict
 from bstdg.datasets import Dataset, EventDataset
 from bstdg.decide import Tally, decide
 from bstdg.encode import Events, latency
-from bstdg.engine import dense, native, native_training
+from bstdg.engine import dense, native, native_training, real
 from bstdg.engine.training import training_engine
 from bstdg.errors import InputError, TrainingError
 from bstdg.health import HealthWatch
@@ -145,7 +145,7 @@ class TrainingRun:
         ).to(device)
         first = self.training[: recipe.train.calibration]
         self.network.calibrate(first if isinstance(first, Events) else first.to(device))
-        self.engine = training_engine(engine, next(self.network.parameters())).NAME
+        self.engine = training_engine(self.network.engine, next(self.network.parameters())).NAME
         self.average = Average(self.network, recipe.train.average) if recipe.train.average else None
         self.loss = Loss(recipe.loss).to(device)
         self.optimizer = _optimizer(self.network, self.loss, recipe.train)
@@ -266,12 +266,14 @@ class TrainingRun:
     def validate(self) -> Tally:
         """Figures of the network as it would be deployed now, on the validation part."""
         layers = self._judged.deployed()
-        network = native.Compiled(layers, self.network.num_steps) if self.device.type == "cpu" else None
+        binary = self.engine != real.NAME
+        network = native.Compiled(layers, self.network.num_steps) if binary and self.device.type == "cpu" else None
+        forward = dense.forward if binary else real.forward
         tally = Tally(self.network.num_steps, self.network.widths[1:])
         for i in range(0, len(self.validation), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
             steps = self.validation[part]
-            trace = network.trace(steps) if network else dense.forward(layers, steps, tally.num_steps, self.device)
+            trace = network.trace(steps) if network else forward(layers, steps, tally.num_steps, self.device)
             decision = decide(trace.potentials, layers[-1].thresholds)
             tally.add(decision, self.validation_labels[part], steps, trace.hidden)
         return tally
@@ -452,7 +454,8 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     """Deploy the best network, judge it once on the test set, and write the report."""
     model = run.best_model()
     test = loader(run.recipe.data.name, "test")
-    judge = runtime.Model(model)
+    binary = run.engine != real.NAME
+    judge = runtime.Model(model, None if binary else real.NAME)
     extra = {}
     if isinstance(test, EventDataset):
         figures = judge.evaluate_events(test)
@@ -460,7 +463,7 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     else:
         figures = judge.evaluate(test.images, test.labels)
     model = packed.with_figures(model, validation=run.best["figures"], test=figures)
-    size = packed.save(model, out / MODEL)
+    size = packed.save(model, out / MODEL) if binary else 0  # a file holds one bit a weight
     report = {
         "recipe": run.recipe.to_dict(),
         "seed": run.seed,

@@ -132,13 +132,18 @@ def signs(latent: Tensor) -> Tensor:
     return (latent >= 0).to(latent.dtype).mul_(2).sub_(1)
 
 
-def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+Weights = Callable[[Tensor], Tensor]  # what a latent weight is in the forward pass
+
+
+def crossing(
+    source: Source, latent: Tensor, threshold: Tensor, *, weights_of: Weights = signs
+) -> tuple[Tensor, Tensor, Tensor]:
     """Spike steps s_j (uint8), judged steps e_j (uint8) and margins m_j, all `[batch, neurons]`.
 
     One rule serves fired and silent neurons: e_j follows the greatest potential so far until that is at or above
     threshold. The first crossing exceeds every earlier potential, so the step it stops at is the spike step.
     """
-    weights = signs(latent)
+    weights = weights_of(latent)
     potential = weights.new_zeros(source.batch, len(weights))
     best = torch.full_like(potential, -math.inf)
     reach = torch.zeros_like(potential, dtype=torch.uint8)
@@ -156,9 +161,9 @@ def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor,
     return steps, reach, best.sub_(threshold)
 
 
-def potentials(source: Source, latent: Tensor) -> Tensor:
+def potentials(source: Source, latent: Tensor, *, weights_of: Weights = signs) -> Tensor:
     """V_k(t) at every step, `[batch, T, neurons]`; meant for the few neurons of an output layer."""
-    weights = signs(latent)
+    weights = weights_of(latent)
     potential = weights.new_zeros(source.batch, len(weights))
     every = weights.new_empty(source.batch, source.num_steps, len(weights))
     rows = weights.t().contiguous()
@@ -175,9 +180,12 @@ def impulse_gradient(source: Source, latent: Tensor, reach: Tensor, local: Tenso
     return _weight_gradient(source, latent, lambda step: torch.where(reach == step, local, 0.0), decay)
 
 
-def impulse_credit(below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, num_steps: int) -> Tensor:
+def impulse_credit(
+    below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, num_steps: int, *, weights_of: Weights = signs
+) -> Tensor:
     """What presynaptic neurons, judged at `below` e_i, are told: the sum of b_ij d_j [e_i <= e_j]."""
-    return _presynaptic_credit(below, latent, lambda step: torch.where(reach == step, local, 0.0), num_steps)
+    weights = weights_of(latent)
+    return _presynaptic_credit(below, weights, lambda step: torch.where(reach == step, local, 0.0), num_steps)
 
 
 def potential_gradient(source: Source, latent: Tensor, gradient: Tensor, decay: float) -> Tensor:
@@ -185,9 +193,9 @@ def potential_gradient(source: Source, latent: Tensor, gradient: Tensor, decay: 
     return _weight_gradient(source, latent, lambda step: gradient[:, step], decay)
 
 
-def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
+def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor, *, weights_of: Weights = signs) -> Tensor:
     """What presynaptic neurons are told from dL/dV_k(t): the sum of b_ik over all t >= e_i."""
-    return _presynaptic_credit(below, latent, lambda step: gradient[:, step], gradient.shape[1])
+    return _presynaptic_credit(below, weights_of(latent), lambda step: gradient[:, step], gradient.shape[1])
 
 
 def _weight_gradient(source: Source, latent: Tensor, gradient_at: Callable[[int], Tensor], decay: float) -> Tensor:
@@ -207,9 +215,8 @@ def _weight_gradient(source: Source, latent: Tensor, gradient_at: Callable[[int]
     return total.t().contiguous().masked_fill_(latent.abs() > 1.0, 0.0)
 
 
-def _presynaptic_credit(below: Tensor, latent: Tensor, gradient_at: Callable[[int], Tensor], num_steps: int) -> Tensor:
+def _presynaptic_credit(below: Tensor, weights: Tensor, gradient_at: Callable[[int], Tensor], num_steps: int) -> Tensor:
     """g_i = sum over j and t >= e_i of b_ij G_j(t), `[batch, channels]`, from the last step to the first."""
-    weights = signs(latent)
     heard = weights.new_zeros(below.shape)
     credit = torch.zeros_like(heard)
     for step in reversed(range(num_steps)):
@@ -224,6 +231,8 @@ def forward(
     spikes: NDArray[np.uint8] | Events,
     num_steps: int,
     device: torch.device | str | None = None,
+    *,
+    weights_of: Weights = signs,
 ) -> Trace:
     """Run a deployed network on `device`, NumPy in and out (see `bstdg.engine.base`)."""
     source: Source
@@ -235,10 +244,10 @@ def forward(
     for layer in layers[:-1]:
         # float64 holds every 32-bit threshold; a potential in float32 would be compared with a rounded one
         threshold = _tensor(layer.thresholds.astype(np.float64)).to(device)
-        steps, _, _ = crossing(source, _weights(layer, device), threshold)
+        steps, _, _ = crossing(source, _weights(layer, device), threshold, weights_of=weights_of)
         hidden.append(steps.cpu().numpy())
         source = StepSource(steps, num_steps)
-    final = potentials(source, _weights(layers[-1], device))
+    final = potentials(source, _weights(layers[-1], device), weights_of=weights_of)
     return Trace(tuple(hidden), final.to(torch.int32).cpu().numpy())
 
 

@@ -89,6 +89,51 @@ def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
     return out
 
 
+def first_to_fire(potentials: Tensor, threshold: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    """log P(k first), log P(undecided after t) and the last z, of z = (potentials - threshold) / scale."""
+    batch, num_steps, classes = potentials.shape
+    log_first, last = torch.empty(batch, classes), torch.empty(batch, classes)
+    log_after = torch.empty(batch, num_steps)
+    _native.first_to_fire(
+        _array(potentials),
+        _array(threshold),
+        scale,
+        log_first.numpy(),
+        log_after.numpy(),
+        last.numpy(),
+        _threads(),
+    )
+    return log_first, log_after, last
+
+
+def first_to_fire_back(
+    potentials: Tensor,
+    threshold: Tensor,
+    scale: float,
+    log_first: Tensor,
+    to_first: Tensor,
+    to_after: Tensor,
+    to_last: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients by the potentials, by the thresholds and scale of each sample, from those by the three results."""
+    to_potentials, to_thresholds = torch.empty(potentials.shape), torch.empty(log_first.shape)
+    to_scale = torch.empty(len(potentials))
+    _native.first_to_fire_back(
+        _array(potentials),
+        _array(threshold),
+        scale,
+        _array(log_first),
+        _array(to_first),
+        _array(to_after),
+        _array(to_last),
+        to_potentials.numpy(),
+        to_thresholds.numpy(),
+        to_scale.numpy(),
+        _threads(),
+    )
+    return to_potentials, to_thresholds, to_scale
+
+
 def _threads() -> int:
     return _own[-1] if _own else torch.get_num_threads()
 

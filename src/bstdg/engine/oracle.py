@@ -95,11 +95,15 @@ def decide_one(potential: NDArray[np.int64], threshold: NDArray[np.int64]) -> tu
 def trace(spikes: NDArray[np.uint8] | Events, num_steps: int, kernel: str, tau: float) -> NDArray[np.float64]:
     """What each presynaptic channel is credited with at step t, `[batch, T, channels]`.
 
-    The sum over its events with s_i <= t of 1 (kernel "step") or exp(-(t - s_i) / tau) ("exponential").
+    The sum over its events with s_i <= t of 1 (kernel "step") or exp(-(t - s_i) / tau) ("exponential"); or over all of
+    them, whenever they are, of 1 ("none").
     """
     train = spike_train(spikes, num_steps)
     lag = np.arange(num_steps)[:, None] - np.arange(num_steps)[None, :]  # t - s
-    credit = np.where(lag >= 0, 1.0 if kernel == "step" else np.exp(-np.maximum(lag, 0) / tau), 0.0)
+    if kernel == "none":
+        credit = np.ones((num_steps, num_steps))
+    else:
+        credit = np.where(lag >= 0, 1.0 if kernel == "step" else np.exp(-np.maximum(lag, 0) / tau), 0.0)
     return np.einsum("ts,bsi->bti", credit, train)
 
 

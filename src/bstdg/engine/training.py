@@ -7,7 +7,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
-from bstdg.engine import dense, native_training
+from bstdg.engine import dense, native_training, real
 from bstdg.engine.dense import Source
 from bstdg.errors import InputError
 
@@ -40,6 +40,8 @@ class TrainingEngine(Protocol):
 def training_engine(name: str | None, latent: Tensor) -> TrainingEngine:
     """The engine called `name`; None means `native` for float32 weights on a CPU, and `dense` for all others.
 
+    `real` is the dense one with weights as they are instead of their signs; `network.weights` asks for it.
+
     Raises:
         InputError: there is no such engine, or it does not compute with such weights.
     """
@@ -48,6 +50,8 @@ def training_engine(name: str | None, latent: Tensor) -> TrainingEngine:
         return cast(TrainingEngine, native_training if fits else dense)
     if name == "dense":
         return cast(TrainingEngine, dense)
+    if name == "real":
+        return cast(TrainingEngine, real)
     if name != "native":
         raise InputError(f"there is no training engine {name!r}; choose native or dense")
     if not fits:

@@ -1,0 +1,146 @@
+"""`bstdg reproduce`: the experiments, the claims they test, and the results page."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bstdg.console import INTERRUPTED, complain, show_table
+from bstdg.errors import InputError
+
+if TYPE_CHECKING:
+    from bstdg.experiments.catalogue import Experiment
+
+EPILOG = """
+Examples:
+  bstdg reproduce --list
+  bstdg reproduce digits                       needs no data, a minute
+  bstdg reproduce mnist --quick                minutes instead of an hour
+  bstdg reproduce mnist --seeds 0,1,2 --data-dir ~/data
+  bstdg reproduce --report docs/results.md     the page, from the JSON in results/
+
+A run that is there already is not made again; one that was stopped goes on where it was.
+"""
+
+
+def reproduce(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An experiment; --list names them.")] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List every experiment, and whether its data is there.")
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Few epochs, one seed; goes into no published table.")] = False,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0,1,2", help="Seeds. [default: 0,1,2; quick: 0]", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Folder with the data sets' files (else BSTDG_DATA).")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.md", help="Write the results page from the JSON there is.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
+) -> None:
+    """Run an experiment and hold its claims against what was measured.
+
+    Every run is kept as JSON under --out; what is there is not run again.
+    """
+    from bstdg.experiments import catalogue
+
+    if sum((name is not None, list_, report is not None)) != 1:
+        raise InputError("give the name of one experiment, or --list, or --report FILE.md")
+    if list_:
+        _list(data_dir, as_json)
+        return
+    if report is not None:
+        from bstdg.experiments import page
+
+        for written in page.write(out, report):
+            print(written)
+        return
+    experiment = catalogue.find(name or "")
+    _run(experiment, out, _seeds(seeds, quick), quick, data_dir, as_json)
+
+
+def _list(data_dir: Path | None, as_json: bool) -> None:
+    from bstdg.experiments import catalogue, needs
+
+    rows = []
+    for experiment in catalogue.EXPERIMENTS:
+        there, where = needs.state(experiment.data, data_dir)
+        full, short = experiment.minutes
+        rows.append(
+            {
+                "name": experiment.name,
+                "tests": experiment.tests,
+                "data": experiment.data,
+                "there": there,
+                "where": where,
+                "minutes": full,
+                "minutes_quick": short,
+            }
+        )
+    if as_json:
+        print(json.dumps(rows))
+        return
+    from rich.table import Table
+
+    table = Table(title="experiments; times are rough, for one core", title_justify="left")
+    for title in ("name", "what it tests", "data", "quick", "full"):
+        table.add_column(title)
+    for row in rows:
+        times = [_minutes(row[key]) for key in ("minutes_quick", "minutes")]
+        table.add_row(row["name"], row["tests"], f"{row['data']}: {row['where']}", *times)
+    show_table(table)
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:g} min" if minutes < 60 else f"{minutes / 60:.1f} h"
+
+
+def _seeds(asked: str | None, quick: bool) -> tuple[int, ...]:
+    from bstdg.experiments import catalogue
+
+    if asked is None:
+        return catalogue.QUICK_SEEDS if quick else catalogue.SEEDS
+    words = asked.split(",")
+    if not all(word.strip().isdecimal() and len(word.strip()) < 10 for word in words):
+        raise InputError(f"--seeds takes whole numbers with commas between them, such as 0,1,2, not {asked!r}")
+    return tuple(dict.fromkeys(int(word) for word in words))
+
+
+def _run(
+    experiment: Experiment, out: Path, seeds: Sequence[int], quick: bool, data_dir: Path | None, as_json: bool
+) -> None:
+    from bstdg.experiments import needs
+
+    data = experiment.quick_data or experiment.data if quick else experiment.data
+    there, where = needs.state(data, data_dir)
+    if not there:
+        raise InputError(f"{experiment.name} needs the data set {data}, which is {where}")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; --out names a folder")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch starts its threads, as for `bstdg train`
+    from bstdg.experiments import run
+
+    try:
+        runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, say=_note)
+    except KeyboardInterrupt:
+        complain(f"stopped; what is done is kept in {out}; repeat the command to go on")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print(run.as_json(runs))
+        return
+    from bstdg.experiments import show
+
+    for table in show.summary(experiment, runs, quick):
+        show_table(table)
+
+
+def _note(line: str) -> Any:
+    typer.echo(line, err=True)
