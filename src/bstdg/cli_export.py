@@ -66,7 +66,9 @@ def export(
         _show_targets(as_json)
         return
     if target is None or model is None or out is None:
-        raise InputError("say what, and where to: bstdg export TARGET MODEL --out DIR; bstdg export --list shows targets")
+        raise InputError(
+            "say what, and where to: bstdg export TARGET MODEL --out DIR; bstdg export --list shows targets"
+        )
     from bstdg.export import export as write
 
     done = write(target, model, out, name=name, images=images, data_dir=data_dir, force=force)

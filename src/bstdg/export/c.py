@@ -94,7 +94,9 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
         InputError: the weights take more than 16 MiB.
     """
     most_events = model.widths[0] * model.num_steps
-    needed = sum(4 * (below + 1) * -(-above // WORD) for below, above in zip(model.widths, model.widths[1:], strict=False))
+    needed = sum(
+        4 * (below + 1) * -(-above // WORD) for below, above in zip(model.widths, model.widths[1:], strict=False)
+    )
     if needed > MOST_TABLE_BYTES:
         raise InputError(
             f"the C target holds at most {MOST_TABLE_BYTES:,} bytes of weights, this model needs {needed:,}: "
