@@ -244,7 +244,7 @@ def test_names_that_are_no_identifiers_are_refused(tmp_path, name, suggestion):
     with pytest.raises(InputError, match=f"take for instance '{suggestion}'"):
         names.check(name)
     if name:
-        with pytest.raises(InputError, match="identifier|keyword"):
+        with pytest.raises(InputError, match=r"identifier|keyword"):
             exports.export("c", MODEL, tmp_path / "out", name=name)
         assert not (tmp_path / "out").exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import itertools
 import os
 import shutil
 import subprocess
@@ -121,7 +122,7 @@ def corner_library(tmp_path_factory):
         signs = "equal rows" if "ties" in name else "random"
         layers = tuple(
             LayerBits(make_signs(rng, signs, above, below), make_thresholds(rng, kind, above, below))
-            for below, above in zip(sizes, sizes[1:], strict=False)
+            for below, above in itertools.pairwise(sizes)
         )
         models.append(model_of(Case(layers, np.zeros((0, sizes[0]), np.uint8), num_steps)))
     return Library(models, tmp_path_factory.mktemp("corners"))
@@ -138,7 +139,7 @@ def test_corners(corner_library, i, kind):
 
 @pytest.mark.parametrize("signs", ["all plus", "all minus", "random"])
 def test_counters_hold_the_bound_that_is_stated(tmp_path, signs):
-    """As many events as may come: potentials reach it, one threshold is there, one beyond; one event more is refused."""
+    """Potentials reach as many events as may come, one threshold is there, one beyond; one event more is refused."""
     rng = np.random.default_rng(0)
     models, bounds = [], []
     for channels, num_steps in ((3, 5), (1, 1), (7, 9), (16, 4), (21, 6), (64, 8)):
