@@ -177,7 +177,7 @@ def test_counters_are_as_wide_as_the_bound_needs_and_no_wider():
             top = max(0, clipped.max())
             greatest = max(2 * most + top - clipped.min(), most + top)
             assert greatest < 2 ** (table.planes + 1)
-            assert table.planes == 3 or greatest >= 2**table.planes
+            assert table.planes == 4 or greatest >= 2**table.planes
 
 
 @pytest.mark.parametrize(
