@@ -55,6 +55,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def damaged(**changes: object) -> str:
+    """A manifest that is whole but for the changes."""
+    whole = {"format": "bstdg-export", "version": 1, "target": "c", "name": "n", "golden": {"parts": []}}
+    return json.dumps({**whole, "figures": {}, "files": {}, **changes})
+
+
 def framework_checks(folder: Path) -> list[export.Check]:
     """What comes before the target's own proof."""
     checks = exports.verify(folder)
@@ -335,11 +341,11 @@ def test_golden_vectors_of_another_model_are_refused(out):
         ("[1]", "no manifest of a bstdg export"),
         ('{"format": "bstdg-export", "version": 2}', "version 2; this program reads version 1"),
         ('{"format": "bstdg-export", "version": 1}', "damaged"),
-        (
-            '{"format": "bstdg-export", "version": 1, "target": "c", "name": "n", "figures": {}, '
-            '"files": {"../../etc/passwd": "0"}}',
-            "no file of an export",
-        ),
+        (damaged(files={"../../etc/passwd": "0"}), "'../../etc/passwd' is no file of an export"),
+        (damaged(files={"/etc/passwd": "0"}), "'/etc/passwd' is no file of an export"),
+        (damaged(name="../n"), "'../n' is no identifier"),
+        (damaged(golden={"parts": [{"what": 1}]}), "golden parts"),
+        (damaged(figures=None), "its figures is missing, or no table"),
     ],
 )
 def test_folders_that_are_no_export_are_refused(tmp_path, bstdg, text, message):

@@ -168,6 +168,31 @@ def test_counters_hold_the_bound_that_is_stated(tmp_path, signs):
         assert library.record(i, [(0, 0)] * (most + 1)) is None
 
 
+def test_the_widest_layers(tmp_path):
+    """65,535 channels and neurons are the most there are."""
+    wide = 65_535
+    rng = np.random.default_rng(0)
+    many_inputs = (
+        LayerBits(np.ones((3, wide), np.int8), np.array([wide, wide - 1, 1])),
+        LayerBits(np.ones((2, 3), np.int8), np.array([3, 2])),
+    )
+    many_hidden = (
+        LayerBits(make_signs(rng, "random", wide, 2), rng.integers(-1, 3, wide)),
+        LayerBits(np.ones((1, wide), np.int8), np.array([wide])),
+    )
+    many_outputs = (LayerBits(make_signs(rng, "random", wide, 2), rng.integers(1, 3, wide)),)
+    models = [
+        model_of(Case(layers, np.zeros((0, layers[0].signs.shape[1]), np.uint8), 3))
+        for layers in (many_inputs, many_hidden, many_outputs)
+    ]
+    library = Library(models, tmp_path)
+    for i, model in enumerate(models):
+        spikes = np.zeros((2, model.widths[0]), np.uint8)
+        spikes[1, -1] = 2
+        for sample, wanted in enumerate(expected(model, spikes)):
+            assert library.record(i, events_of(spikes, sample, 3)) == wanted
+
+
 def test_counters_are_as_wide_as_the_bound_needs_and_no_wider():
     signs = np.ones((2, 4), np.int8)
     for most in (4, 5, 31, 32, 511, 512, 513):

@@ -126,7 +126,7 @@ def _self_test(folder: Path, name: str) -> str:
 
 def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level: str) -> str:
     _need("install gcc-arm-none-eabi and qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-size", MACHINE[0])
-    name, flash_bytes = manifest["name"], manifest["figures"].get("flash_bytes", 0)
+    name, flash_bytes, ram_bytes = manifest["name"], _figure(manifest, "flash_bytes"), _figure(manifest, "ram_bytes")
     if max(flash_bytes, 4 * golden.steps.shape[1]) > MACHINE_BYTES // 2:
         raise _NotRun(f"the network takes {flash_bytes:,} bytes, the board that is emulated has {MACHINE_BYTES:,}")
     with tempfile.TemporaryDirectory() as place:
@@ -149,15 +149,22 @@ def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level
         stack = _stack(scratch / f"{name}.su")
     if flash > flash_bytes:
         raise _Failed(f"takes {flash:,} bytes of flash, the manifest says at most {flash_bytes:,}")
-    return f"{said}; {flash:,} bytes of flash, RAM {manifest['figures']['ram_bytes']:,} and {stack} of stack; " + (
-        _instructions(counts, manifest)
+    return f"{said}; {flash:,} bytes of flash, RAM {ram_bytes:,}, stack at most {stack}; " + _instructions(
+        counts, manifest
     )
+
+
+def _figure(manifest: dict[str, Any], key: str) -> int:
+    value = manifest["figures"].get(key)
+    if not isinstance(value, int):
+        raise _Failed(f"the manifest does not say {key}")
+    return value
 
 
 def _instructions(counts: NDArray[np.uint32], manifest: dict[str, Any]) -> str:
     """Instructions an image: over the test images among the golden vectors, else over all."""
-    parts = manifest["golden"]["parts"]
-    images = parts[-1]["vectors"] if "test images" in parts[-1]["what"] else len(counts)
+    images = sum(part["vectors"] for part in manifest["golden"]["parts"] if "test images" in part["what"])
+    images = images or len(counts)
     chosen = counts[len(counts) - images :]
     what = "test images" if images < len(counts) else "vectors"
     return f"{chosen.mean():,.0f} instructions a decision, {chosen.max():,} at most, over {images:,} {what}"

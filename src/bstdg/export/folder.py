@@ -13,6 +13,7 @@ from typing import Any
 
 from bstdg import files
 from bstdg.errors import FileFormatError, InputError
+from bstdg.export import names
 
 FORMAT = "bstdg-export"
 VERSION = 1
@@ -122,13 +123,31 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if manifest.get("version") != VERSION:
         found = manifest.get("version")
         raise FileFormatError(f"{path} has version {found!r}; this program reads version {VERSION}: upgrade it")
-    texts = {"target": str, "name": str, "figures": dict, "files": dict}
-    if not all(isinstance(manifest.get(key), kind) for key, kind in texts.items()):
-        raise FileFormatError(f"{path} is damaged: it lacks {', '.join(texts)}, or one of them is wrong")
+    problem = _damage(manifest)
+    if problem:
+        raise FileFormatError(f"{path} is damaged: {problem}")
+    return manifest
+
+
+def _damage(manifest: Mapping[str, Any]) -> str | None:
+    """What is wrong with a manifest, in words: everything that is read of it has its type."""
+    kinds = {"target": str, "name": str, "golden": dict, "figures": dict, "files": dict}
+    for key, kind in kinds.items():
+        if not isinstance(manifest.get(key), kind):
+            return f"its {key} is missing, or no {'text' if kind is str else 'table'}"
+    try:
+        names.check(manifest["name"])
+    except InputError as error:
+        return str(error)
     for name, digest in manifest["files"].items():
         if not isinstance(digest, str) or not is_inside(name):
-            raise FileFormatError(f"{path} is damaged: {name!r} is no file of an export")
-    return manifest
+            return f"{name!r} is no file of an export"
+    parts = manifest["golden"].get("parts")
+    if not isinstance(parts, list) or not all(
+        isinstance(p, dict) and isinstance(p.get("what"), str) and isinstance(p.get("vectors"), int) for p in parts
+    ):
+        return "its golden parts are not listed with what they are and how many vectors"
+    return None
 
 
 def is_inside(name: str) -> bool:
