@@ -26,6 +26,7 @@ from bstdg.export import c, c_verify
 from bstdg.export.base import Golden
 from bstdg.export.golden import corners
 from bstdg.packed import PackedModel
+from bstdg.runtime import Model
 
 LEAST = 1 - 2**31  # the least threshold that a model file takes
 COMPILER = os.environ.get("CC", "cc")
@@ -302,6 +303,21 @@ def test_the_makefile_runs_the_self_test(tmp_path):
     done = subprocess.run(["make", "-C", str(out)], capture_output=True, text=True, check=False)
     assert "net: 1 of 16 golden vectors wrong" in done.stdout
     assert done.returncode != 0
+
+
+def test_the_snippet_in_the_readme_compiles_and_decides(tmp_path):
+    """The code that the folder's README.md shows, with a main that prints what it returns for one image."""
+    model = decisive_model()
+    out = export.export("c", model, tmp_path / "out", name="net").folder
+    image = np.random.default_rng(0).integers(0, 256, (1, 50)).astype(np.uint8)
+    snippet = [line[4:] for line in (out / "README.md").read_text().splitlines() if line.startswith("    ")]
+    pixels = ",".join(map(str, image[0]))
+    program = ["#include <stdio.h>", *snippet, f"int main(void) {{ static const net_pixel pixels[] = {{{pixels}}};"]
+    (tmp_path / "main.c").write_text("\n".join([*program, 'return printf("%d", classify(pixels)) < 0; }']))
+    sources = [str(tmp_path / "main.c"), str(out / "net.c")]
+    subprocess.run([COMPILER, "-std=c99", f"-I{out}", *sources, "-o", str(tmp_path / "main")], check=True)
+    done = subprocess.run([str(tmp_path / "main")], capture_output=True, text=True, check=True)
+    assert done.stdout == str(int(Model(model).predict(image[None])[0]))
 
 
 def test_an_mnist_network_fits_a_small_microcontroller():
