@@ -226,6 +226,21 @@ def test_a_failed_write_leaves_what_was_there(out, monkeypatch):
     assert [p.name for p in out.parent.iterdir()] == ["out"]
 
 
+def test_a_failed_rename_puts_back_what_was_there(out, monkeypatch):
+    before, rename = contents(out), Path.replace
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.is_dir() and path.name.endswith(".tmp"):
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        exports.export("c", MODEL, out, name="other")
+    assert contents(out) == before
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
+
+
 # --- bad input -------------------------------------------------------------------------------------------------------
 
 

@@ -97,7 +97,7 @@ def write(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, An
             raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)  # only now that the new one is in its place
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
