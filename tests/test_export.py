@@ -18,6 +18,7 @@ from strategies import random_model
 from bstdg import datasets, export, packed
 from bstdg import export as exports
 from bstdg.cli import app
+from bstdg.coding import InputCoding
 from bstdg.encode import latency
 from bstdg.engine import oracle
 from bstdg.errors import FileFormatError, InputError
@@ -143,6 +144,14 @@ def test_test_images_that_cannot_be_had(tmp_path):
         exports.export("c", missing, tmp_path / "z", data_dir=tmp_path, images=5)
     with pytest.raises(InputError, match="cannot be -1"):
         exports.export("c", MODEL, tmp_path / "z", images=-1)
+
+
+def test_a_model_of_events_has_no_test_images(tmp_path):
+    coding = InputCoding(duration=1.0, windows=(2,))
+    model = dataclasses.replace(MODEL, image_shape=(1, 10), input=coding, trained={"data": "hd-spikes"})
+    assert exports.export("c", model, tmp_path / "out", data_dir=tmp_path).manifest["golden"]["vectors"] == 64
+    with pytest.raises(InputError, match="reads events"):
+        exports.export("c", model, tmp_path / "more", images=5)
 
 
 def test_export_needs_no_torch(tmp_path):

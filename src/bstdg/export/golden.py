@@ -62,25 +62,32 @@ def images(model: PackedModel, count: int | None, data_dir: str | Path | None = 
     """
     none = Inputs(np.empty((0, model.widths[0]), np.uint8), ())
     name = model.trained.get("data")
+    name = name if isinstance(name, str) else None
     if count == 0 or (count is None and (name is None or not _at_hand(name, data_dir))):
         return none
-    if name is None:
-        raise InputError("the model does not name the data set it was trained on, so it has no test images")
-    from bstdg import datasets
-
     try:
-        samples = datasets.load(name, "test", data_dir)
+        pixels = _test_pixels(model, name, data_dir)
     except (BstdgError, OSError):
         if count is None:
             return none
         raise
-    if samples.white != model.white or samples.image_shape != model.image_shape:
-        if count is None:
-            return none
-        raise InputError(f"the model does not read the images of {name}: give --images 0")
-    pixels = samples.images[: IMAGES if count is None else count]
+    pixels = pixels[: IMAGES if count is None else count]
     steps = latency(pixels, model.num_steps, white=model.white, silent_below=model.silent_below)
     return Inputs(steps, ((f"the first test images of {name}", len(steps)),))
+
+
+def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | None) -> NDArray[np.uint8]:
+    if name is None:
+        raise InputError("the model does not name the data set it was trained on, so it has no test images")
+    if model.input is not None:
+        raise InputError("the model reads events, and golden vectors hold one step a channel: give --images 0")
+    from bstdg import datasets
+
+    size = model.image_shape if datasets.takes_size(name) else ()
+    samples = datasets.load(name, "test", data_dir, size=size)
+    if samples.white != model.white or samples.image_shape != model.image_shape:
+        raise InputError(f"the model does not read the images of {name}: give --images 0")
+    return samples.images
 
 
 def _at_hand(name: str, data_dir: str | Path | None) -> bool:
