@@ -365,3 +365,6 @@ def _line(row: dict[str, Any]) -> str:
 def run() -> None:
     """Entry point of the `bstdg` command."""
     app()
+
+
+from bstdg import cli_export  # noqa: E402, F401  (adds its commands to `app`, which must be there first)
