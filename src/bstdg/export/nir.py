@@ -20,8 +20,6 @@ from bstdg.export.base import Check, Golden, Target, Written
 from bstdg.export.nir_fidelity import Finding, Library
 from bstdg.packed import PackedModel
 
-PART = 128  # vectors interpreted at once
-
 
 def write(model: PackedModel, golden: Golden, name: str) -> Written:
     """Three graphs of the model, see `bstdg.export.nir_graph`.
@@ -97,12 +95,14 @@ def _interpreted(folder: Path, variant: str, model: PackedModel, golden: Golden)
 def differences(graph: Any, variant: str, model: PackedModel, golden: Golden, reset: Any) -> list[str]:
     """What the interpreter makes of a graph that the oracle does not; nothing where they agree."""
     dt, wrong = nir_graph.LIF_DT if variant == "lif" else 1.0, set()
-    for i in range(0, len(golden.label), PART):
-        part = slice(i, i + PART)
+    for i in range(0, len(golden.label), nir_fidelity.PART):
+        part = slice(i, i + nir_fidelity.PART)
         steps = golden.steps[part]
         inputs = steps if variant == "model" else nir_fidelity.with_bias(steps)
         run = nir_interpreter.run(graph, oracle.spike_train(inputs, model.num_steps), reset=reset, dt=dt)
-        expected = [*(hidden[part] for hidden in golden.hidden), nir_fidelity.output_steps(model, steps)]
+        truth = nir_fidelity.output_potentials(model, steps)
+        outputs = oracle.crossing(truth, model.layers[-1].thresholds).steps
+        expected = [*(hidden[part] for hidden in golden.hidden), outputs]
         for k, (ours, theirs) in enumerate(zip(expected, run.steps, strict=True)):
             if not np.array_equal(ours, theirs[:, : ours.shape[1]]):
                 wrong.add(f"the steps of layer {k}")

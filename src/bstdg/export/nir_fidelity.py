@@ -26,6 +26,7 @@ from bstdg.export.base import Golden
 from bstdg.packed import PackedModel
 
 SECONDS = 600  # after which a library is given up
+PART = 128  # vectors the oracle runs at once
 
 
 class Library(NamedTuple):
@@ -76,7 +77,7 @@ class Finding(NamedTuple):
         library: its name.
         version: its version, empty where it is not installed.
         file: "model", "shared" or "lif".
-        verdict: "exact" where every hidden and output spike step and every decision is the oracle's.
+        verdict: "exact" where every hidden and output spike step, output potential and decision is the oracle's.
         hidden: share of hidden spike steps (vectors x neurons) that are the oracle's; 1 where there are none.
         outputs: share of output spike steps.
         decisions: share of vectors with the oracle's class and step, V read from the currents of the last weights.
@@ -103,48 +104,44 @@ def examine(
     """Run the three files of an export's `folder` in a library that `python` can import; one finding a file."""
     with tempfile.TemporaryDirectory(prefix="bstdg-nir-") as scratch:
         work = Path(scratch)
-        job = _job(folder, work, model, library)
-        np.save(work / "steps.npy", with_bias(golden.steps))
         np.save(work / "plain.npy", golden.steps)
-        answers = {}
-        for name, graphs in job.items():
-            answers[name], trouble = _ask(work, name, graphs, model, library, python)
-            if trouble:
-                return [Finding(library.name, "", name, "not run", reason=trouble)]
-        return [_finding(work, name, answer, model, golden, library) for name, answer in answers.items()]
+        np.save(work / "biased.npy", with_bias(golden.steps))
+        graphs = [graph for name in nir_graph.VARIANTS for graph in _graphs(folder, work, name, len(model.layers) - 1)]
+        answer, trouble = _ask(work, graphs, model, library, python)
+        if trouble:
+            return [Finding(library.name, "", library.file, "not run", reason=trouble)]
+        return [_finding(work, name, answer, model, golden, library) for name in nir_graph.VARIANTS]
 
 
-def _job(folder: Path, work: Path, model: PackedModel, library: Library) -> dict[str, list[dict[str, Any]]]:
-    """For each file the graphs to run: the whole, and its cuts."""
-    last, jobs = len(model.layers) - 1, {}
-    for name in nir_graph.VARIANTS:
-        path = folder / f"{name}.nir"
-        graph = nir_file.read(path)
-        dt = nir_graph.LIF_DT if name == "lif" else 1.0
-        graphs = [{"name": f"{name}-{last}", "path": str(path.resolve()), "dt": dt, "keep": "spikes"}]
-        cuts = [(f"{name}-{i}", nir_graph.spikes(i), "spikes") for i in range(last)]
-        for label, node, keep in [*cuts, (f"{name}-currents", nir_graph.current(last), "output")]:
-            cut = work / f"{label}.nir"
-            cut.write_bytes(nir_graph.to_bytes(nir_graph.cut(graph, node)))
-            graphs.append({"name": label, "path": str(cut), "dt": dt, "keep": keep})
-        jobs[name] = graphs
-    return jobs
+def _graphs(folder: Path, work: Path, name: str, last: int) -> list[dict[str, Any]]:
+    """What to run of a file: the whole, and its cuts."""
+    path = folder / f"{name}.nir"
+    graph = nir_file.read(path)
+    common = {
+        "dt": nir_graph.LIF_DT if name == "lif" else 1.0,
+        "steps": str(work / ("plain.npy" if name == "model" else "biased.npy")),
+    }
+    graphs = [{"name": f"{name}-{last}", "path": str(path.resolve()), "keep": "spikes", **common}]
+    cuts = [(f"{name}-{i}", nir_graph.spikes(i), "spikes") for i in range(last)]
+    for label, node, keep in [*cuts, (f"{name}-currents", nir_graph.current(last), "output")]:
+        cut = work / f"{label}.nir"
+        cut.write_bytes(nir_graph.to_bytes(nir_graph.cut(graph, node)))
+        graphs.append({"name": label, "path": str(cut), "keep": keep, **common})
+    return graphs
 
 
 def _ask(
-    work: Path, name: str, graphs: list[dict[str, Any]], model: PackedModel, library: Library, python: str
+    work: Path, graphs: list[dict[str, Any]], model: PackedModel, library: Library, python: str
 ) -> tuple[dict[str, Any], str]:
-    """The library's answer for one file, or what kept it from answering."""
+    """The library's answer, or what kept it from answering."""
     job = {
         "library": library.name,
-        "steps": str(work / ("plain.npy" if name == "model" else "steps.npy")),
         "num_steps": model.num_steps,
         "total": model.num_steps + library.late * len(model.layers),
         "graphs": graphs,
         "answer": str(work),
     }
     (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    (work / "answer.json").unlink(missing_ok=True)
     command = [python, "-P", nir_simulators.__file__, str(work / "job.json")]
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False, cwd=work)
@@ -166,8 +163,9 @@ def _finding(
     work: Path, name: str, answer: dict[str, Any], model: PackedModel, golden: Golden, library: Library
 ) -> Finding:
     version = answer["versions"][library.name]
-    if answer["errors"]:
-        error, remark = next(iter(answer["errors"].values())), library.remarks.get(name)
+    errors = [error for graph, error in answer["errors"].items() if graph.rpartition("-")[0] == name]
+    if errors:
+        error, remark = errors[0], library.remarks.get(name)
         return Finding(library.name, version, name, "unsupported", reason=f"{remark} ({error})" if remark else error)
     last = len(model.layers) - 1
     steps, again = [], 0
@@ -197,7 +195,8 @@ def compare(
     vectors, layer = len(golden.label), model.layers[-1]
     if about.file != "model":
         potentials = potentials - nir_graph.offsets(layer)
-    fired = output_steps(model, golden.steps)
+    truth = output_potentials(model, golden.steps)
+    fired = oracle.crossing(truth, layer.thresholds).steps
     hidden = [ours == theirs for ours, theirs in zip(golden.hidden, steps[:-1], strict=True)]
     decided = decide(np.round(potentials).astype(np.int64), layer.thresholds)
     right = (decided.label == golden.label) & (decided.step == golden.step) & (decided.silent == golden.silent)
@@ -210,8 +209,7 @@ def compare(
         by_spikes=float(by_spikes.mean()),
         again=again / vectors,
     )
-    whole = np.array_equal(np.round(potentials), potentials)
-    if all(h.all() for h in hidden) and found.outputs == found.decisions == 1.0 and whole:
+    if all(h.all() for h in hidden) and found.outputs == found.decisions == 1.0 and np.array_equal(potentials, truth):
         late = f"each layer {library.late} step late, which is taken off" if library.late else ""
         return found._replace(reason=late)
     remark = library.remarks.get(about.file, "")
@@ -220,12 +218,11 @@ def compare(
     return found._replace(verdict="approximate", reason=remark)
 
 
-def output_steps(model: PackedModel, steps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The first step `[vectors, classes]` in which each output is at its threshold, T for none; by the oracle."""
-    *hidden, last = model.layers
-    for layer in hidden:
-        steps = oracle.crossing(oracle.potentials(steps, layer.signs, model.num_steps), layer.thresholds).steps
-    return oracle.crossing(oracle.potentials(steps, last.signs, model.num_steps), last.thresholds).steps
+def output_potentials(model: PackedModel, steps: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """V `[vectors, T, classes]` of the output layer, by the oracle."""
+    parts = range(0, len(steps), PART)
+    traces = [oracle.forward(model.layers, steps[i : i + PART], model.num_steps) for i in parts]
+    return np.concatenate([trace.potentials for trace in traces]).astype(np.int64)
 
 
 def _on_our_clock(first: NDArray[np.int64], late: int, num_steps: int) -> NDArray[np.int64]:

@@ -1,11 +1,10 @@
 """Runs NIR graphs in one other library, in a process of its own: python -P nir_simulators.py JOB.json
 
 Stands alone (NumPy and the library are all it imports), so that the library may live in another environment than
-ours. The job is a JSON object: `library`; `steps`, an .npy of input steps; `num_steps`, T, from which on a step means
-never; `total`, how many steps to run; `graphs`, a list of `name`, `path`, `dt` and `keep` ("spikes" or "output");
-`answer`, the folder for results. For each graph come NAME.first.npy and NAME.count.npy (the step of each neuron's first
-spike, `total` for none, and how often it fired) or NAME.output.npy `[batch, total, neurons]`; and answer.json with
-versions and errors.
+ours. The job is a JSON object: `library`; `num_steps`, T; `total`, how many steps to run; `answer`, the folder for
+results; `graphs`, a list of `name`, `path`, `dt`, `steps` (an .npy of input steps, T for never) and `keep` ("spikes" or
+"output"). For each graph come NAME.first.npy and NAME.count.npy (the step of each neuron's first spike, `total` for
+none, and how often it fired) or NAME.output.npy `[batch, total, neurons]`; and answer.json with versions and errors.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-BATCH = 250
+BATCH = 100
 
 Simulate = Callable[[np.ndarray], np.ndarray]  # [T, batch, channels] -> [T, batch, neurons]
 
@@ -95,7 +94,7 @@ def _train(steps: np.ndarray, num_steps: int, total: int) -> np.ndarray:
 
 def _run(job: dict[str, Any], graph: dict[str, Any]) -> dict[str, np.ndarray]:
     simulate = LIBRARIES[job["library"]](graph["path"], graph["dt"])
-    steps, parts = np.load(job["steps"], allow_pickle=False), []
+    steps, parts = np.load(graph["steps"], allow_pickle=False), []
     for i in range(0, len(steps), BATCH):
         out = simulate(_train(steps[i : i + BATCH], job["num_steps"], job["total"]))
         if graph["keep"] == "output":
