@@ -9,6 +9,7 @@ every neuron counts.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -98,10 +99,27 @@ class Finding(NamedTuple):
     reason: str = ""
 
 
+def python_of(library: Library) -> str:
+    """The Python that has the library: what BSTDG_SINABS_PYTHON (and so on) names, or else this one.
+
+    Not all libraries bear each other: Sinabs wants another version of nir than the rest.
+    """
+    return os.environ.get(f"BSTDG_{library.name.upper()}_PYTHON", sys.executable)
+
+
 def examine(
-    folder: Path, model: PackedModel, golden: Golden, library: Library, python: str = sys.executable
+    folder: Path, model: PackedModel, golden: Golden, library: Library, python: str | None = None
 ) -> list[Finding]:
-    """Run the three files of an export's `folder` in a library that `python` can import; one finding a file."""
+    """Run the three files of an export's `folder` in a library; one finding a file.
+
+    Args:
+        folder: where model.nir, shared.nir and lif.nir are.
+        model: what they were made of.
+        golden: inputs and what the oracle makes of them.
+        library: which.
+        python: the Python that has it, see `python_of`.
+    """
+    python = python or python_of(library)
     with tempfile.TemporaryDirectory(prefix="bstdg-nir-") as scratch:
         work = Path(scratch)
         np.save(work / "plain.npy", golden.steps)
@@ -155,7 +173,8 @@ def _ask(
         return {}, f"{library.name} ended early: {said[:300]}"
     answer = json.loads((work / "answer.json").read_text(encoding="utf-8"))
     if library.name not in answer["versions"]:
-        return {}, f"pip install {library.name}"
+        hint = f"pip install {library.name}, or let BSTDG_{library.name.upper()}_PYTHON name a Python that has it"
+        return {}, hint
     return answer, ""
 
 
