@@ -36,8 +36,8 @@ class LayerPlan:
 
     @property
     def threshold_bits(self) -> int:
-        """Bits of -threshold, signed."""
-        return signed_bits(self.low, self.high)
+        """Bits of -threshold, signed; a sign and at least one more."""
+        return max(2, signed_bits(self.low, self.high))
 
     def lead_range(self, events: int) -> tuple[int, int]:
         """What V - threshold may be after at most `events` events of weight +1 or -1 each."""

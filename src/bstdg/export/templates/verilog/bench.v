@@ -51,9 +51,9 @@ module @NAME@_bench #(
     reg [31:0] offsets [0:@OFFSETS@-1];
     reg [24:0] expected [0:@VECTORS@-1];  // silent, step, class
     initial begin
-        $readmemh("@NAME@_stimulus.hex", items);
-        $readmemh("@NAME@_offsets.hex", offsets);
-        $readmemh("@NAME@_expected.hex", expected);
+        $readmemh("test/@NAME@_stimulus.hex", items);
+        $readmemh("test/@NAME@_offsets.hex", offsets);
+        $readmemh("test/@NAME@_expected.hex", expected);
     end
 
     reg clk = 1'b0;
@@ -162,8 +162,12 @@ module @NAME@_bench #(
     initial finished = 1'b0;
     initial passed = 1'b0;
 
+    reg verbose;
+    initial verbose = $test$plusargs("cycles");
+
     task judge;
         begin
+            if (verbose) $display("early_exit=%0d vector=%0d cycles=%0d", EARLY_EXIT, vector, cycles);
             total = total + cycles;
             if (vector == 0 || cycles < least) least = cycles;
             if (cycles > most) most = cycles;

@@ -14,7 +14,7 @@ module @NAME@_integrate #(
     parameter NEURONS = 1,
     parameter LANES = 1,
     parameter LEAD_BITS = 2,
-    parameter THRESHOLD_BITS = 2,  // of -threshold, signed
+    parameter THRESHOLD_BITS = 2,  // of -threshold, signed; 2 or more
     parameter WEIGHTS = "",        // CHANNELS words of NEURONS bits, 1 for +1 and 0 for -1
     parameter THRESHOLDS = ""      // one word: -threshold of every neuron, neuron 0 in the lowest bits
 ) (
@@ -35,15 +35,18 @@ module @NAME@_integrate #(
     localparam GROUPS = (NEURONS + LANES - 1) / LANES;
     localparam GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1;
     localparam [GROUP_BITS-1:0] LAST_GROUP = GROUPS[GROUP_BITS-1:0] - 1'b1;
-    localparam REST = NEURONS - (GROUPS - 1) * LANES;  // neurons of the last group
+    localparam [LANES-1:0] REST = {LANES{1'b1}} >> (GROUPS * LANES - NEURONS);  // the last group's neurons
+    localparam [LEAD_BITS-1:0] MINUS_ONE = {LEAD_BITS{1'b1}};
+    localparam [LEAD_BITS-1:0] PLUS_ONE = {{(LEAD_BITS - 1){1'b0}}, 1'b1};
     localparam STATE = LEAD_BITS + 1;                  // fired, lead
+    localparam SIGNS = LEAD_BITS - THRESHOLD_BITS + 1;  // copies of the sign that lengthen -threshold to a lead
     localparam OFFSET_BITS = GROUP_BITS + $clog2(LANES * THRESHOLD_BITS) + 1;
 
     reg [NEURONS-1:0] weights [0:CHANNELS-1];
     reg [NEURONS*THRESHOLD_BITS-1:0] thresholds [0:0];
     initial begin
-        $readmemh(WEIGHTS, weights);
-        $readmemh(THRESHOLDS, thresholds);
+        if (WEIGHTS != "") $readmemh(WEIGHTS, weights);
+        if (THRESHOLDS != "") $readmemh(THRESHOLDS, thresholds);
     end
 
     // Taking an item reads its channel's row of weights.
@@ -120,7 +123,10 @@ module @NAME@_integrate #(
 
     // Stage B.
     wire work = valid_b && !stall;
-    wire [LANES*STATE-1:0] held, kept;
+    wire [LANES*STATE-1:0] held;
+    reg [LANES*STATE-1:0] kept;
+    reg [LANES*LEAD_BITS-1:0] leads;
+    reg [LANES-1:0] fires;
     @NAME@_ram #(
         .DEPTH(GROUPS),
         .ADDRESS_BITS(GROUP_BITS),
@@ -135,28 +141,28 @@ module @NAME@_integrate #(
         .write_data(kept)
     );
 
+    // What a neuron does in stage B. One loop over whole words, which simulators run far sooner than a net a lane.
+    integer k;
+    reg fired;
+    reg [LEAD_BITS-1:0] lead;
+    always @* begin
+        for (k = 0; k < LANES; k = k + 1) begin
+            fired = !fresh_b && held[k*STATE + LEAD_BITS];
+            lead = held[k*STATE +: LEAD_BITS];
+            if (fresh_b) lead = {{SIGNS{thresholds_b[(k + 1)*THRESHOLD_BITS - 1]}},
+                                 thresholds_b[k*THRESHOLD_BITS +: THRESHOLD_BITS - 1]};
+            fires[k] = !lead[LEAD_BITS-1] && !fired;
+            leads[k*LEAD_BITS +: LEAD_BITS] = lead;
+            if (ending_b) kept[k*STATE +: STATE] = {fired || fires[k], lead};
+            else kept[k*STATE +: STATE] = {fired, lead + (weights_b[k] ? PLUS_ONE : MINUS_ONE)};
+        end
+    end
+
     assign judge_valid = work && ending_b;
     assign judge_last = last_b;
-    genvar lane;
-    generate
-        for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
-            wire [THRESHOLD_BITS-1:0] start = thresholds_b[lane*THRESHOLD_BITS +: THRESHOLD_BITS];
-            wire fired = !fresh_b && held[lane*STATE + LEAD_BITS];
-            wire [LEAD_BITS-1:0] lead;
-            if (LEAD_BITS == THRESHOLD_BITS) begin : equal
-                assign lead = fresh_b ? start : held[lane*STATE +: LEAD_BITS];
-            end else begin : longer
-                assign lead = fresh_b ? {{(LEAD_BITS - THRESHOLD_BITS){start[THRESHOLD_BITS-1]}}, start}
-                                      : held[lane*STATE +: LEAD_BITS];
-            end
-            wire above = !lead[LEAD_BITS-1];
-            wire [LEAD_BITS-1:0] weight = {{(LEAD_BITS - 1){!weights_b[lane]}}, 1'b1};  // +1 or -1
-            assign kept[lane*STATE +: STATE] = ending_b ? {fired || above, lead} : {fired, lead + weight};
-            assign judge_real[lane] = !last_b || lane < REST;
-            assign judge_fires[lane] = above && !fired && judge_real[lane];
-            assign judge_leads[lane*LEAD_BITS +: LEAD_BITS] = lead;
-        end
-    endgenerate
+    assign judge_real = last_b ? REST : {LANES{1'b1}};
+    assign judge_fires = fires & judge_real;
+    assign judge_leads = leads;
 
 endmodule
 

@@ -1,4 +1,5 @@
-// The golden vectors twice: with early exit and to the last step.
+// The golden vectors twice: with early exit and to the last step. Run it in the folder above this one;
+// with +cycles it prints the cycles of every vector.
 `timescale 1ns / 1ns
 
 module @NAME@_tb #(
