@@ -57,7 +57,7 @@ module @NAME@_bench #(
     end
 
     reg clk = 1'b0;
-    always #5 clk = !clk;
+    always #5 clk = !clk && !finished;  // stands still once all is done
 
     reg rst = 1'b1;
     reg start = 1'b0;
