@@ -38,10 +38,10 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
         files[f"{name}_weights_{i}.hex"] = weights_hex(bits.signs)
         files[f"{name}_thresholds_{i}.hex"] = thresholds_hex(layer)
     files |= bench(model, layers, golden, name)
-    return Written(files, _figures(model, layers, golden))
+    return Written(files, _figures(model, layers))
 
 
-def _figures(model: PackedModel, layers: tuple[LayerPlan, ...], golden: Golden) -> dict[str, object]:
+def _figures(model: PackedModel, layers: tuple[LayerPlan, ...]) -> dict[str, object]:
     return {
         "weight_bits": model.weight_bits,
         "threshold_bits": sum(layer.neurons * layer.threshold_bits for layer in layers),
@@ -49,7 +49,6 @@ def _figures(model: PackedModel, layers: tuple[LayerPlan, ...], golden: Golden) 
         "accumulator_bits": lead_bits(layers),
         "neurons_per_cycle": PARALLEL,
         "cycles_per_input_event": math.ceil(layers[0].neurons / min(PARALLEL, layers[0].neurons)),
-        "golden_vectors": len(golden.steps),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -63,12 +64,13 @@ def plan(model: PackedModel) -> tuple[LayerPlan, ...]:
         if width > MAX_WIDTH:
             what = "input channels" if at == 0 else f"neurons in layer {at - 1}"
             raise InputError(
-                f"the model has {width:,} {what}, {width - MAX_WIDTH:,} more than the Verilog target takes ({MAX_WIDTH:,})"
+                f"the model has {width:,} {what}, {width - MAX_WIDTH:,} more than "
+                f"the Verilog target takes ({MAX_WIDTH:,})"
             )
     if model.weight_bits > MAX_WEIGHT_BITS:
         raise InputError(
-            f"the model has {model.weight_bits:,} weights, {model.weight_bits - MAX_WEIGHT_BITS:,} more than the Verilog "
-            f"target takes ({MAX_WEIGHT_BITS:,})"
+            f"the model has {model.weight_bits:,} weights, {model.weight_bits - MAX_WEIGHT_BITS:,} more than "
+            f"the Verilog target takes ({MAX_WEIGHT_BITS:,})"
         )
     layers = []
     for at, layer in enumerate(model.layers):
@@ -111,7 +113,7 @@ def thresholds_hex(layer: LayerPlan) -> bytes:
     return f"{word:0{(width * layer.neurons + 3) // 4}x}\n".encode()
 
 
-def template(name: str, values: dict[str, object]) -> str:
+def template(name: str, values: Mapping[str, object]) -> str:
     """A file of templates/verilog with every @KEY@ replaced."""
     text = resources.files("bstdg.export").joinpath("templates", "verilog", name).read_text("utf-8")
     for key, value in values.items():
@@ -164,7 +166,8 @@ def _width(at: int, layer: LayerPlan) -> str:
             f"    // V - threshold is in -MAX_EVENTS - {-layer.low} … MAX_EVENTS + {layer.high}.",
             f"    localparam [63:0] LOWEST = MAX_EVENTS + 64'd{-layer.low};",
             f"    localparam [63:0] HIGHEST = MAX_EVENTS + 64'd{layer.high};",
-            "    localparam LEAD_BITS_0 = 1 + ($clog2(LOWEST) > $clog2(HIGHEST + 1) ? $clog2(LOWEST) : $clog2(HIGHEST + 1));",
+            "    localparam LOW_BITS = $clog2(LOWEST), HIGH_BITS = $clog2(HIGHEST + 1);",
+            "    localparam LEAD_BITS_0 = 1 + (LOW_BITS > HIGH_BITS ? LOW_BITS : HIGH_BITS);",
         )
     )
 
@@ -183,12 +186,14 @@ def _layer(at: int, layers: tuple[LayerPlan, ...], name: str, steps: int) -> str
         "THRESHOLD_BITS": layer.threshold_bits,
         **{kind: f"{kind}_{at}" for kind in FILES},
     }
-    ports = {"clk": "clk", "clear": "clear", **{f"in_{p}": f"link{at}_{p}" for p in ("valid", "ready", "end", "channel")}}
+    ports = {
+        "clk": "clk",
+        "clear": "clear",
+        **{f"in_{p}": f"link{at}_{p}" for p in ("valid", "ready", "end", "channel")},
+    }
     if hidden:
         after = f"link{at + 1}"
-        wires = (
-            f"    wire {after}_valid, {after}_ready, {after}_end;\n    wire {span(width)} {after}_channel;\n"
-        )
+        wires = f"    wire {after}_valid, {after}_ready, {after}_end;\n    wire {span(width)} {after}_channel;\n"
         ports |= {f"out_{p}": f"{after}_{p}" for p in ("valid", "ready", "end")} | {"out_neuron": f"{after}_channel"}
     else:
         wires = ""
@@ -198,7 +203,7 @@ def _layer(at: int, layers: tuple[LayerPlan, ...], name: str, steps: int) -> str
     return f"\n{wires}    {name}_{kind} #(\n{_pins(parameters)}\n    ) layer{at} (\n{_pins(ports)}\n    );\n"
 
 
-def _pins(values: dict[str, object]) -> str:
+def _pins(values: Mapping[str, object]) -> str:
     return ",\n".join(f"        .{key}({value})" for key, value in values.items())
 
 
