@@ -60,7 +60,7 @@ bstdg.stage = (canvas, network, colors) => {
       const [x, y] = scene.panels[layer].centre(fired[n]), { to, across } = scene.port(layer, [x, y]);
       const [bx, by] = across ? [x + (to[0] - x) * 0.55, y] : [x, y + (to[1] - y) * 0.55];
       const [cx, cy] = across ? [to[0] - (to[0] - x) * 0.3, to[1]] : [to[0], to[1] - (to[1] - y) * 0.3];
-      context.globalAlpha = 0.2;
+      context.globalAlpha = Math.min(0.35, Math.max(0.1, 14 / fired.length));
       context.strokeStyle = color.lit;
       context.lineWidth = 1;
       context.beginPath();
@@ -105,7 +105,7 @@ bstdg.stage = (canvas, network, colors) => {
       context.fillStyle = wins ? color.lit : color.shade(decided ? 1 : 0.45);
       context.fillRect(left, middle - row * 0.3, Math.max(2, along(lead) - left), row * 0.6);
       write(names[i], left - 8, middle, { align: "right", color: wins ? color.lit : color.ink, weight: wins ? 700 : 400, room: label - 8 });
-      const told = `${lead >= 0 ? "+" : "\u2212"}${Math.abs(Math.round(lead))}`;
+      const told = `${lead > 0 ? "+" : lead < 0 ? "\u2212" : ""}${Math.abs(Math.round(lead))}`;
       write(told, x + width, middle, { align: "right", size: 12, color: wins ? color.lit : color.quiet, weight: wins ? 700 : 400, room: 40 });
     });
     context.strokeStyle = color.ink;
@@ -116,7 +116,7 @@ bstdg.stage = (canvas, network, colors) => {
     context.lineTo(line, bottom);
     context.stroke();
     context.setLineDash([]);
-    write("\u03b8", line, top - 14, { size: 13, color: color.ink, align: "center" });
+    write("threshold \u03b8", line, top - 14, { size: 12, color: color.quiet, align: "center" });
   }
 
   function drawRestingOutputs(color) {
