@@ -84,7 +84,7 @@ def picture(page, name: str, **options) -> None:
 
 def decided(page) -> dict:
     """Waits for the end of the race; what the page then says of it."""
-    page.wait_for_function("document.getElementById('announce').textContent.startsWith('Decision')")
+    page.get_by_text("Decision:").wait_for(state="attached")  # what a screen reader is told
     return page.evaluate(STATE)
 
 
@@ -120,7 +120,7 @@ def test_a_digit_drawn_with_the_mouse(digits, open_page):
     page.select_option("#speed", "4")
     for strokes, digit in ((moved(ZERO, 0.8, 0.05, 0), 0), (SEVEN, 7)):
         page.get_by_role("button", name="Clear").click()
-        assert page.locator("#decision").inner_text() == "–"
+        assert page.locator("#decision").inner_text() == "\u2013"
         draw(page, strokes)
         found = decided(page)
         is_the_oracle(found, model)
@@ -210,8 +210,7 @@ def test_reduced_motion_shows_the_decision_at_once(digits, open_page):
     assert page.locator("#decision").inner_text() == str(page.evaluate("bstdg.page.state.run.label"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 760, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (760, "light"), (1280, "light"), (1280, "dark")])
 def test_anyone_can_read_it(digits, open_page, scheme, width):
     """At every width and in both themes: nothing to complain of for axe, and nothing to scroll sideways."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not there")
@@ -226,7 +225,7 @@ def test_anyone_can_read_it(digits, open_page, scheme, width):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != background
 
 
-@pytest.mark.parametrize("shape", [(30,), (1, 30), (5, 6)])
+@pytest.mark.parametrize("shape", [(30,), (5, 6)])
 def test_other_inputs_are_picked_not_drawn(tmp_path, open_page, shape):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not there")
     model = random_model((30, 20, 15, 25), 12, threshold=6, image_shape=shape)
@@ -246,8 +245,9 @@ def test_every_size_is_shown(tmp_path, open_page, widths, num_steps):
     model = random_model(widths, num_steps, threshold=3, image_shape=(28, 28) if widths[0] == 784 else (widths[0],))
     steps = make_steps(np.random.default_rng(1), "random", 5, widths[0], num_steps)
     model, _, address = write(model, steps, tmp_path)
+    page = open_page(address, reduced_motion="reduce")
     for width in (360, 1280):
-        page = open_page(address, width, reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": 900})
         is_the_oracle(page.evaluate(STATE), model)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         picture(page, f"{'-'.join(map(str, widths))}-{width}", full_page=True)

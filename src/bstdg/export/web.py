@@ -158,6 +158,9 @@ def _source(file: str) -> str:
 def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
     """Runs the engine of the page itself on every golden vector: under Node, and in a headless Chromium."""
     page = folder / PAGE
+    if not page.is_file():
+        yield Check("self-contained", "failed", f"{page} is not there")
+        return
     text = page.read_text(encoding="utf-8")
     outside = re.findall(r"""\b(?:src|href|action)\s*=\s*["']?(?!#|data:)[^"'\s>]+|url\(|@import|\bfetch\(""", text)
     sealed = "default-src 'none'" in text and not outside

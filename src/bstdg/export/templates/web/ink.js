@@ -6,7 +6,7 @@
  * a box of 20 x 20 pixels, then moved until its centre of mass is the centre of the 28 x 28 field.
  */
 bstdg.ink = (() => {
-  // Measured on MNIST: strokes are 2.6 pixels wide at half their brightness, and fade over 1.2 pixels.
+  // Pixels. Strokes 2.6 wide at half their brightness, with edges of 1.2, have the ink and the greys of MNIST's.
   const PEN = 1.3, FADE = 1.17, FIELD = 28, BOX = 20;
   const LEAST = 0.12; // of the pad: a drawing smaller than this is a dot, and is not blown up
 

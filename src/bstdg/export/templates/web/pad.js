@@ -113,11 +113,13 @@ bstdg.pad = (canvas, { shape, pen, colors, changed, say }) => {
     strokes = [];
     live = false;
     report(true);
+    say("Cleared");
   }
   function undo() {
     strokes = strokes.slice(0, -1);
     live = false;
     report(true);
+    if (strokes.length === 0) say("Cleared");
   }
   /** Empties the pad without telling anyone. */
   function reset() {

@@ -47,7 +47,7 @@ bstdg.page = (() => {
     const step = run ? Math.min(moment.step, run.step) : 0;
     part("m-step").textContent = run ? `${moment.step} of ${T}` : "\u2013";
     part("m-input").textContent = run ? plain.format(until(steps, step)) : "\u2013";
-    part("m-hidden").textContent = run ? run.hidden.map((layer) => plain.format(until(layer, step))).join(" + ") : "\u2013";
+    part("m-hidden").textContent = run ? plain.format(sum(run.hidden.map((layer) => until(layer, step)))) : "\u2013";
     part("m-operations").textContent = run ? plain.format(operations(step)) : "\u2013";
     part("stage").setAttribute("aria-label", described(moment, arrived));
     if (arrived && !told) {
@@ -77,6 +77,7 @@ bstdg.page = (() => {
     stage.start(steps, run);
     timeline.start(steps, run);
     if (!live) {
+      say("");
       bstdg.table(part("table-head"), part("table-body"), network, steps, run);
       part("m-time").textContent = run ? timed(steps) : "\u2013";
     }
@@ -98,7 +99,7 @@ bstdg.page = (() => {
   function facts() {
     const thresholds = network.layers.map((layer) => {
       const [low, high] = layer.thresholds.reduce(([a, b], t) => [Math.min(a, t), Math.max(b, t)], [Infinity, -Infinity]);
-      return low === high ? `${low}` : `${low} \u2026 ${high}`;
+      return (low === high ? `${low}` : `${low} \u2026 ${high}`).replace(/-/g, "\u2212");
     });
     const rows = [
       ["Layers", model.widths.map((n) => plain.format(n)).join(" \u2013 ")],

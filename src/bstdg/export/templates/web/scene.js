@@ -1,13 +1,13 @@
 "use strict";
-/* Where everything lies: one panel a layer, side by side where there is room, else two in a row and the output below. */
+/* Where everything lies: one panel a layer, side by side where there is room, else in rows with the output below. */
 bstdg.scene = (network, width) => {
-  const CAPTION = 46, SIDE = 300, ROW = 27, WIDE = 620;
+  const CAPTION = 46, SIDE = 300, LEAST = 170, CELL = 26, ROW = 27;
   const widths = [network.layers[0].channels, ...network.layers.map((layer) => layer.neurons)];
-  const inputs = widths.slice(0, -1), wide = width >= Math.min(WIDE, 210 * widths.length);
-  const gap = wide ? Math.min(64, width / 14) : 26;
-  const perRow = wide ? widths.length : 2;
+  const inputs = widths.slice(0, -1), gap = Math.min(64, Math.max(26, width / 14));
+  const room = Math.floor((width + gap) / (LEAST + gap)), wide = room >= widths.length;
+  const perRow = wide ? widths.length : Math.min(inputs.length, Math.max(2, room));
   const side = Math.min(SIDE, (width - gap * (perRow - 1)) / perRow);
-  const spread = wide ? (width - side * perRow) / Math.max(1, perRow - 1) : gap;
+  const spread = (width - side * perRow) / Math.max(1, perRow - 1);
 
   /** Rows and columns of a panel's cells: the image's own, or about a square of neurons. */
   function grid(layer) {
@@ -17,7 +17,7 @@ bstdg.scene = (network, width) => {
   }
 
   const panels = inputs.map((count, layer) => {
-    const [rows, columns] = grid(layer), cell = side / Math.max(rows, columns);
+    const [rows, columns] = grid(layer), cell = Math.min(CELL, side / Math.max(rows, columns));
     const x = (layer % perRow) * (side + spread), y = CAPTION + Math.floor(layer / perRow) * (side + CAPTION + 10);
     const left = x + (side - columns * cell) / 2, top = y + (side - rows * cell) / 2;
     const centre = (i) => [left + ((i % columns) + 0.5) * cell, top + (Math.floor(i / columns) + 0.5) * cell];

@@ -46,7 +46,7 @@ bstdg.stage = (canvas, network, colors) => {
     }
     const flash = 1 + 0.8 * (1 - within(moment.phase, layer));
     context.fillStyle = color.glow;
-    for (const i of now) dot(...centre(i), cell * 0.78 * flash, false);
+    for (const i of now) dot(...centre(i), Math.min(cell * 0.78, cell * 0.42 + 5) * flash, false);
     context.fillStyle = color.lit;
     for (const i of now) dot(...centre(i), cell * 0.42 * flash, square);
     return now;
@@ -161,6 +161,10 @@ bstdg.stage = (canvas, network, colors) => {
   function start(steps, run) {
     race = run ? { steps, run } : NOTHING;
   }
-  new ResizeObserver(() => draw()).observe(canvas.parentElement);
+  let drawnWidth = 0; // a drawing sets the height itself, which is no reason to draw again
+  new ResizeObserver(() => {
+    if (canvas.clientWidth !== drawnWidth) draw();
+    drawnWidth = canvas.clientWidth;
+  }).observe(canvas.parentElement);
   return { start, draw, arrived };
 };

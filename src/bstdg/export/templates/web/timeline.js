@@ -47,7 +47,7 @@ bstdg.timeline = (canvas, slider, numSteps, colors) => {
         context.globalAlpha = 1;
       }
     });
-    const every = Math.ceil(22 / column);
+    const every = [1, 2, 5, 10, 20, 25, 50, 100].find((n) => n * column >= 26) ?? numSteps;
     for (let t = 0; t < numSteps; t += every) write(String(t), middle(t), height - 6, t === current ? color.lit : color.quiet, "center", t === current ? 700 : 400);
     if (decided >= 0) {
       const x = middle(decided), side = x > width * 0.7 ? "right" : "left";
@@ -81,7 +81,7 @@ bstdg.table = (head, body, network, steps, run) => {
   const at = (layer, step) => layer.reduce((count, s) => count + (s === step ? 1 : 0), 0);
   const rows = (run ? run.leads : []).map((lead, t) => {
     const best = lead.indexOf(Math.max(...lead)), spikes = [steps, ...run.hidden].map((layer) => at(layer, t));
-    const tr = row([`${t}${t === run.step ? " decides" : ""}`, ...spikes, network.classes[best], lead[best]], "td", false);
+    const tr = row([`${t}${t === run.step ? " decides" : ""}`, ...spikes, network.classes[best], String(lead[best]).replace("-", "\u2212")], "td", false);
     tr.classList.toggle("decides", t === run.step);
     return tr;
   });
