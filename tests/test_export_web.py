@@ -252,6 +252,10 @@ def test_samples_show_every_class_alike():
     assert web.choose(golden, 4) == [0, 1, 3, 5]
     assert web.choose(golden, 40) == [0, 1, 2, 3, 5]
     assert web.choose(golden._replace(steps=np.full((6, 2), 8, np.uint8)), 3) == [0, 1, 3]
+    many = Golden(
+        np.concatenate([steps] * 12), (), *(np.concatenate([array] * 12) for array in (label, label, label > 5))
+    )
+    assert web.choose(many, 40) == [*range(64, 72)]  # only what comes after the corners
 
 
 def test_verify_says_what_it_could_not_run(tmp_path, monkeypatch):

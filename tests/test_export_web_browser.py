@@ -10,14 +10,13 @@ import pytest
 from strategies import INPUT_KINDS, make_steps, random_model
 from test_export_web import SEVEN, ZERO, moved
 
-import bstdg
-from bstdg import datasets
+from bstdg import datasets, packed
 from bstdg.encode import latency
 from bstdg.export import web, web_proof
 from bstdg.export.base import Golden
 from bstdg.packed import PackedModel
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "digits.toml"
+TRAINED = Path(__file__).parent / "golden" / "digits.bstdg"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
 STATE = "({steps: Array.from(bstdg.page.state.steps), ...bstdg.page.state.run, hidden: null, leads: null})"
@@ -37,13 +36,11 @@ def browser():
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory) -> tuple[PackedModel, Golden, str]:
-    """A network trained for a second on handwritten digits of 8 x 8 pixels, and the page it makes."""
-    from bstdg.train import train
+    """A network trained on handwritten digits of 8 x 8 pixels, and the page it makes.
 
-    folder = tmp_path_factory.mktemp("digits")
-    recipe = bstdg.load_recipe(RECIPE, ["epochs=15", "network.hidden=[256]"])
-    train(recipe, folder, seed=0)
-    model = bstdg.load(folder / "model.bstdg").packed
+    Trained by  bstdg train digits --set epochs=15 --set network.hidden=[256]
+    """
+    folder, model = tmp_path_factory.mktemp("digits"), packed.load(TRAINED)
     images = datasets.load("digits", "test").images[:120]
     return write(model, latency(images, model.num_steps, white=model.white, silent_below=model.silent_below), folder)
 
@@ -137,6 +134,8 @@ def test_a_digit_drawn_with_the_mouse(digits, open_page):
 def test_a_digit_drawn_with_the_keyboard(digits, open_page):
     model, _, address = digits
     page = open_page(address)
+    page.select_option("#speed", "4")
+    page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     while page.evaluate("document.activeElement.id") != "pad":
@@ -158,6 +157,7 @@ def test_a_digit_drawn_with_the_keyboard(digits, open_page):
 def test_a_finger_draws(digits, open_page):
     model, _, address = digits
     page = open_page(address, 360, 740, has_touch=True, is_mobile=True)
+    page.select_option("#speed", "4")
     box = page.locator("#pad").bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     is_the_oracle(decided(page), model)

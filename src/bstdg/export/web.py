@@ -25,6 +25,7 @@ from bstdg.packed import PackedModel
 PAGE = "index.html"
 WEIGHT_LIMIT = 20_000_000  # bytes of packed weights: what a phone's browser still opens at once
 SAMPLES = 40
+CORNERS = 64  # so many golden vectors come before those made from data
 SAMPLE_BYTES = 400_000  # of all samples together, a byte a step
 TEMPLATES = Path(__file__).parent / "templates" / "web"
 SCRIPTS = ("engine", "ink", "proof", "theme", "pad", "scene", "stage", "timeline", "transport", "samples", "page")
@@ -43,18 +44,19 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
             f"{weights - WEIGHT_LIMIT:,} too many"
         )
     chosen = choose(golden, min(SAMPLES, max(1, SAMPLE_BYTES // model.widths[0])))
-    page = _page(_data(model, golden, chosen, name), name).encode()
+    page = _page(_data(model, golden, chosen), name).encode()
     return Written({PAGE: page}, {"page_bytes": len(page), "weight_bytes": weights, "samples": len(chosen)})
 
 
 def choose(golden: Golden, most: int) -> list[int]:
     """Which golden vectors a page shows: as many of each decided class as of every other, in their own order.
 
-    Vectors in which all channels spike at one step are left out where there are others: they are corners to test,
-    not pictures to look at.
+    Where some were made from data only these are taken, else all but those with every channel at one step: they are
+    corners to test, not pictures to look at.
     """
-    lively = np.flatnonzero(golden.steps.min(axis=1) != golden.steps.max(axis=1)) if golden.steps.size else []
-    rows = lively if len(lively) else np.arange(len(golden.steps))
+    rows = np.arange(len(golden.steps))
+    lively = rows[np.any(golden.steps != golden.steps[:, :1], axis=1)]
+    rows = next((some for some in (rows[CORNERS:], lively) if len(some)), rows)
     turn: dict[int, int] = {}
     ranked = []
     for row in rows:
@@ -64,11 +66,10 @@ def choose(golden: Golden, most: int) -> list[int]:
     return sorted(row for _, row in sorted(ranked)[:most])
 
 
-def _data(model: PackedModel, golden: Golden, chosen: Sequence[int], name: str) -> dict[str, Any]:
+def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str, Any]:
     """Everything that the page's scripts read, as JSON."""
     figures = model.trained.get("test") or {}
     return {
-        "name": name,
         "numSteps": model.num_steps,
         "shape": list(model.image_shape),
         "white": model.white,
@@ -143,7 +144,7 @@ def _page(data: dict[str, Any], name: str) -> str:
     model = json.dumps(data, separators=(",", ":"), sort_keys=True, allow_nan=False).replace("<", "\\u003c")
     parts = {
         "policy": policy,
-        "name": html.escape(name),
+        "name": html.escape(name.replace("_", " ")),
         "style": style,
         "model": model,
         "scripts": "\n".join(f'<script id="code-{script}">{text}</script>' for script, text in scripts.items()),
