@@ -30,6 +30,7 @@ from strategies import (
 )
 
 from bstdg import packed
+from bstdg.coding import InputCoding
 from bstdg.encode import latency
 from bstdg.engine.base import LayerBits
 from bstdg.errors import InputError
@@ -234,6 +235,16 @@ def test_too_many_weights(tmp_path):
         InputError, match=r"at most 20,000,000 bytes of weights, this model has 20,000,500: 500 too many"
     ):
         web.write(model, golden, "wide")
+
+
+def test_a_model_of_timed_events(engine):
+    """Its channels are no picture, whatever the shape of the sensor."""
+    layers = random_model((128, 20, 3), threshold=5).layers
+    coding = InputCoding(delays=(0, 2))
+    model = PackedModel(layers, 8, (8, 8), 255, 0.0, ("a", "b", "c"), input=coding)
+    engine.is_the_oracle(model, some_steps(model))
+    page = (engine.folder / web.PAGE).read_text(encoding="utf-8")
+    assert json.loads(re.search(r'<script id="model"[^>]*>(.*?)</script>', page)[1])["shape"] == [128]
 
 
 def test_a_page_without_samples(engine):

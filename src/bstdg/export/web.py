@@ -71,7 +71,7 @@ def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str
     figures = model.trained.get("test") or {}
     return {
         "numSteps": model.num_steps,
-        "shape": list(model.image_shape),
+        "shape": list(model.image_shape) if model.input is None else [model.widths[0]],  # events have no picture
         "white": model.white,
         "silentBelow": model.silent_below,
         "classes": list(model.classes),
