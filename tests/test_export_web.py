@@ -269,6 +269,11 @@ def test_samples_show_every_class_alike():
     assert web.choose(many, 40) == [*range(64, 72)]  # only what comes after the corners
 
 
+def test_as_many_corners_come_first_as_the_page_leaves_out():
+    vectors = pytest.importorskip("bstdg.export.golden")
+    assert len(vectors.corners(random_model((9, 2))).steps) == web.CORNERS
+
+
 def test_verify_says_what_it_could_not_run(tmp_path, monkeypatch):
     model = random_model((9, 4, 2))
     golden = export(model, tmp_path)
