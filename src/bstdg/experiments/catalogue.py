@@ -83,14 +83,11 @@ def _of_recipes(*recipes: str) -> tuple[Variant, ...]:
 
 
 WIDTHS = {"mnist": (5, 10, 40), "digits": (2, 4, 16)}  # below, below and above the recipe's own
-ABLATION_EPOCHS = {"mnist": 8, "digits": 40}
-RECIPE = {"mnist": "mnist-fast", "digits": "digits"}
 
 
 def base(data: str) -> Variant:
     """The setting that every ablation and every point of a trade-off changes in one respect."""
-    short = (f"train.epochs={ABLATION_EPOCHS[data]}",)
-    return Variant(f"ablations/{data}/base", RECIPE[data], short, "base", "as it is", exits=True)
+    return Variant(f"ablations/{data}/base", f"short-{data}", (), "base", "as it is", exits=True)
 
 
 def ablations(data: str) -> tuple[Variant, ...]:
@@ -121,7 +118,7 @@ def ablations(data: str) -> tuple[Variant, ...]:
     return (
         start,
         *(
-            Variant(f"ablations/{data}/{name}", start.recipe, (*start.overrides, *set_), group, label)
+            Variant(f"ablations/{data}/{name}", start.recipe, set_, group, label)
             for group, label, name, set_ in changes
         ),
     )
@@ -139,7 +136,7 @@ def tradeoff(data: str) -> tuple[Variant, ...]:
         set_ = (f"loss.latency_weight={latency}", f"loss.spike_weight={spikes}")
         label = ", ".join(f"{what} {w:g}" for what, w in (("latency", latency), ("spikes", spikes)) if w)
         name = f"tradeoff/{data}/latency-{latency:g}-spikes-{spikes:g}"
-        return Variant(name, start.recipe, (*start.overrides, *set_), group, label)
+        return Variant(name, start.recipe, set_, group, label)
 
     return (
         start,
@@ -174,7 +171,7 @@ def _on_data(
 
 def _sweep(name: str, tests: str, made: Callable[[str], tuple[Variant, ...]], minutes: float) -> Iterator[Experiment]:
     """The same on MNIST, whose quick form is on digits, and on digits."""
-    short = _quick(made("digits"), "train.epochs=10", "network.hidden=[256]")
+    short = _quick(made("digits"), "train.epochs=10")
     said = f"{tests} (quick: on digits)"
     yield Experiment(name, said, "mnist", made("mnist"), short, (minutes, 1), quick_data="digits")
     yield Experiment(f"{name}-digits", "the same on digits", "digits", made("digits"), short, (minutes / 4, 1))

@@ -31,7 +31,9 @@ seeds, ± is the sample standard deviation. Steps count from 0; spikes and synap
 the decision. "Published" is a figure from a paper, by that paper's metric; "released weights" is a predecessor's
 published network run by its own conventions; "measured" was trained and run here.
 """
-ABLATIONS = "One respect is changed at a time, from `{recipe}` with {epochs} epochs; what is not named is the base's."
+ABLATIONS = (
+    "One respect is changed at a time, from `recipes/{recipe}.toml`, {epochs} epochs; what is not named is the base's."
+)
 EXITS = """\
 The base's trained networks, with every output threshold raised or lowered by a number of units of potential. Without an
 early exit all steps are run and the greatest V - threshold decides at the last.
@@ -103,8 +105,9 @@ def _ablations(data: str, runs: Runs) -> Iterator[str]:
         return
     from bstdg.experiments import catalogue
 
+    epochs = sorted({str(run.epochs) for run in runs.get(catalogue.base(data).name, ())})
     yield f"## Ablations, {TITLES[data]}\n"
-    yield ABLATIONS.format(recipe=catalogue.RECIPE[data], epochs=catalogue.ABLATION_EPOCHS[data]) + "\n"
+    yield ABLATIONS.format(recipe=catalogue.base(data).recipe, epochs=" or ".join(epochs)) + "\n"
     yield _table(sheet)
     if exits.rows:
         yield EXITS
