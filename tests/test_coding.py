@@ -27,6 +27,7 @@ def codings(draw) -> InputCoding:
     steps = st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True).map(tuple)
     return InputCoding(
         duration=draw(st.sampled_from([0.5, 1.0, 1.4])),
+        onset=draw(st.integers(0, 6)),
         pool=draw(st.integers(1, 4)),
         keep=draw(st.sampled_from(["all", "one_per_step", "first"])),
         gates=draw(st.integers(1, 5)),
@@ -164,6 +165,7 @@ def test_images_and_recordings_are_not_mixed_up():
     [
         ({"duration": 0.0}, "duration"),
         ({"duration": float("inf")}, "duration"),
+        ({"onset": -1}, "onset"),
         ({"pool": 0}, "pool"),
         ({"keep": "last"}, "keep"),
         ({"gates": 255}, "gates"),

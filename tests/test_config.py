@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
+from bstdg.coding import InputCoding
 from bstdg.config import (
     DataConfig,
     DistortConfig,
@@ -22,6 +23,7 @@ from bstdg.config import (
     load_recipe,
 )
 from bstdg.errors import InputError
+from bstdg.event_augment import EventAugmentation
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 SECTIONS = {
@@ -32,6 +34,8 @@ SECTIONS = {
     "train": TrainConfig,
     "distort": DistortConfig,
     "teacher": TeacherConfig,
+    "input": InputCoding,
+    "events": EventAugmentation,
 }
 FIELDS = [(name, field.name) for name, section in SECTIONS.items() for field in dataclasses.fields(section)]
 
@@ -260,6 +264,21 @@ OUT_OF_RANGE = [
     ("teacher", "passes", [0]),
     ("teacher", "rate", [0, -1]),
     ("teacher", "dropout", [-0.1, 1]),
+    ("data", "validation_speakers", [[-1]]),
+    ("data", "size", [[32], [0, 48], [1, 2, 3], [9999, 48]]),
+    ("input", "duration", [0, -1]),
+    ("input", "onset", [-1]),
+    ("input", "pool", [0]),
+    ("input", "gates", [0, 255]),
+    ("input", "delays", [[], [1, 1], [-1], [255]]),
+    ("input", "windows", [[], [1, 1], [-1], [255]]),
+    ("events", "channel_shift", [-1]),
+    ("events", "channel_stretch", [-0.1, 1]),
+    ("events", "time_stretch", [-0.1, 1]),
+    ("events", "time_shift", [-0.1]),
+    ("events", "time_jitter", [-0.1]),
+    ("events", "event_dropout", [-0.1, 1]),
+    ("events", "mixup", [-0.1, 1.1]),
 ]
 
 

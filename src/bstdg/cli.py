@@ -186,7 +186,7 @@ def evaluate(
         raise InputError(f"{model} does not say what it was trained on: name a data set with --data")
     if split not in ("test", "train"):
         raise InputError(f"--split is test or train, not {split!r}")
-    resized = loaded.packed.image_shape if name.startswith("caltech") else ()
+    resized = loaded.packed.image_shape if datasets.takes_size(name) else ()
     samples = datasets.load(name, split, data_dir, progress=True, size=resized)
     if isinstance(samples, datasets.EventDataset):
         row = loaded.evaluate_events(samples)

@@ -3,6 +3,7 @@
 A neuron that never forgets and never delays sees little of time. What helps it is put into the input, where it costs
 no multiplication and no engine needs to know of it, since every structure is events on more channels:
 
+    onset    time starts with the n-th event of a recording: what comes before is left out
     pool     `pool` neighbouring channels are joined into one
     gates    K equal parts of the time have weights of their own: channel = part * channels + channel
     delays   every event also arrives d steps later, on channels of its own
@@ -18,6 +19,7 @@ they are bits like all others.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,8 @@ class InputCoding:
 
     Attributes:
         duration: seconds that T steps span; later events are left out.
+        onset: the event of a recording, counted from 1, that time starts with; 0: time starts with the recording. A
+            recording of fewer events is silent.
         pool: how many neighbouring channels are joined into one.
         keep: "all" events, "one_per_step" (a pooled channel spikes at most once a step), or the "first" of a channel.
         gates: parts of the time in which a channel has weights of its own; 1 is the plain network.
@@ -49,6 +53,7 @@ class InputCoding:
     """
 
     duration: float = 1.4
+    onset: int = 0
     pool: int = 1
     keep: Keep = "all"
     gates: int = 1
@@ -58,10 +63,12 @@ class InputCoding:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.duration) and self.duration > 0):
             raise InputError(f"input.duration must be a positive number of seconds, not {self.duration}")
+        if self.onset < 0:
+            raise InputError(f"input.onset must be 0 or the number of an event, not {self.onset}")
         if self.pool < 1:
             raise InputError(f"input.pool must be 1 channel or more, not {self.pool}")
         if self.keep not in ("all", "one_per_step", "first"):
-            raise InputError(f'input.keep must be "all", "one_per_step" or "first", not {self.keep!r}')
+            raise InputError(f"input.keep must be one of 'all', 'one_per_step', 'first', not {self.keep!r}")
         if not 1 <= self.gates <= MAX_STEPS:
             raise InputError(f"input.gates must be in 1 … {MAX_STEPS}, not {self.gates}")
         for name in ("delays", "windows"):
@@ -109,7 +116,7 @@ class InputCoding:
         events = bin_events(
             offsets,
             wires if self.pool == 1 else wires // self.pool,
-            times,
+            since_onset(np.asarray(offsets), np.asarray(times), self.onset) if self.onset else times,
             num_channels=self.pooled(num_channels),
             num_steps=num_steps,
             duration=self.duration,
@@ -142,6 +149,19 @@ class InputCoding:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a model file holds them."""
         return {**asdict(self), "delays": list(self.delays), "windows": list(self.windows)}
+
+
+def since_onset(offsets: NDArray, times: NDArray, onset: int) -> NDArray[np.float64]:
+    """Times from that of each recording's event number `onset` on (by time, from 1); negative before it.
+
+    >>> since_onset(np.array([0, 3]), np.array([0.5, 0.25, 1.0]), 2)
+    array([ 0.  , -0.25,  0.5 ])
+    """
+    clock = times.astype(np.float64)
+    for begin, end in pairwise(offsets.tolist()):
+        part = clock[begin:end]
+        part -= np.partition(part, onset - 1)[onset - 1] if onset <= len(part) else part.max(initial=0.0) + 1.0
+    return clock
 
 
 def _sorted(

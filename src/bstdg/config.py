@@ -72,6 +72,10 @@ class DataConfig:
         _require(0.0 < self.validation < 1.0, f"data.validation must be between 0 and 1, not {self.validation}")
         _require(self.limit >= 0, f"data.limit must be 0 or more, not {self.limit}")
         _require(
+            all(speaker >= 0 for speaker in self.validation_speakers),
+            f"data.validation_speakers are numbers from 0 on, not {list(self.validation_speakers)}",
+        )
+        _require(
             len(self.size) in (0, 2) and all(1 <= side <= 4096 for side in self.size),
             f"data.size must be rows and columns such as [32, 48], not {list(self.size)}",
         )
@@ -290,14 +294,14 @@ class Recipe:
 
     title: str = ""
     data: DataConfig = field(default_factory=DataConfig)
-    input: InputCoding = field(default_factory=InputCoding)
-    events: EventAugmentation = field(default_factory=EventAugmentation)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     rule: RuleConfig = field(default_factory=RuleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     distort: DistortConfig = field(default_factory=DistortConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    input: InputCoding = field(default_factory=InputCoding)
+    events: EventAugmentation = field(default_factory=EventAugmentation)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, as JSON and TOML hold them."""

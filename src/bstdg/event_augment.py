@@ -58,35 +58,54 @@ class EventAugmentation:
         """
         if self.mixup:
             rows = _mixed(rows, labels, self.mixup, random)
+        if self.event_dropout:  # first, as what is lost costs nothing more
+            rows = _thinned(rows, self.event_dropout, random)
         offsets, channels, times = rows
         batch, lengths = len(offsets) - 1, np.diff(offsets)
-        sample = np.repeat(np.arange(batch), lengths)
-        keep = np.ones(len(channels), bool)
+
+        def drawn(values: NDArray) -> NDArray[np.float32]:
+            """A value of each recording for each of its events."""
+            return np.repeat(values.astype(np.float32), lengths)
+
+        inside = None
         clock = times.astype(np.float32)
         if self.time_stretch:
-            clock *= random.uniform(1 - self.time_stretch, 1 + self.time_stretch, batch).astype(np.float32)[sample]
+            clock *= drawn(random.uniform(1 - self.time_stretch, 1 + self.time_stretch, batch))
         if self.time_shift:
-            clock += random.uniform(-self.time_shift, self.time_shift, batch).astype(np.float32)[sample]
+            clock += drawn(random.uniform(-self.time_shift, self.time_shift, batch))
         if self.time_jitter:
             clock += self.time_jitter * random.standard_normal(len(clock), np.float32)
         if self.time_shift or self.time_jitter:
-            keep &= clock >= 0
-        wires = channels
+            inside = clock >= 0
         if self.channel_shift or self.channel_stretch:
             moved = channels.astype(np.float32)
             if self.channel_stretch:
                 middle = np.float32((num_channels - 1) / 2)
-                factor = random.uniform(1 - self.channel_stretch, 1 + self.channel_stretch, batch).astype(np.float32)
-                moved = (moved - middle) * factor[sample] + middle
-            moved += random.integers(-self.channel_shift, self.channel_shift, batch, endpoint=True)[sample]
-            moved = np.rint(moved).astype(np.int32)
-            keep &= (moved >= 0) & (moved < num_channels)
-            wires = moved
-        if self.event_dropout:
-            share = random.uniform(0, self.event_dropout, batch).astype(np.float32)
-            keep &= random.random(len(clock), np.float32) >= share[sample]
-        ends = np.concatenate([[0], np.cumsum(np.bincount(sample[keep], minlength=batch))]).astype(np.int64)
-        return ends, wires[keep].astype(np.uint16), clock[keep]
+                moved -= middle
+                moved *= drawn(random.uniform(1 - self.channel_stretch, 1 + self.channel_stretch, batch))
+                moved += middle
+            moved += drawn(random.integers(-self.channel_shift, self.channel_shift, batch, endpoint=True))
+            moved = np.rint(moved)
+            within = (moved >= 0) & (moved < num_channels)
+            inside = within if inside is None else inside & within
+            channels = moved.clip(0, num_channels - 1).astype(np.uint16)
+        if inside is None:
+            return offsets, channels, clock
+        return _kept(inside, offsets), channels[inside], clock[inside]
+
+
+def _kept(inside: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Offsets of the events that are kept."""
+    before = np.concatenate([[0], np.cumsum(inside)])
+    return before[offsets].astype(np.int64)
+
+
+def _thinned(rows: Rows, most: float, random: np.random.Generator) -> Rows:
+    """Each recording loses a share of its events, drawn up to `most`."""
+    offsets, channels, times = rows
+    share = np.repeat(random.uniform(0, most, len(offsets) - 1).astype(np.float32), np.diff(offsets))
+    inside = random.random(len(times), np.float32) >= share
+    return _kept(inside, offsets), channels[inside], times[inside]
 
 
 def _mixed(rows: Rows, labels: NDArray[np.int64], share: float, random: np.random.Generator) -> Rows:

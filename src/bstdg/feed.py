@@ -75,6 +75,9 @@ def check(recipe: Recipe) -> None:
     ):
         if getattr(train, name):
             raise InputError(f"train.{name} is for images; for the events of {recipe.data.name} use {instead}")
+    for name, asked in (("distort", recipe.distort.copies), ("teacher", recipe.teacher.weight)):
+        if asked:
+            raise InputError(f"the section {name} is for images; {recipe.data.name} are events")
 
 
 def split_by_speaker(dataset: EventDataset, config: DataConfig, seed: int) -> tuple[np.ndarray, np.ndarray]:

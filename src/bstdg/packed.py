@@ -191,7 +191,7 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
 
 def _input(values: dict[str, Any]) -> InputCoding:
     steps = {name: tuple(int(step) for step in values[name]) for name in ("delays", "windows")}
-    for name in ("pool", "gates"):
+    for name in ("onset", "pool", "gates"):
         if not isinstance(values[name], int):
             raise InputError(f"input.{name} must be an integer, not {values[name]!r}")
     return InputCoding(**{**values, **steps})

@@ -15,7 +15,7 @@ from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.events import EventDataset
 from bstdg.errors import InputError
 
-__all__ = ["Dataset", "EventDataset", "Split", "load", "names"]
+__all__ = ["Dataset", "EventDataset", "Split", "load", "names", "takes_size"]
 
 _Source = Callable[[str, Split, str | Path | None, bool], Dataset | EventDataset]
 _SOURCES: dict[str, _Source] = {
@@ -33,6 +33,11 @@ def names() -> tuple[str, ...]:
     ('digits', 'mnist', 'fashion-mnist', 'caltech-face-motorbike', 'caltech-face-motorbike-all', 'shd', 'hd-spikes')
     """
     return tuple(_SOURCES)
+
+
+def takes_size(name: str) -> bool:
+    """Whether the data set are photographs, which `load` brings to any `size`."""
+    return name in caltech.SPLITS
 
 
 def load(
@@ -75,6 +80,6 @@ def load(
         raise InputError(f"split must be 'train' or 'test', not {split!r}")
     if not size:
         return _SOURCES[name](name, split, data_dir, progress)
-    if name not in caltech.SPLITS:
+    if not takes_size(name):
         raise InputError(f"data.size is for photographs; {name} comes in the size it has")
     return caltech.load(name, split, data_dir, progress, size=(int(size[0]), int(size[1])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -66,9 +67,15 @@ def code(
 ) -> Events:
     """What `InputCoding.encode` does, event by event: a channel is found by name in the list of all there are."""
     pooled = np.asarray(channels, np.int64) // coding.pool
+    clock = [float(time) for time in np.asarray(times)]
+    if coding.onset:
+        for begin, end in pairwise(np.asarray(offsets).tolist()):
+            order = sorted(clock[begin:end])
+            start = order[coding.onset - 1] if coding.onset <= len(order) else math.inf
+            clock[begin:end] = [time - start if start < math.inf else -1.0 for time in clock[begin:end]]
     width = coding.pooled(num_channels)
     plain = bin_events(
-        offsets, pooled, times, num_channels=width, num_steps=num_steps, duration=coding.duration, keep=coding.keep
+        offsets, pooled, clock, num_channels=width, num_steps=num_steps, duration=coding.duration, keep=coding.keep
     )
     windows = [
         *sorted(window for window in coding.windows if window),
