@@ -101,7 +101,7 @@ def test_a_bad_or_foreign_file_is_refused_in_one_line(tmp_path, change, said):
     assert "\n" not in str(caught.value)
 
 
-def test_a_report_of_a_network_without_spikes_has_no_spike_figures():
+def test_a_report_of_a_network_without_spikes_has_no_spike_figures(tmp_path):
     report = {
         "baseline": "mlp",
         "recipe": {"data": {"name": "mnist"}},
@@ -116,6 +116,13 @@ def test_a_report_of_a_network_without_spikes_has_no_spike_figures():
         "machine": {},
     }
     run = results.from_report(report, "runs/baseline-mlp-mnist")
+    path = results.place(tmp_path, run.name, run.seed)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(report))  # as training leaves it
+    assert results.load_all(tmp_path) == {run.name: [run]}
+    path.write_text(json.dumps({k: v for k, v in report.items() if k != "widths"}))
+    with pytest.raises(FileFormatError, match="lacks or misstates 'widths'"):
+        results.load_all(tmp_path)
     assert (run.method, run.data, run.structure) == ("mlp", "mnist", "784-600-10")
     assert "decision_step_mean" not in run.test
     assert tables.settings("", [("mlp", [run])]).rows[0][8] == tables.NONE

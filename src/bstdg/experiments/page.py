@@ -29,7 +29,10 @@ Accuracy is strict: the output that fires first, then the greatest V - threshold
 read once, at the end of a run; the epoch is chosen on a validation part of the training set. Figures are means over
 seeds, ± is the sample standard deviation. Steps count from 0; spikes and synaptic operations are means a sample, up to
 the decision. "Published" is a figure from a paper, by that paper's metric; "released weights" is a predecessor's
-published network run by its own conventions; "measured" was trained and run here.
+published network run by its own conventions; "measured" was trained and run here. "Ties right" counts a decision as
+right if the label is among the outputs that fired first, as the predecessors' papers do; it is there for comparison
+only. Energy is an estimate, from counted operations and memory accesses and a table of a 45 nm process (see
+`bstdg.energy`); it was not measured.
 """
 ABLATIONS = (
     "One respect is changed at a time, from `recipes/{recipe}.toml`, {epochs} epochs; what is not named is the base's."
