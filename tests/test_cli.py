@@ -288,7 +288,7 @@ def test_raster_draws_test_images_and_files(bstdg, model, drawings):
     ("line", "message"),
     [
         ("foo", "no such command 'foo'"),
-        ("train nosuch", "no recipe 'nosuch'; give a TOML file or one of digits, mnist"),
+        ("train nosuch", "no recipe 'nosuch'; give a TOML file or one of "),
         ("train nosuch.toml", "nosuch.toml: No such file"),
         ("train --set epohcs=3", "unknown key 'epohcs'; did you mean 'train.epochs'?"),
         ("train --set epochs", "--set takes section.field=value"),

@@ -131,7 +131,7 @@ EVERYTHING = {
 
 def with_everything(**train_fields) -> Recipe:
     """All that changes from epoch to epoch and all that is prepared beforehand."""
-    values = recipe(epochs=4, average=0.9, input_dropout=0.1, **train_fields).to_dict()
+    values = recipe(epochs=4, average=0.98, input_dropout=0.1, **train_fields).to_dict()
     return from_dict(Recipe, {**values, **EVERYTHING})
 
 
