@@ -450,7 +450,7 @@ def test_weights_changed_before_backward_are_noticed():
 def test_a_second_derivative_is_refused():
     network, steps, labels = toy()
     (gradient,) = torch.autograd.grad(loss_of(network, steps, labels), [network.layers[0].weight], create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable|does not require grad"):
+    with pytest.raises(RuntimeError, match=r"once_differentiable|does not require grad"):
         gradient.sum().backward()
 
 

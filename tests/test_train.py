@@ -131,7 +131,7 @@ EVERYTHING = {
 
 def with_everything(**train_fields) -> Recipe:
     """All that changes from epoch to epoch and all that is prepared beforehand."""
-    values = recipe(epochs=4, average=0.98, input_dropout=0.1, **train_fields).to_dict()
+    values = recipe(epochs=4, average=0.9, input_dropout=0.1, **train_fields).to_dict()
     return from_dict(Recipe, {**values, **EVERYTHING})
 
 
@@ -151,15 +151,16 @@ def test_copies_teacher_averages_and_width_go_on_as_they_were(tmp_path):
 
 @pytest.mark.parametrize("without", ["distort", "teacher", "rule", "average"])
 def test_each_option_changes_what_is_learnt(tmp_path, without):
-    values = with_everything()
+    values = with_everything(weight_rate=0.05)  # so that a few steps flip weights
     changed = dataclasses.replace(values, **{without: getattr(Recipe(), without)}) if without in EVERYTHING else None
     changed = changed or dataclasses.replace(values, train=dataclasses.replace(values.train, average=0.0))
     if without == "rule":
         changed = dataclasses.replace(values, rule=dataclasses.replace(values.rule, final_width=0.0))
     for name, of in (("with", values), ("without", changed)):
         train(of, tmp_path / name)
-    one, two = (packed.load(tmp_path / name / "model.bstdg").layers[0].signs for name in ("with", "without"))
-    assert (one != two).any()
+    one, two = (packed.load(tmp_path / name / "model.bstdg").layers for name in ("with", "without"))
+    parts = [zip(a, b, strict=True) for a, b in zip(one, two, strict=True)]
+    assert any((x != y).any() for part in parts for x, y in part)
 
 
 def test_what_is_deployed_are_the_averages(tmp_path):

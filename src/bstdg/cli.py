@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bstdg import cli_reproduce
+from bstdg import cli_nir, cli_reproduce
 from bstdg.console import BAD_INPUT, INTERRUPTED, Command, Commands, complain, show_table
 from bstdg.errors import FileFormatError, InputError
 from bstdg.shipped import shipped_recipes
@@ -301,6 +301,7 @@ def raster(
 
 
 app.command(cls=Command, epilog=cli_reproduce.EPILOG)(cli_reproduce.reproduce)
+cli_nir.add_to(app)
 
 
 @contextlib.contextmanager
@@ -365,3 +366,6 @@ def _line(row: dict[str, Any]) -> str:
 def run() -> None:
     """Entry point of the `bstdg` command."""
     app()
+
+
+from bstdg import cli_export  # noqa: E402, F401  (adds its commands to `app`, which must be there first)

@@ -14,6 +14,8 @@ from bstdg.decide import decide
 from bstdg.engine import oracle
 from bstdg.packed import PackedModel
 
+_CELLS = 1 << 24  # float64 numbers that the oracle may lay out over time at once: 128 MiB
+
 
 class Golden(NamedTuple):
     """Inputs and what the oracle computes from them; an export is right when it computes the same.
@@ -34,8 +36,9 @@ class Golden(NamedTuple):
 
     @classmethod
     def of(cls, model: PackedModel, steps: NDArray[np.uint8]) -> Golden:
-        """What the oracle computes from input steps, 256 vectors at a time."""
-        parts = [_golden(model, steps[i : i + 256]) for i in range(0, max(1, len(steps)), 256)]
+        """What the oracle computes from input steps, some vectors at a time."""
+        at_once = max(1, min(256, _CELLS // (model.num_steps * max(model.widths))))
+        parts = [_golden(model, steps[i : i + at_once]) for i in range(0, max(1, len(steps)), at_once)]
         return cls(
             np.ascontiguousarray(steps),
             tuple(np.concatenate(layers) for layers in zip(*(part.hidden for part in parts), strict=True)),

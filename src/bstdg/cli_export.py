@@ -1,0 +1,167 @@
+"""The commands that take a model out of Python: export, verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bstdg.cli import AsJson, DataDir, app
+from bstdg.console import FAILURE, Command, show_table
+from bstdg.errors import InputError
+
+if TYPE_CHECKING:
+    from bstdg.export import Check
+
+
+@app.command(
+    cls=Command,
+    epilog="""
+Examples:
+  bstdg export --list                                       what there is, and what each needs
+  bstdg export c runs/mnist-seed0/model.bstdg --out mnist-c
+  bstdg export c model.bstdg --out firmware/net --name digits --images 200
+  bstdg verify mnist-c                                      proves it again, on any machine
+
+The folder gets the target's files, the model, golden vectors (inputs with what the NumPy oracle
+makes of them) and manifest.json (checksums and figures). The same model always gives the same bytes.
+""",
+)
+def export(
+    target: Annotated[
+        str | None, typer.Argument(metavar="TARGET", help="c, verilog, nir or web.", show_default=False)
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="MODEL", help="A deployed model, such as runs/digits-seed0/model.bstdg.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="What the code is called: an identifier in C and Verilog. [default: bstdg_DATA]", show_default=False
+        ),
+    ] = None,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="How many test images become golden vectors. [default: 1000 where the data set is at hand]",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a folder that is no export, or was changed since.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the targets and end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model as C, Verilog, NIR or a web page, with its proof."""
+    if list_:
+        _show_targets(as_json)
+        return
+    if target is None or model is None or out is None:
+        raise InputError(
+            "say what, and where to: bstdg export TARGET MODEL --out DIR; bstdg export --list shows targets"
+        )
+    from bstdg.export import export as write
+
+    done = write(target, model, out, name=name, images=images, data_dir=data_dir, force=force)
+    if as_json:
+        print(json.dumps({"folder": str(done.folder), **done.manifest}))
+        return
+    from rich.table import Table
+
+    manifest = done.manifest
+    table = Table(title=f"{out}: {target} export of {model}", title_justify="left", show_header=False)
+    table.add_row("name", manifest["name"])
+    table.add_row("files", ", ".join(manifest["files"]))
+    parts = (f"{part['vectors']:,} {part['what']}" for part in manifest["golden"]["parts"])
+    table.add_row("golden vectors", f"{manifest['golden']['vectors']:,}: {'; '.join(parts)}")
+    for key, value in manifest["figures"].items():
+        table.add_row(key.replace("_", " "), _plain(value))
+    show_table(table)
+    print(f"prove it with:  bstdg verify {out}")
+
+
+@app.command(
+    cls=Command,
+    epilog="""
+Examples:
+  bstdg verify mnist-c
+  bstdg verify mnist-c --json
+
+Exit status: 0 if nothing failed, 1 if something did. What could not be run for want of a tool is said, and is no
+failure. This compiles and runs what the folder holds: verify only what you would run.
+""",
+)
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that bstdg export wrote.")],
+    as_json: AsJson = False,
+) -> None:
+    """Run the proof of an export again, on this machine.
+
+    Compares the files with the manifest, the golden vectors with the oracle, then runs the target's own proof with
+    every compiler, simulator or browser that is here.
+    """
+    from bstdg.export import verify as run
+
+    checks = list(run(folder))
+    failed = any(check.status == "failed" for check in checks)
+    if as_json:
+        print(json.dumps({"folder": str(folder), "passed": not failed, "checks": [c._asdict() for c in checks]}))
+    else:
+        _show_checks(folder, checks)
+    if failed:
+        raise typer.Exit(FAILURE)
+
+
+def _show_checks(folder: Path, checks: list[Check]) -> None:
+    from rich.table import Table
+
+    table = Table(title=str(folder), title_justify="left")
+    for column in ("check", "status", "what was compared, or is missing"):
+        table.add_column(column)
+    for check in checks:
+        table.add_row(*check)
+    show_table(table)
+    counts = {status: sum(c.status == status for c in checks) for status in ("passed", "failed", "not run")}
+    print(", ".join(f"{count} {status}" for status, count in counts.items()))
+
+
+def _show_targets(as_json: bool) -> None:
+    from bstdg import export as exports
+
+    rows = [_described(name) for name in exports.targets()]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    from rich.table import Table
+
+    table = Table("target", "gives", "what verify uses")
+    for row in rows:
+        table.add_row(*row.values())
+    show_table(table)
+
+
+def _described(name: str) -> dict[str, str]:
+    """A target for the list; one that cannot be loaded says why."""
+    from bstdg import export as exports
+
+    try:
+        target = exports.target(name)
+    except InputError as error:
+        return {"target": name, "gives": str(error), "needs": ""}
+    return {"target": name, "gives": target.gives, "needs": target.needs}
+
+
+def _plain(value: Any) -> str:
+    """A figure as a person reads it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{value:,}"

@@ -1,0 +1,177 @@
+"""The inputs that prove an export, made the same way every time, and the file that keeps them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg import files
+from bstdg.encode import latency
+from bstdg.errors import BstdgError, FileFormatError, InputError
+from bstdg.export.base import Golden
+from bstdg.packed import PackedModel
+
+FORMAT = "bstdg-golden"
+VERSION = 1
+IMAGES = 1000  # taken from the test set unless told otherwise
+SHARES = (0.02, 0.1, 0.2, 0.5, 1.0)  # of channels that fire, in the random vectors
+PER_SHARE = 12
+SEED = 1
+
+
+class Inputs(NamedTuple):
+    """Input steps uint8 `[vectors, channels]`, and what they are: texts and how many vectors, in their order."""
+
+    steps: NDArray[np.uint8]
+    parts: tuple[tuple[str, int], ...]
+
+
+def corners(model: PackedModel) -> Inputs:
+    """Inputs that need no data: silence, everything at the first or last step, one spike, random steps.
+
+    The generator is NumPy's `RandomState`, whose stream never changes between versions.
+    """
+    rng, last, width = np.random.RandomState(SEED), model.num_steps - 1, model.widths[0]
+    one = np.full(width, model.num_steps)
+    one[width // 2] = 0
+    rows = [np.full(width, model.num_steps), np.zeros(width), np.full(width, last), one]
+    parts = [("no channel fires", 1), ("every channel at step 0", 1), (f"every channel at step {last}", 1)]
+    parts.append(("one channel fires", 1))
+    for share in SHARES:
+        for _ in range(PER_SHARE):
+            steps = rng.randint(0, model.num_steps, width)
+            rows.append(np.where(rng.random_sample(width) < share, steps, model.num_steps))
+        parts.append((f"random steps, {share:.0%} of channels fire", PER_SHARE))
+    return Inputs(np.array(rows, np.uint8), tuple(parts))
+
+
+def images(model: PackedModel, count: int | None, data_dir: str | Path | None = None) -> Inputs:
+    """The first `count` images of the test set that the model names, encoded as the model does it.
+
+    With `count` None these are `IMAGES`, or none where the data set is not at hand or does not fit; nothing is
+    downloaded then.
+
+    Raises:
+        InputError: images were asked for and there are none.
+    """
+    none = Inputs(np.empty((0, model.widths[0]), np.uint8), ())
+    name = model.trained.get("data")
+    name = name if isinstance(name, str) else None
+    if count == 0 or (count is None and (name is None or not _at_hand(name, data_dir))):
+        return none
+    try:
+        pixels = _test_pixels(model, name, data_dir)
+    except (BstdgError, OSError):
+        if count is None:
+            return none
+        raise
+    pixels = pixels[: IMAGES if count is None else count]
+    steps = latency(pixels, model.num_steps, white=model.white, silent_below=model.silent_below)
+    return Inputs(steps, ((f"the first test images of {name}", len(steps)),))
+
+
+def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | None) -> NDArray[np.uint8]:
+    if name is None:
+        raise InputError("the model does not name the data set it was trained on, so it has no test images")
+    if model.input is not None:
+        raise InputError("the model reads events, and golden vectors hold one step a channel: give --images 0")
+    from bstdg import datasets
+
+    size = model.image_shape if datasets.takes_size(name) else ()
+    samples = datasets.load(name, "test", data_dir, size=size)
+    if samples.white != model.white or samples.image_shape != model.image_shape:
+        raise InputError(f"the model does not read the images of {name}: give --images 0")
+    return samples.images
+
+
+def _at_hand(name: str, data_dir: str | Path | None) -> bool:
+    """Whether the data set can be read without a download."""
+    from bstdg.datasets.files import DATA_VARIABLE, cache_folder
+
+    named = data_dir or os.environ.get(DATA_VARIABLE)
+    return bool(named) or name == "digits" or (cache_folder() / name).is_dir()
+
+
+def joined(*parts: Inputs) -> Inputs:
+    """One after the other."""
+    steps = np.concatenate([part.steps for part in parts])
+    return Inputs(steps, tuple(itertools.chain.from_iterable(part.parts for part in parts)))
+
+
+def to_bytes(golden: Golden) -> bytes:
+    """A sealed safetensors file (see `bstdg.files`); the same vectors always give the same bytes."""
+    tensors: list[tuple[str, NDArray, str]] = [
+        ("label", golden.label.astype("<i8"), "I64"),
+        ("step", golden.step.astype("<i8"), "I64"),
+        ("steps", golden.steps, "U8"),
+        *((f"hidden{i}", steps, "U8") for i, steps in enumerate(golden.hidden)),
+        ("silent", golden.silent.astype(np.uint8), "BOOL"),
+    ]
+    header: dict[str, Any] = {
+        "__metadata__": {"format": FORMAT, "version": str(VERSION), "sha256": files.UNSEALED},
+    }
+    end = 0
+    for name, array, dtype in tensors:
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return files.seal(len(text).to_bytes(8, "little") + text + b"".join(array.tobytes() for _, array, _ in tensors))
+
+
+def from_bytes(data: bytes, model: PackedModel, name: str = "the golden vectors") -> Golden:
+    """Read what `to_bytes` wrote for this model.
+
+    Raises:
+        FileFormatError: the file is truncated, altered, foreign or of another model.
+    """
+    parsed = files.parse(data, name)
+    if (parsed.metadata.get("format"), parsed.metadata.get("version")) != (FORMAT, str(VERSION)):
+        raise FileFormatError(f"{name} holds no golden vectors of version {VERSION}")
+    shape = parsed.tensors["steps"].shape if "steps" in parsed.tensors else ()
+    count = shape[0] if shape else 0
+    hidden = {f"hidden{i}": ("U8", (count, width)) for i, width in enumerate(model.widths[1:-1])}
+    expected = {
+        "label": ("I64", (count,)),
+        "step": ("I64", (count,)),
+        "steps": ("U8", (count, model.widths[0])),
+        "silent": ("BOOL", (count,)),
+        **hidden,
+    }
+    found = {key: (slot.dtype, slot.shape) for key, slot in parsed.tensors.items()}
+    if found != expected:
+        raise FileFormatError(f"{name} does not fit the model: its tensors are {sorted(found)}")
+    arrays = {
+        key: np.frombuffer(slot.data, {"U8": "u1", "BOOL": "u1", "I64": "<i8"}[slot.dtype]).reshape(slot.shape)
+        for key, slot in parsed.tensors.items()
+    }
+    if (arrays["steps"] > model.num_steps).any():
+        raise FileFormatError(f"{name} holds steps beyond T = {model.num_steps}")
+    return Golden(
+        arrays["steps"],
+        tuple(arrays[key] for key in hidden),
+        arrays["label"].astype(np.int64),
+        arrays["step"].astype(np.int64),
+        arrays["silent"].astype(np.bool_),
+    )
+
+
+def difference(found: Golden, expected: Golden) -> str | None:
+    """Where two sets of vectors first differ, in words; None where they are the same."""
+    pairs = [
+        *((f"hidden layer {i}", a, b) for i, (a, b) in enumerate(zip(found.hidden, expected.hidden, strict=True))),
+        *((name, getattr(found, name), getattr(expected, name)) for name in ("label", "step", "silent")),
+    ]
+    for name, a, b in pairs:
+        if a.shape != b.shape:
+            return f"{name}: {len(a)} vectors came back, {len(b)} were expected"
+        wrong = np.flatnonzero((a != b).reshape(len(a), -1).any(axis=1))
+        if len(wrong):
+            return f"{name} differs in {len(wrong)} of {len(a)} vectors, the first is vector {wrong[0]}"
+    return None
