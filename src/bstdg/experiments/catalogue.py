@@ -97,13 +97,6 @@ def ablations(data: str) -> tuple[Variant, ...]:
         ("thresholds", "fixed after calibration", "thresholds-fixed", ("network.threshold_mode=fixed",)),
         ("timing kernel", "exponential, tau 4", "kernel-exponential", ("rule.kernel=exponential",)),
         ("timing kernel", "none: blind to timing", "kernel-none", ("rule.kernel=none",)),
-        ("weights", "real in the forward pass", "weights-real", ("network.weights=real",)),
-        (
-            "weights",
-            "real, half the width, loss scale 0.5: their sums are smaller",
-            "weights-real-narrow",
-            ("network.weights=real", f"rule.width={WIDTHS[data][1]}", "loss.scale=0.5"),
-        ),
         *(("steps", f"T = {steps}", f"steps-{steps}", (f"network.num_steps={steps}",)) for steps in (4, 16, 32)),
         (
             "loss",
@@ -113,6 +106,13 @@ def ablations(data: str) -> tuple[Variant, ...]:
         ),
         ("loss", "first to fire, no smoothing", "loss-unsmoothed", ("loss.label_smoothing=0.0",)),
         *(("sensitivity", f"width {w}", f"width-{w}", (f"rule.width={w}",)) for w in WIDTHS[data]),
+        ("weights", "real in the forward pass", "weights-real", ("network.weights=real",)),
+        (
+            "weights",
+            "real, half the width, loss scale 0.5: their sums are smaller",
+            "weights-real-narrow",
+            ("network.weights=real", f"rule.width={WIDTHS[data][1]}", "loss.scale=0.5"),
+        ),
     ]
     start = base(data)
     return (

@@ -37,6 +37,7 @@ only. Energy is an estimate, from counted operations and memory accesses and a t
 ABLATIONS = (
     "One respect is changed at a time, from `recipes/{recipe}.toml`, {epochs} epochs; what is not named is the base's."
 )
+ONE_SEED = "A setting with one seed has no spread: small differences between such settings say nothing."
 EXITS = """\
 The base's trained networks, with every output threshold raised or lowered by a number of units of potential. Without an
 early exit all steps are run and the greatest V - threshold decides at the last.
@@ -111,10 +112,18 @@ def _ablations(data: str, runs: Runs) -> Iterator[str]:
     epochs = sorted({str(run.epochs) for run in runs.get(catalogue.base(data).name, ())})
     yield f"## Ablations, {TITLES[data]}\n"
     yield ABLATIONS.format(recipe=catalogue.base(data).recipe, epochs=" or ".join(epochs)) + "\n"
+    yield from _few(sheet)
     yield _table(sheet)
     if exits.rows:
         yield EXITS
         yield _table(exits)
+
+
+def _few(sheet: Sheet) -> Iterator[str]:
+    """A warning where a setting was trained once."""
+    seeds = sheet.columns.index("seeds")
+    if any(row[seeds] == "1" for row in sheet.rows):
+        yield f"{ONE_SEED}\n"
 
 
 def _tradeoff(data: str, runs: Runs, names: Sequence[str]) -> Iterator[str]:
@@ -123,6 +132,7 @@ def _tradeoff(data: str, runs: Runs, names: Sequence[str]) -> Iterator[str]:
         return
     yield f"## Trade-off, {TITLES[data]}\n"
     yield f"{TRADEOFF}\n"
+    yield from _few(sheet)
     for name in names:
         yield f"![{TITLES[data]}: accuracy against {name.rpartition('-')[2].removesuffix('.svg')}](figures/{name})\n"
     yield _table(sheet)
