@@ -1,0 +1,81 @@
+// @TITLE@
+//
+// `start`, looked at while `busy` is low, begins an image. Its stream of items is taken by valid/ready: events
+// (`in_end` low: the channel fires in the current step, any number of them) and ends of steps (`in_end` high), exactly
+// @STEPS@. When `done` rises, `decision`, `decision_step` and `silent` hold until the next image begins. What follows
+// the decision of an image is taken and thrown away, one item a cycle; or begin the next image at once and leave it.
+`default_nettype none
+
+module @NAME@ #(
+    parameter PARALLEL = @PARALLEL@,  // neurons of each layer served a cycle, 1 or more
+    parameter EARLY_EXIT = 1,  // 0: every step is run, `done` rises at the end
+    parameter MAX_EVENTS = @CHANNELS@@MAX_EVENTS_NOTE@
+@FILE_PARAMETERS@
+) (
+    input  wire        clk,
+    input  wire        rst,  // synchronous
+    input  wire        start,
+    output wire        busy,
+    input  wire        in_valid,
+    output wire        in_ready,
+    input  wire        in_end,
+    input  wire @CHANNEL_RANGE@ in_channel,
+    output reg         done,
+    output wire @CLASS_RANGE@ decision,
+    output wire @STEP_RANGE@ decision_step,
+    output wire        silent,   // no output reached its threshold
+    output reg         error     // an event of this image was left out: no such channel, or more than MAX_EVENTS
+);
+
+@WIDTHS@
+
+    localparam EVENT_BITS = $clog2(MAX_EVENTS + 1);
+
+    reg running = 1'b0;
+    reg @LEFT_RANGE@ steps_left = @LEFT_BITS@'d0;
+    reg [EVENT_BITS-1:0] events_left;
+    wire finishing;
+    wire begins = start && !running;
+    wire clear = rst || begins || finishing;
+
+    wire known = @KNOWN@;
+    wire allowed = in_end || (known && events_left != {EVENT_BITS{1'b0}});
+    wire open = steps_left != @LEFT_BITS@'d0 && !begins;
+    wire take = in_valid && in_ready;
+    assign in_ready = open && (!running || link0_ready);
+    assign busy = running;
+
+    always @(posedge clk) begin
+        if (rst) begin
+            running <= 1'b0;
+            done <= 1'b0;
+            error <= 1'b0;
+            steps_left <= @LEFT_BITS@'d0;
+        end else if (begins) begin
+            running <= 1'b1;
+            done <= 1'b0;
+            error <= 1'b0;
+            steps_left <= @LEFT_BITS@'d@STEPS@;
+            events_left <= MAX_EVENTS[EVENT_BITS-1:0];
+        end else begin
+            if (finishing) begin
+                running <= 1'b0;
+                done <= 1'b1;
+            end
+            if (take && in_end) steps_left <= steps_left - 1'b1;
+            if (take && !in_end && running) begin
+                if (allowed) events_left <= events_left - 1'b1;
+                else error <= 1'b1;
+            end
+        end
+    end
+
+    // Link n is the stream into layer n.
+    wire link0_valid = in_valid && open && running && allowed;
+    wire link0_ready;
+    wire link0_end = in_end;
+    wire @CHANNEL_RANGE@ link0_channel = in_channel;
+@LAYERS@
+endmodule
+
+`default_nettype wire
