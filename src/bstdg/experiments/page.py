@@ -8,7 +8,7 @@ from pathlib import Path
 from bstdg import files
 from bstdg.errors import InputError
 from bstdg.experiments import figures, results, tables
-from bstdg.experiments.claims import CLAIMS, judge
+from bstdg.experiments.claims import CLAIMS, ENOUGH_SEEDS, judge
 from bstdg.experiments.results import Run
 from bstdg.experiments.tables import Runs, Sheet
 
@@ -80,10 +80,13 @@ def _machine(run: Run) -> str:
 
 
 def _verdicts(runs: Runs) -> str:
-    outcomes = [judge(claim, runs).outcome for claim in CLAIMS]
+    verdicts = [judge(claim, runs) for claim in CLAIMS]
+    outcomes = [verdict.outcome for verdict in verdicts]
     met, missed = outcomes.count("PASS"), outcomes.count("NOT MET")
     rest = len(outcomes) - met - missed
-    return f"{len(CLAIMS)} claims: {met} met, {missed} not met, {rest} not measured.\n"
+    few = sum(0 < len(v.values) < ENOUGH_SEEDS and v.outcome != "NOT MEASURED" for v in verdicts)
+    said = f"{len(CLAIMS)} claims: {met} met, {missed} not met, {rest} not measured."
+    return f"{said} {few} are judged on fewer than {ENOUGH_SEEDS} seeds, and marked so.\n" if few else f"{said}\n"
 
 
 def _data_set(data: str, title: str, runs: Runs) -> Iterator[str]:
