@@ -14,7 +14,7 @@ kernels() { # kernels SANITIZERS NAME
   $cxx --version | grep -q clang || set -- "$1 -Wno-maybe-uninitialized" "$2"
   objects=""
   compile() { # compile SANITIZERS NAME ISA FLAGS
-    for source in kernels loss_kernels; do
+    for source in kernels training_kernels loss_kernels; do
       $cxx $1 $4 -DBSTDG_ISA=$3 -c "$native/$source.cpp" -o "$build/$2-$3-$source.o"
       objects="$objects $build/$2-$3-$source.o"
     done

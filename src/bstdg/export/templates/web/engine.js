@@ -1,0 +1,144 @@
+"use strict";
+/* The network: integrate-and-fire neurons with one-bit weights, each of which fires at most once.
+ *
+ * Time runs in steps 0 … T-1; T itself means "never fired". An event adds +1 or -1 to every potential of the next
+ * layer. A neuron fires at the first step at which its potential has reached its threshold, and is heard by the next
+ * layer in that same step. The first output at its threshold decides. All numbers are integers.
+ *
+ * Nothing in here knows of the page: the same text runs under Node, where it is held to the reference in Python.
+ */
+globalThis.bstdg = (() => {
+  const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+  /** What a page says of its model becomes a network: per channel a row of sign bits, one a neuron, in 32-bit words. */
+  function network(model) {
+    const layers = model.layers.map(({ channels, neurons, signs, thresholds }) => {
+      const words = Math.ceil(neurons / 32), width = Math.ceil(neurons / 8), bytes = bytesOf(signs);
+      const rows = new Uint32Array(channels * words);
+      for (let channel = 0; channel < channels; channel++) {
+        for (let b = 0; b < width; b++) {
+          rows[channel * words + (b >> 2)] |= bytes[channel * width + b] << (8 * (b & 3));
+        }
+      }
+      const view = new DataView(bytesOf(thresholds).buffer);
+      return { channels, neurons, words, rows, thresholds: Int32Array.from({ length: neurons }, (_, j) => view.getInt32(4 * j, true)) };
+    });
+    const { numSteps, shape, white, silentBelow, classes } = model;
+    return { numSteps, shape, white, silentBelow, classes, layers };
+  }
+
+  /** Latency code: the brighter a pixel (integer, 0 … white), the sooner its one spike; T where it never comes. */
+  function latency(pixels, { numSteps, white, silentBelow }) {
+    return Uint8Array.from(pixels, (pixel) => {
+      if (!Number.isInteger(pixel) || pixel < 0 || pixel > white) throw new RangeError(`pixel ${pixel} is outside 0 … ${white}`);
+      const scaled = (white - pixel) * numSteps;
+      return pixel / white <= silentBelow ? numSteps : (scaled - scaled % white) / white;
+    });
+  }
+
+  /** Channels sorted by their step: those of step t lie at offsets[t] … offsets[t + 1] - 1. */
+  function byStep(steps, numSteps) {
+    const offsets = new Uint32Array(numSteps + 2);
+    for (const step of steps) offsets[step + 1]++;
+    for (let t = 0; t <= numSteps; t++) offsets[t + 1] += offsets[t];
+    const channels = new Uint16Array(steps.length), next = offsets.slice();
+    steps.forEach((step, channel) => { channels[next[step]++] = channel; });
+    return { channels, offsets };
+  }
+
+  /** A layer before its first event. Bit p of neuron j's count of +1 events is bit j of plane p. */
+  function rest(layer, numSteps) {
+    const depth = 32 - Math.clz32(layer.channels);
+    return {
+      ...layer,
+      planes: new Uint32Array(depth * layer.words),
+      events: 0,
+      steps: new Uint8Array(layer.neurons).fill(numSteps),
+      fired: new Uint16Array(layer.neurons),
+    };
+  }
+
+  /** Counts one event of `channel`, 32 neurons at a time: an addition whose carries climb from plane to plane. */
+  function hear(state, channel) {
+    const { rows, planes, words } = state;
+    for (let word = 0, at = channel * words; word < words; word++, at++) {
+      for (let plane = word, carry = rows[at]; carry !== 0; plane += words) {
+        const held = planes[plane];
+        planes[plane] = held ^ carry;
+        carry &= held;
+      }
+    }
+    state.events++;
+  }
+
+  /** V of one neuron: the events that added 1, less those that took 1 away. */
+  function potential({ planes, words, events }, neuron) {
+    const word = neuron >> 5, bit = neuron & 31, used = 32 - Math.clz32(events);
+    let plus = 0;
+    for (let p = 0; p < used; p++) plus |= ((planes[p * words + word] >>> bit) & 1) << p;
+    return 2 * plus - events;
+  }
+
+  /** One step of a hidden layer: hears `channels`, and returns the neurons that fire now. */
+  function advance(state, channels, step, numSteps) {
+    for (const channel of channels) hear(state, channel);
+    if (channels.length === 0 && step > 0) return channels;
+    let count = 0;
+    for (let j = 0; j < state.neurons; j++) {
+      if (state.steps[j] === numSteps && potential(state, j) >= state.thresholds[j]) {
+        state.steps[j] = step;
+        state.fired[count++] = j;
+      }
+    }
+    return state.fired.subarray(0, count);
+  }
+
+  /** The greatest V - threshold, and between equals the lowest index. */
+  function leader(lead) {
+    let best = 0;
+    for (let k = 1; k < lead.length; k++) if (lead[k] > lead[best]) best = k;
+    return best;
+  }
+
+  /**
+   * Runs input steps through a network, to the end or (`early`) to the decision.
+   *
+   * Returns `hidden` (per hidden layer the step of every neuron), `leads` (per step V - threshold of every output),
+   * `label`, `step`, `silent` (no output reached its threshold), and up to the decision the `inputSpikes`,
+   * `hiddenSpikes` (per layer) and `operations` (one addition a synapse that an event passed).
+   */
+  function run({ layers, numSteps }, steps, early = false) {
+    if (steps.length !== layers[0].channels) throw new RangeError(`${steps.length} steps for ${layers[0].channels} channels`);
+    const { channels, offsets } = byStep(steps, numSteps);
+    const states = layers.map((layer) => rest(layer, numSteps));
+    const output = states.pop(), leads = [];
+    let label = -1, step = numSteps - 1;
+    for (let t = 0; t < numSteps; t++) {
+      let events = channels.subarray(offsets[t], offsets[t + 1]);
+      for (const state of states) events = advance(state, events, t, numSteps);
+      for (const channel of events) hear(output, channel);
+      const lead = Float64Array.from(output.thresholds, (threshold, k) => potential(output, k) - threshold);
+      leads.push(lead);
+      if (label < 0 && lead[leader(lead)] >= 0) {
+        label = leader(lead);
+        step = t;
+        if (early) break;
+      }
+    }
+    const silent = label < 0;
+    if (silent) label = leader(leads[step]);
+    const hidden = states.map((state) => state.steps);
+    const sent = [steps, ...hidden].map((layer) => layer.reduce((count, s) => count + (s <= step ? 1 : 0), 0));
+    const operations = sent.reduce((sum, count, i) => sum + count * layers[i].neurons, 0);
+    return { hidden, leads, label, step, silent, inputSpikes: sent[0], hiddenSpikes: sent.slice(1), operations };
+  }
+
+  /** FNV-1a over bytes, 32 bits: by it the page knows the spikes it should compute for its samples. */
+  function hash(arrays) {
+    let value = 0x811c9dc5;
+    for (const array of arrays) for (const byte of array) value = Math.imul(value ^ byte, 0x01000193);
+    return value >>> 0;
+  }
+
+  return { bytesOf, network, latency, run, hash };
+})();
