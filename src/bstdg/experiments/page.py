@@ -17,6 +17,7 @@ TITLES = {
     "mnist": "MNIST",
     "fashion-mnist": "Fashion-MNIST",
     "caltech-face-motorbike": "Caltech-101 Face/Motorbike",
+    "caltech-face-motorbike-all": "Caltech-101 Face/Motorbike, all images",
     "hd-spikes": "HD-spikes",
 }
 HEAD = """\
