@@ -156,7 +156,7 @@ class Network(nn.Module):
             last = i == len(self._stack) - 1
             calibrate(layer, below, self.config.initial_output_share if last else self.config.initial_share)
             if last:
-                layer.threshold += self.config.initial_output_margin
+                layer.threshold.add_(self.config.initial_output_margin)
             else:
                 below = layer(below)
 
