@@ -164,7 +164,7 @@ def reports():
     more = {"s4nn": slow, "bs4nn": slow | {"threshold": 20.0}}
     return {
         name: baselines.train(
-            name, "digits", seed=3, settings={"hidden": 24, "validation": 0.2} | more.get(name, fast), load=half
+            name, "digits", seed=3, settings={"hidden": [24], "validation": 0.2} | more.get(name, fast), load=half
         )
         for name in baselines.names()
     }
@@ -186,7 +186,7 @@ def test_every_baseline_learns_and_reports(reports, name):
 
 def test_a_seed_decides_everything():
     first, again, other = (
-        baselines.train("s4nn", "digits", seed=seed, settings={"epochs": 1, "hidden": 16}, load=half)
+        baselines.train("s4nn", "digits", seed=seed, settings={"epochs": 1, "hidden": [16]}, load=half)
         for seed in (5, 5, 6)
     )
     assert first["test"] == again["test"] != other["test"]
@@ -195,7 +195,7 @@ def test_a_seed_decides_everything():
 @pytest.mark.parametrize("name", ["binary", "bptt", "mlp"])
 def test_torch_seeds_decide_everything(name):
     first, again = (
-        baselines.train(name, "digits", seed=5, settings={"epochs": 1, "hidden": 16}, load=half) for _ in range(2)
+        baselines.train(name, "digits", seed=5, settings={"epochs": 1, "hidden": [16]}, load=half) for _ in range(2)
     )
     assert first["test"] == again["test"]
 
@@ -209,7 +209,7 @@ def test_the_test_set_is_read_once_after_training():
 
     said = []
     baselines.train(
-        "mlp", "digits", settings={"epochs": 2, "hidden": 8}, load=load, say=lambda _: said.append(asked[:])
+        "mlp", "digits", settings={"epochs": 2, "hidden": [8]}, load=load, say=lambda _: said.append(asked[:])
     )
     assert asked == ["train", "test"]
     assert said == [["train"], ["train"]]
@@ -217,9 +217,9 @@ def test_the_test_set_is_read_once_after_training():
 
 def test_the_kept_epoch_is_the_one_that_is_judged(monkeypatch):
     monkeypatch.setattr(base.Best, "look", lambda self, epoch, figures: epoch == 1)
-    one = baselines.train("mlp", "digits", settings={"epochs": 5, "hidden": 8, "rate": 0.05}, load=half)
+    one = baselines.train("mlp", "digits", settings={"epochs": 5, "hidden": [8], "rate": 0.05}, load=half)
     monkeypatch.undo()
-    last = baselines.train("mlp", "digits", settings={"epochs": 5, "hidden": 8, "rate": 0.05}, load=half)
+    last = baselines.train("mlp", "digits", settings={"epochs": 5, "hidden": [8], "rate": 0.05}, load=half)
     assert one["test"] != last["test"]
 
 
@@ -243,13 +243,15 @@ def test_parts_hold_every_class_and_nothing_twice():
 
 def test_a_loss_that_is_no_number_ends_training():
     with pytest.raises(TrainingError, match="lower rate"):
-        baselines.train("mlp", "digits", settings={"epochs": 3, "hidden": 8, "rate": 1e38}, load=half)
+        baselines.train("mlp", "digits", settings={"epochs": 3, "hidden": [8], "rate": 1e38}, load=half)
 
 
 @pytest.mark.parametrize(
     ("name", "values", "said"),
     [
         ("s4nn", {"gama": 2}, "did you mean 'gamma'"),
+        ("s4nn", {"hidden": [9, 9]}, r"one layer of 1 or more neurons, such as \[600\], not \[9, 9\]"),
+        ("bptt", {"hidden": [0]}, "layers of 1 or more"),
         ("s4nn", {"epochs": 0}, "epochs must be 1 or more"),
         ("s4nn", {"gamma": 0}, "gamma must be 1"),
         ("bs4nn", {"rate": 0.0}, "rate must be positive"),
@@ -284,7 +286,7 @@ def command(*arguments):
         return int(exit_.code or 0)
 
 
-SMALL = ["--data", "digits", "--set", "epochs=1", "--set", "hidden=12"]
+SMALL = ["--data", "digits", "--set", "epochs=1", "--set", "hidden=[12]"]
 
 
 def test_the_command_prints_and_leaves_a_report(tmp_path, capsys):
@@ -294,7 +296,7 @@ def test_the_command_prints_and_leaves_a_report(tmp_path, capsys):
     assert "an estimate" in said.out and "decision step" in said.out
     assert said.err.startswith("epoch 1/1  accuracy")
     report = json.loads((tmp_path / "deep" / "seed0.json").read_text())
-    assert report["baseline"] == "s4nn" and report["recipe"]["baseline"]["hidden"] == 12
+    assert report["baseline"] == "s4nn" and report["recipe"]["baseline"]["hidden"] == [12]
 
 
 def test_the_command_prints_json(tmp_path, capsys):

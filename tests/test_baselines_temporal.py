@@ -109,7 +109,7 @@ def test_bs4nn_learns_by_its_equations(case, gamma):
 def test_the_native_loop_learns_what_numpy_learns(name, seed):
     rng = np.random.default_rng(seed)
     module, kind = (s4nn, s4nn.S4NN) if name == "s4nn" else (bs4nn, bs4nn.BS4NN)
-    chosen = module.Settings(hidden=70)
+    chosen = module.Settings(hidden=(70,))
     steps = np.stack([make_steps(rng, k, 90) for k in itertools.islice(itertools.cycle(STEP_KINDS), 40)])
     labels = rng.integers(0, 5, 40)
     slow = kind.initial((90, 70, 5), chosen, rng)
@@ -143,7 +143,7 @@ def test_the_native_loop_learns_what_numpy_learns(name, seed):
     ],
 )
 def test_the_native_loop_refuses_what_is_out_of_range(change, said):
-    net = s4nn.S4NN.initial((6, 4, 3), s4nn.Settings(hidden=4), np.random.default_rng(0))
+    net = s4nn.S4NN.initial((6, 4, 3), s4nn.Settings(hidden=(4,)), np.random.default_rng(0))
     given = {"steps": np.zeros((4, 6), np.int16), "labels": np.zeros(4, np.int64), "order": np.arange(4)}
     for key, value in change.items():
         given[key].flat[-1] = value
@@ -171,7 +171,7 @@ def test_codes_of_all_pixels():
 
 
 def test_idle_neurons_get_new_weights():
-    net = s4nn.S4NN.initial((9, 3, 2), s4nn.Settings(hidden=3, reset_below=0.5), np.random.default_rng(0))
+    net = s4nn.S4NN.initial((9, 3, 2), s4nn.Settings(hidden=(3,), reset_below=0.5), np.random.default_rng(0))
     before = net.weights[0].copy()
     net.fired[:], net.images = [4, 5, 0], 10
     net.end_epoch(np.random.default_rng(1))

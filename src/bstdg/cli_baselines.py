@@ -16,7 +16,7 @@ from bstdg.errors import InputError
 EXAMPLES = """
 Examples:
   bstdg baseline bs4nn --set epochs=2 --set limit=5000    a quick look
-  bstdg baseline bptt --data fashion-mnist --set hidden=1000 --seed 1
+  bstdg baseline bptt --data fashion-mnist --set hidden=[1000] --seed 1
   bstdg baseline s4nn --weights ~/s4nn                    the network its authors released
 
 Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp. What each is: docs/baselines.md.

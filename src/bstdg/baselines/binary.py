@@ -15,6 +15,7 @@ Source: Hubara, Courbariaux, Soudry, El-Yaniv and Bengio, "Binarized neural netw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,7 +84,7 @@ def sign(x: Tensor) -> Tensor:
 class BinaryNetwork(nn.Module):
     """Pixels `[batch, inputs]` in 0 … 1 to scores `[batch, classes]`."""
 
-    def __init__(self, widths: tuple[int, int, int], activation: Activation, generator: torch.Generator):
+    def __init__(self, widths: Sequence[int], activation: Activation, generator: torch.Generator):
         super().__init__()
         inputs, hidden, classes = widths
         self.activation = activation
@@ -111,7 +112,7 @@ class BinaryRun(BatchRun):
 
     def __init__(self, part: Part[Any]):
         super().__init__(part, flat(part.training.images), silent=0)
-        self.widths = (self.pixels.shape[1], self.settings.hidden, self.classes)
+        self.widths = (self.pixels.shape[1], *self.settings.hidden, self.classes)
         self.network = BinaryNetwork(self.widths, part.settings.activation, self.generator)
         self.dropout: float = part.settings.dropout
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -48,6 +48,8 @@ CALIBRATION = 1024  # training samples from which thresholds start
 class Settings(BatchSettings):
     """A recipe's fields, under the names they have there; weights learn at `rate`."""
 
+    deep: ClassVar[bool] = True
+
     title: str = "the same network, surrogate-gradient BPTT"
     epochs: int = 18
     rate: float = 0.02
@@ -62,7 +64,7 @@ class Settings(BatchSettings):
 
     def network_config(self) -> NetworkConfig:
         """The structure."""
-        return NetworkConfig(hidden=(self.hidden,), num_steps=self.num_steps)
+        return NetworkConfig(hidden=self.hidden, num_steps=self.num_steps)
 
     def loss_config(self) -> LossConfig:
         """What is asked of the output layer."""

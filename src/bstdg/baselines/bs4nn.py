@@ -42,7 +42,7 @@ class Settings(TemporalSettings):
     """
 
     title: str = "BS4NN: signs of weights, a trained scale a layer, relative targets"
-    hidden: int = 600
+    hidden: tuple[int, ...] = (600,)
     gamma: int = 1
     rate: float = 0.1
     scale: float = 5.0

@@ -57,7 +57,7 @@ class ImagewiseRun:
         self.encode = bs4nn.encode if self.replace else s4nn.encode
         self.steps = self.encode(part.training.images, self.white)
         self.labels = part.training.labels
-        widths = (self.steps.shape[1], self.settings.hidden, len(part.training.classes))
+        widths = (self.steps.shape[1], *self.settings.hidden, len(part.training.classes))
         kind = bs4nn.BS4NN if self.replace else s4nn.S4NN
         self.network: s4nn.S4NN | bs4nn.BS4NN = kind.initial(widths, self.settings, self.generator)
         self._kept: dict[str, Any] = {}

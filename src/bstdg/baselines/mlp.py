@@ -34,7 +34,7 @@ class MlpRun(BatchRun):
 
     def __init__(self, part: Part[Any]):
         super().__init__(part, flat(part.training.images), silent=0)
-        self.widths = (self.pixels.shape[1], self.settings.hidden, self.classes)
+        self.widths = (self.pixels.shape[1], *self.settings.hidden, self.classes)
         inputs, hidden, classes = self.widths
         with torch.random.fork_rng([]):  # layers draw from the global generator
             torch.manual_seed(part.seed)

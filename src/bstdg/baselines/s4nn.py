@@ -43,7 +43,7 @@ class Settings(TemporalSettings):
     """
 
     title: str = "S4NN: real weights, relative targets"
-    hidden: int = 400
+    hidden: tuple[int, ...] = (400,)
     gamma: int = 3
     rate: float = 0.2
     penalty: float = 1e-6

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +22,25 @@ class Settings:
     Attributes:
         title: one line for people.
         epochs: passes over the training part.
-        hidden: neurons of the one hidden layer.
+        hidden: neurons of each hidden layer; all but BPTT have one.
         validation: share of the training set held out to choose the epoch.
         limit: train on at most this many samples (0: all), for quick trials.
     """
 
+    deep: ClassVar[bool] = False  # whether there may be another number of hidden layers than one
+
     title: str = ""
     epochs: int = 10
-    hidden: int = 600
+    hidden: tuple[int, ...] = (600,)
     validation: float = 0.0834
     limit: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "hidden"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if self.epochs < 1:
+            raise InputError(f"epochs must be 1 or more, not {self.epochs}")
+        if any(width < 1 for width in self.hidden) or (len(self.hidden) != 1 and not self.deep):
+            several = "layers" if self.deep else "one layer"
+            raise InputError(f"hidden must be {several} of 1 or more neurons, such as [600], not {list(self.hidden)}")
         if not 0 < self.validation < 1:
             raise InputError(f"validation must be between 0 and 1, not {self.validation}")
         if self.limit < 0:
@@ -43,7 +48,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""
-        return dataclasses.asdict(self)
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
 
 @dataclass(frozen=True)
