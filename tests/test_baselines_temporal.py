@@ -196,6 +196,13 @@ def test_figures_tell_the_metrics_apart():
     assert row["num_steps"] == 256
 
 
+def test_potentials_are_compared_at_the_crossing_not_at_the_stamp():
+    net = s4nn_of(np.eye(2) * 200, np.array([[150.0, 120.0], [0.0, 100.0]]))
+    spiked = network.run(net, np.array([1, 2], np.int16))  # hidden stamps 2 and 3, both outputs stamped 3
+    assert spiked.output.tolist() == [3, 3]
+    assert network.judge(spiked.output, spiked.path).label == 0  # at step 3 the other would have more
+
+
 def test_a_silent_decision_is_made_at_step_253():
     net = s4nn_of(np.array([[1.0, 0.0], [0.0, 1.0]]) * 200, np.array([[50.0, 20.0], [-40.0, 0.0]]))
     # Hidden neurons are stamped 2 and 253 … 255: only up to 253 does the second one count.

@@ -42,6 +42,7 @@ class Settings(TemporalSettings):
     """
 
     title: str = "BS4NN: signs of weights, a trained scale a layer, relative targets"
+    epochs: int = 50
     hidden: tuple[int, ...] = (600,)
     gamma: int = 1
     rate: float = 0.1

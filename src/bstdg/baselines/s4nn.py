@@ -43,6 +43,7 @@ class Settings(TemporalSettings):
     """
 
     title: str = "S4NN: real weights, relative targets"
+    epochs: int = 60
     hidden: tuple[int, ...] = (400,)
     gamma: int = 3
     rate: float = 0.2
