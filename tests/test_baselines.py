@@ -276,6 +276,13 @@ def test_an_unknown_baseline_is_refused():
         baselines.train("S5NN")
 
 
+def test_recordings_of_events_are_refused():
+    with pytest.raises(InputError, match="read images, and spoken holds recordings"):
+        baselines.train("mlp", "spoken", load=lambda *_: object())
+    with pytest.raises(InputError, match="read images"):
+        baselines.run_released("s4nn", ".", "spoken", load=lambda *_: object())
+
+
 # --- the command
 
 

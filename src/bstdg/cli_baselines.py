@@ -15,7 +15,7 @@ from bstdg.errors import InputError
 
 EXAMPLES = """
 Examples:
-  bstdg baseline bs4nn --set epochs=2 --set limit=5000    a quick look
+  bstdg baseline binary --set epochs=3                    a minute, no spikes
   bstdg baseline bptt --data fashion-mnist --set hidden=[1000] --seed 1
   bstdg baseline s4nn --weights ~/s4nn                    the network its authors released
 

@@ -115,6 +115,7 @@ def run_released(
     """
     from bstdg import datasets
     from bstdg.baselines import released
+    from bstdg.baselines.base import images
 
     loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
-    return released.evaluate(name, Path(folder), loader(data, "test"))
+    return released.evaluate(name, Path(folder), images(loader, data, "test"))

@@ -17,7 +17,7 @@ from bstdg.baselines.settings import Settings
 from bstdg.datasets import Dataset
 from bstdg.errors import InputError
 
-Loader = Callable[[str, datasets.Split], Dataset]
+Loader = Callable[[str, datasets.Split], Any]
 Say = Callable[[dict[str, Any]], None]
 Figures = dict[str, Any]
 
@@ -89,6 +89,18 @@ class Best:
         return True
 
 
+def images(loader: Loader, data: str, part: datasets.Split) -> Dataset:
+    """A split of a data set of images.
+
+    Raises:
+        InputError: it holds recordings of events.
+    """
+    found = loader(data, part)
+    if not isinstance(found, Dataset):
+        raise InputError(f"baselines read images, and {data} holds recordings of events: take mnist or fashion-mnist")
+    return found
+
+
 def split(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Dataset]:
     """Training and validation part, the classes in equal shares.
 
@@ -119,7 +131,7 @@ def follow(
     from bstdg.report import about_machine
 
     weights, held = np.random.SeedSequence(seed).generate_state(2)
-    training, validation = split(loader(data, "train"), settings, int(held))
+    training, validation = split(images(loader, data, "train"), settings, int(held))
     run, best = start(Part(settings, training, int(weights))), Best()
     begin = time.monotonic()
     for epoch, row in enumerate(run.epochs(), 1):
@@ -130,7 +142,7 @@ def follow(
             say({"epoch": epoch, "epochs": settings.epochs, **row, **figures, "seconds": time.monotonic() - begin})
     seconds = time.monotonic() - begin
     run.restore()
-    test = loader(data, "test")
+    test = images(loader, data, "test")
     return {
         "baseline": name,
         "recipe": {"title": settings.title, "data": {"name": data}, "baseline": settings.to_dict()},
