@@ -149,9 +149,12 @@ def tradeoff(data: str) -> tuple[Variant, ...]:
     )
 
 
-def _on(data: str, *methods: str, s4nn: int) -> tuple[Predecessor, ...]:
-    """Methods on a data set, and S4NN at its own width and at the width of the others."""
-    return (*(Predecessor(method, data) for method in (*methods, "s4nn")), Predecessor("s4nn", data, s4nn))
+def _on(data: str, *methods: str, s4nn: int, width: int = 0) -> tuple[Predecessor, ...]:
+    """Methods on a data set, of that width, and S4NN at its own width and at the width of the others."""
+    return (
+        *(Predecessor(method, data, width) for method in methods),
+        *(Predecessor("s4nn", data, hidden) for hidden in (0, s4nn)),
+    )
 
 
 def recipes_of(data: str) -> tuple[str, ...]:
@@ -193,14 +196,14 @@ _EVERY = (
         "accuracy above earlier binary and single-spike networks, 30 times sooner, half the hidden spikes",
         "mnist",
         (240, 4),
-        _on("mnist", "bs4nn", "binary", "bptt", "mlp", s4nn=600),
+        _on("mnist", "bs4nn", "binary", "binary-relu", "bptt", "mlp", s4nn=600),
     ),
     _on_data(
         "fashion-mnist",
         "the same on clothes",
         "fashion-mnist",
         (240, 4),
-        _on("fashion-mnist", "bs4nn", "binary", "bptt", "mlp", s4nn=1000),
+        _on("fashion-mnist", "bs4nn", "binary", "bptt", "mlp", s4nn=1000, width=1000),
     ),
     _on_data("caltech", "faces from motorbikes, 200 training images a class", "caltech-face-motorbike", (30, 1)),
     _on_data("hd-spikes", "spoken digits as spikes, two speakers never heard before", "hd-spikes", (240, 6)),
