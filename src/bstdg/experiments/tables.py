@@ -60,6 +60,9 @@ FIGURES = (
 )
 
 
+LENIENT = Column("ties right, %", "accuracy_ties_correct", 2, 100.0)  # the predecessors' metric, for comparison only
+
+
 def cell(runs: Sequence[Run], column: Column) -> str:
     """A mean over seeds, with its spread where the column shows it; a dash where it is not a figure of this network."""
     values = [column.scale * run.test[column.figure] for run in runs if column.figure in run.test]
@@ -86,7 +89,8 @@ def steps_of(runs: Sequence[Run]) -> str:
 
 def settings(title: str, named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
     """One row a setting, all its figures together."""
-    columns = ("network", "structure", "T", "epochs", "seeds", *(c.title for c in FIGURES), "energy, nJ", "training, s")
+    figures = (c.title for c in (*FIGURES, LENIENT))
+    columns = ("network", "structure", "T", "epochs", "seeds", *figures, "energy, nJ", "training, s")
     return Sheet(title, columns, tuple(_setting(name, runs) for name, runs in named if runs))
 
 
@@ -98,7 +102,7 @@ def _setting(name: str, runs: Sequence[Run]) -> tuple[str, ...]:
         steps_of(runs),
         " to ".join(str(e) for e in (epochs[0], epochs[-1])[: 1 + (len(epochs) > 1)]),
         str(len(runs)),
-        *(cell(runs, column) for column in FIGURES),
+        *(cell(runs, column) for column in (*FIGURES, LENIENT)),
         mean_and_spread([e for run in runs if (e := energy(run)) is not None], 2, False),
         mean_and_spread([run.seconds for run in runs], 0, False),
     )
@@ -108,7 +112,9 @@ def overview(title: str, named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
     """As much of `settings` as a terminal's width holds."""
     whole = settings(title, named)
     kept = [
-        whole.columns.index(c) for c in whole.columns if c not in ("structure", "ties, %", "silent, %", "energy, nJ")
+        whole.columns.index(c)
+        for c in whole.columns
+        if c not in ("structure", "ties, %", "silent, %", LENIENT.title, "energy, nJ")
     ]
     rows = tuple(tuple(row[i] for i in kept) for row in whole.rows)
     return Sheet(title, tuple(whole.columns[i] for i in kept), rows)
