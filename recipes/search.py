@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import random
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from bstdg.train import TrainingRun
 
 FOLDER = Path(__file__).parent
 LAST = 3  # epochs whose mean is a trial's score: by then the cosine has come to rest
-KEPT = ("accuracy", "decision_step_mean", "hidden_spikes_to_decision", "silent_rate", "tie_rate")
+KEPT = ("accuracy", "decision_step_mean", "hidden_spikes_to_decision", "silent_rate", "tie_rate", "loss")
 
 
 def main() -> None:
@@ -44,11 +45,12 @@ def main() -> None:
         trials += draw(space, options.trials, options.draw_seed)
     for rung, epochs in enumerate(options.rungs):
         for overrides in trials:
-            if not log.find(options.recipe, overrides, epochs, options.seed):
-                row = run_trial(options, overrides, epochs)
+            recipe = trial_recipe(options, overrides, epochs)
+            if not log.find(recipe, options.seeds):
+                row = run_trial(options, recipe, overrides)
                 log.add(row)
                 print(f"{row['accuracy']:.4f}  {epochs} epochs  {' '.join(overrides) or 'as it is'}")
-        rows = [log.find(options.recipe, overrides, epochs, options.seed) for overrides in trials]
+        rows = [log.find(trial_recipe(options, overrides, epochs), options.seeds) for overrides in trials]
         ranked = sorted((row for row in rows if row), key=lambda row: -row["accuracy"])
         if rung + 1 < len(options.rungs):
             trials = [row["set"] for row in ranked[: max(1, len(ranked) // 2)]]
@@ -66,10 +68,10 @@ class Trials:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         self.rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
-    def find(self, recipe: str, overrides: list[str], epochs: int, seed: int) -> dict[str, Any] | None:
+    def find(self, recipe: Recipe, seeds: list[int]) -> dict[str, Any] | None:
         """The trial of just this, if it was run."""
-        wanted = (recipe, overrides, epochs, seed)
-        return next((r for r in self.rows if (r["recipe"], r["set"], r["epochs"], r["seed"]) == wanted), None)
+        wanted = (recipe.to_dict(), seeds)
+        return next((row for row in self.rows if (row["recipe"], row["seeds"]) == wanted), None)
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep a trial, at once."""
@@ -84,35 +86,46 @@ def draw(space: dict[str, list[Any]], trials: int, seed: int) -> list[list[str]]
     return [[f"{key}={json.dumps(generator.choice(values))}" for key, values in space.items()] for _ in range(trials)]
 
 
-def run_trial(options: argparse.Namespace, overrides: list[str], epochs: int) -> dict[str, Any]:
-    """Train once; the means of the last epochs on the validation part."""
+def trial_recipe(options: argparse.Namespace, overrides: list[str], epochs: int) -> Recipe:
+    """The recipe of a trial, whole."""
     path = FOLDER / f"{options.recipe}.toml"
-    recipe = load_recipe(path, [*overrides, f"train.epochs={epochs}", f"data.validation={options.validation}"])
-    run = training_run(recipe, options)
-    progress = Live(epochs, len(run.training)) if options.show else Quiet()
-    rows = [run.run_epoch(progress) for _ in range(epochs)]
-    last = rows[-LAST:]
+    return load_recipe(path, [*overrides, f"train.epochs={epochs}", f"data.validation={options.validation}"])
+
+
+def run_trial(options: argparse.Namespace, recipe: Recipe, overrides: list[str]) -> dict[str, Any]:
+    """Train once a seed; the means of the last epochs on the validation part."""
+    start, last = time.monotonic(), []
+    for seed in options.seeds:
+        run = training_run(recipe, options, seed)
+        progress = Live(recipe.train.epochs, len(run.labels)) if options.show else Quiet()
+        last += [run.run_epoch(progress) for _ in range(recipe.train.epochs)][-LAST:]
     means = {name: sum(row[name] for row in last) / len(last) for name in KEPT}
-    told = {"loss": rows[-1]["loss"], "flip_ratio": rows[-1]["flip_ratio"], "seconds": rows[-1]["seconds"]}
-    trial = {"recipe": options.recipe, "set": overrides, "epochs": epochs, "seed": options.seed}
-    return {**trial, **means, **told, "validation_samples": len(run.validation)}
+    return {
+        "of": options.recipe,
+        "set": overrides,
+        "epochs": recipe.train.epochs,
+        "seeds": options.seeds,
+        **means,
+        "seconds": time.monotonic() - start,
+        "recipe": recipe.to_dict(),
+    }
 
 
-def training_run(recipe: Recipe, options: argparse.Namespace) -> TrainingRun:
+def training_run(recipe: Recipe, options: argparse.Namespace, seed: int) -> TrainingRun:
     """The run of a recipe on its training split."""
-    dataset = datasets.load(recipe.data.name, "train", options.data_dir)
-    run = TrainingRun(recipe, dataset, options.seed, torch.device("cpu"))
-    run.prepare(_teachers(recipe, options))
+    dataset = datasets.load(recipe.data.name, "train", options.data_dir, size=recipe.data.size)
+    run = TrainingRun(recipe, dataset, seed, torch.device("cpu"))
+    run.prepare(_teachers(recipe, options, seed))
     return run
 
 
-def _teachers(recipe: Recipe, options: argparse.Namespace) -> Path | None:
+def _teachers(recipe: Recipe, options: argparse.Namespace, seed: int) -> Path | None:
     """A folder for the teacher of all trials that would train the same one."""
     if options.teachers is None or not recipe.teacher.weight:
         return None
     told = recipe.to_dict()
     told["teacher"] |= {"weight": 0, "temperature": 0}
-    same = json.dumps([told["data"], told["distort"], told["teacher"], options.seed], sort_keys=True)
+    same = json.dumps([told["data"], told["distort"], told["teacher"], seed], sort_keys=True)
     folder = options.teachers / hashlib.sha256(same.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -133,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", type=int, default=8, help="points drawn from the space")
     parser.add_argument("--draw-seed", type=int, default=0, help="decides which points are drawn")
     parser.add_argument("--rungs", type=int, nargs="+", default=[20], help="epochs of each round of halving")
-    parser.add_argument("--seed", type=int, default=0, help="of every run")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="runs of a trial, each with its own split")
     parser.add_argument("--validation", type=float, default=1 / 6, help="share of the training set that judges")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data-dir", type=Path, help="else BSTDG_DATA, else the cache")

@@ -34,6 +34,8 @@ kernels() { # kernels SANITIZERS NAME
 memory="-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 $cxx $memory "$native/events.cpp" "$native/tests/test_events.cpp" -o "$build/test_events"
 "$build/test_events"
+$cxx $memory "$native/temporal.cpp" "$native/tests/test_temporal.cpp" -o "$build/test_temporal"
+"$build/test_temporal"
 for kind in memory races; do
   if [ $kind = races ]; then sanitize="-fsanitize=thread"; else sanitize="$memory"; fi
   kernels "$sanitize" $kind

@@ -136,7 +136,7 @@ def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path 
     if (path := results.place(out, name, seed)).exists():
         say(f"{name}, seed {seed}: there already")
         return results.load(path, out)
-    from bstdg import baselines  # pyright: ignore[reportAttributeAccessIssue]
+    from bstdg import baselines
 
     say(f"{name}, seed {seed}: training")
     report = baselines.train(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
+from bstdg.errors import InputError
 from bstdg.experiments import catalogue
 from bstdg.experiments.claims import ENOUGH_SEEDS, Claim, Verdict, judge
 from bstdg.experiments.others import KNOWN
@@ -126,7 +127,10 @@ def energy(run: Run) -> float | None:
     report = {"recipe": run.config, "widths": list(run.widths), "test": run.test}
     if run.method != OURS:
         report["baseline"] = run.method
-    return import_module("bstdg.energy").of_report(report)["estimate_pj"]["total"] / 1000
+    try:
+        return import_module("bstdg.energy").of_report(report)["estimate_pj"]["total"] / 1000
+    except InputError:
+        return None
 
 
 def short(name: str) -> str:
