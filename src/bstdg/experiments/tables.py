@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 
+from bstdg.energy import of_report
 from bstdg.errors import InputError
 from bstdg.experiments import catalogue
 from bstdg.experiments.claims import ENOUGH_SEEDS, Claim, Verdict, judge
@@ -122,13 +121,13 @@ def overview(title: str, named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
 
 def energy(run: Run) -> float | None:
     """An estimate of the energy of one decision in nJ (see `bstdg.energy`); None where its figures do not suffice."""
-    if find_spec("bstdg.energy") is None or "synaptic_operations_to_decision" not in run.test:
+    if "synaptic_operations_to_decision" not in run.test:
         return None
     report = {"recipe": run.config, "widths": list(run.widths), "test": run.test}
     if run.method != OURS:
         report["baseline"] = run.method
     try:
-        return import_module("bstdg.energy").of_report(report)["estimate_pj"]["total"] / 1000
+        return of_report(report)["estimate_pj"]["total"] / 1000
     except InputError:
         return None
 
