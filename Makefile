@@ -48,7 +48,7 @@ fuzz: setup
 	@if ! command -v clang++ >/dev/null; then echo "clang++ is not there: the native code was not fuzzed"; exit 0; fi; \
 	clang++ -std=c++17 -O1 -g -DBSTDG_ISA=generic -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread \
 	  -I native native/events.cpp native/inference.cpp native/training.cpp native/loss.cpp native/dispatch.cpp native/kernels.cpp \
-	  native/loss_kernels.cpp fuzz/events.cpp -o build/fuzz/events_target && \
+	  native/training_kernels.cpp native/loss_kernels.cpp fuzz/events.cpp -o build/fuzz/events_target && \
 	build/fuzz/events_target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/ build/fuzz/events
 
 lint: setup

@@ -230,6 +230,7 @@ OUT_OF_RANGE = [
     ("network", "silent_below", [-0.1, 1, 2]),
     ("network", "initial_share", [0, 1, -0.1]),
     ("network", "initial_output_share", [0, 1, 1.5]),
+    ("network", "initial_output_margin", [-1, 2**20]),
     ("rule", "width", [0, -1]),
     ("rule", "final_width", [-1]),
     ("rule", "tau", [0, -1]),

@@ -117,6 +117,14 @@ def test_what_is_for_images_is_refused_with_what_to_use(tmp_path, field):
         train(recipe(train={field: 0.5 if field == "input_dropout" else 1}), tmp_path, load=load)
 
 
+def test_a_margin_keeps_outputs_silent_until_the_end(tmp_path):
+    loss = {"silent_remainder": True}
+    report = train(recipe(network={"initial_output_margin": 1000.0}, loss=loss), tmp_path, load=load)
+    assert report["test"]["silent_rate"] == 1.0
+    assert report["test"]["decision_step_mean"] == 9.0
+    assert report["test"]["accuracy"] > 0.6
+
+
 @pytest.mark.parametrize("section", [{"distort": {"copies": 1}}, {"teacher": {"weight": 0.5}}])
 def test_copies_and_teachers_are_for_images(tmp_path, section):
     with pytest.raises(InputError, match="is for images; hd-spikes are events"):

@@ -25,6 +25,7 @@ from strategies import (
 
 from bstdg import packed
 from bstdg.cli import app
+from bstdg.coding import InputCoding
 from bstdg.engine import oracle
 from bstdg.engine.base import LayerBits
 from bstdg.errors import FileFormatError, InputError
@@ -470,3 +471,10 @@ def test_installed_libraries_run_the_graph_meant_for_them_exactly(library, tmp_p
         verdict = next(f for f in found if f.file == library.file)
         assert verdict.verdict == "exact", (name, verdict)
         assert verdict.again == 0
+
+
+def test_a_network_of_events_keeps_its_input_coding():
+    coding = InputCoding(gates=2, windows=(3,))
+    signs = np.ones((2, coding.width(3)), np.int8)
+    model = PackedModel((LayerBits(signs, np.array([1, 2])),), 4, (3,), 1, 0.0, ("a", "b"), {}, coding)
+    assert nir_import.from_graph(nir_file.from_bytes(nir_graph.to_bytes(nir_graph.truth(model)))).input == coding

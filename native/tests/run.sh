@@ -14,7 +14,7 @@ kernels() { # kernels SANITIZERS NAME
   $cxx --version | grep -q clang || set -- "$1 -Wno-maybe-uninitialized" "$2"
   objects=""
   compile() { # compile SANITIZERS NAME ISA FLAGS
-    for source in kernels loss_kernels; do
+    for source in kernels training_kernels loss_kernels; do
       $cxx $1 $4 -DBSTDG_ISA=$3 -c "$native/$source.cpp" -o "$build/$2-$3-$source.o"
       objects="$objects $build/$2-$3-$source.o"
     done
@@ -34,6 +34,8 @@ kernels() { # kernels SANITIZERS NAME
 memory="-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 $cxx $memory "$native/events.cpp" "$native/tests/test_events.cpp" -o "$build/test_events"
 "$build/test_events"
+$cxx $memory "$native/temporal.cpp" "$native/tests/test_temporal.cpp" -o "$build/test_temporal"
+"$build/test_temporal"
 for kind in memory races; do
   if [ $kind = races ]; then sanitize="-fsanitize=thread"; else sanitize="$memory"; fi
   kernels "$sanitize" $kind

@@ -133,3 +133,21 @@ def first_to_fire_back(
     to_scale: NDArray[np.float32],
     threads: int,
 ) -> None: ...
+def learn_temporal(
+    below: NDArray[np.float32],
+    above: NDArray[np.float32],
+    fired: NDArray[np.int64],
+    steps: NDArray[np.int16],
+    labels: NDArray[np.int64],
+    order: NDArray[np.int64],
+    threshold: float,
+    rate: float,
+    binary: bool,
+    gamma: int,
+    silent_lead: int,
+    keep: float,
+    scale_rate: float,
+    scales: tuple[float, float],
+    shrunk: float,
+) -> tuple[int, float, float, float]:
+    """S4NN's and BS4NN's learning of some images: (right, scale, scale, shrunk) after it; weights change in place."""

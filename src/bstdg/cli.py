@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bstdg import cli_nir, cli_reproduce
+from bstdg import cli_baselines, cli_nir, cli_reproduce
 from bstdg.console import BAD_INPUT, INTERRUPTED, Command, Commands, complain, show_table
 from bstdg.errors import FileFormatError, InputError
 from bstdg.shipped import shipped_recipes
@@ -302,6 +302,7 @@ def raster(
 
 app.command(cls=Command, epilog=cli_reproduce.EPILOG)(cli_reproduce.reproduce)
 cli_nir.add_to(app)
+app.command(cls=Command, epilog=cli_baselines.EXAMPLES)(cli_baselines.baseline)
 
 
 @contextlib.contextmanager

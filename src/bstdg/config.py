@@ -117,6 +117,8 @@ class NetworkConfig:
         weights: "binary", or "real": latent weights as they are, to measure what one bit costs; leaves no model file.
         initial_share: share of samples for which a hidden neuron fires before training (thresholds are set so).
         initial_output_share: the same for output neurons.
+        initial_output_margin: raise their thresholds by this much more; far above, outputs stay silent until the last
+            step, and the whole input decides.
     """
 
     hidden: tuple[int, ...] = (600,)
@@ -126,6 +128,7 @@ class NetworkConfig:
     weights: WeightKind = "binary"
     initial_share: float = 0.15
     initial_output_share: float = 0.15
+    initial_output_margin: float = 0.0
 
     def __post_init__(self) -> None:
         _require_choice(self.threshold_mode, ThresholdMode, "network.threshold_mode")
@@ -137,6 +140,8 @@ class NetworkConfig:
         for name in ("initial_share", "initial_output_share"):
             share = getattr(self, name)
             _require(0 < share < 1, f"network.{name} must be between 0 and 1, not {share}")
+        margin = self.initial_output_margin
+        _require(0 <= margin < 2**20, f"network.initial_output_margin must be in 0 … {2**20 - 1}, not {margin}")
 
 
 @dataclass(frozen=True)

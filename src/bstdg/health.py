@@ -15,10 +15,15 @@ class NetworkHealthWarning(UserWarning):
 
 
 class HealthWatch:
-    """Looks at every epoch's tally and warns once for each layer and trouble."""
+    """Looks at every epoch's tally and warns once for each layer and trouble.
 
-    def __init__(self) -> None:
+    Args:
+        silent_output: the output layer is meant to be silent, and decides at the last step.
+    """
+
+    def __init__(self, *, silent_output: bool = False) -> None:
         self._said: set[tuple[int, str]] = set()
+        self._silent_output = silent_output
 
     def look(self, tally: Tally) -> None:
         """Warn (`NetworkHealthWarning`) about hidden layers that went silent or fire everything at step 0."""
@@ -39,7 +44,7 @@ class HealthWatch:
                     "network.initial_share or loss.latency_weight, or check that input is not all white",
                 )
         output_silent = tally.counts["silent"] / tally.counts["samples"]
-        if output_silent > SILENT_ABOVE:
+        if output_silent > SILENT_ABOVE and not self._silent_output:
             self._warn(
                 len(tally.widths) - 1,
                 f"is going silent: for {output_silent:.0%} of the samples no output fired; raise "

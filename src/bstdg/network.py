@@ -155,7 +155,9 @@ class Network(nn.Module):
         for i, layer in enumerate(self._stack):
             last = i == len(self._stack) - 1
             calibrate(layer, below, self.config.initial_output_share if last else self.config.initial_share)
-            if not last:
+            if last:
+                layer.threshold.add_(self.config.initial_output_margin)
+            else:
                 below = layer(below)
 
     def set_rule(self, rule: RuleConfig) -> None:

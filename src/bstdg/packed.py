@@ -181,7 +181,7 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
             config["silent_below"],
             tuple(config["classes"]),
             config["trained"],
-            _input(config["input"]) if "input" in config else None,
+            coding_of(config),
         )
     except (KeyError, TypeError, ValueError, InputError) as error:
         if isinstance(error, FileFormatError):
@@ -189,7 +189,15 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
         raise FileFormatError(f"{name} has a damaged configuration: {error}") from None
 
 
-def _input(values: dict[str, Any]) -> InputCoding:
+def coding_of(config: dict[str, Any]) -> InputCoding | None:
+    """The input coding of a model's configuration, which only networks of events have.
+
+    Raises:
+        InputError, KeyError, TypeError: it is damaged.
+    """
+    if "input" not in config:
+        return None
+    values = config["input"]
     steps = {name: tuple(int(step) for step in values[name]) for name in ("delays", "windows")}
     for name in ("onset", "pool", "gates"):
         if not isinstance(values[name], int):

@@ -151,7 +151,7 @@ class TrainingRun:
         self.optimizer = _optimizer(self.network, self.loss, recipe.train)
         self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
         self.drop_hidden = SpikeDropout(recipe.train.spike_dropout, self.generator)
-        self.health = HealthWatch()
+        self.health = HealthWatch(silent_output=recipe.network.initial_output_margin > 0)
         self.epoch, self.seconds = 0, 0.0
         self.best: dict[str, Any] = {"epoch": 0, "figures": None, "highest": -1.0}
         self.best_tensors: dict[str, Tensor] = {}

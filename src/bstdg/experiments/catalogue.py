@@ -83,14 +83,11 @@ def _of_recipes(*recipes: str) -> tuple[Variant, ...]:
 
 
 WIDTHS = {"mnist": (5, 10, 40), "digits": (2, 4, 16)}  # below, below and above the recipe's own
-ABLATION_EPOCHS = {"mnist": 8, "digits": 40}
-RECIPE = {"mnist": "mnist-fast", "digits": "digits"}
 
 
 def base(data: str) -> Variant:
     """The setting that every ablation and every point of a trade-off changes in one respect."""
-    short = (f"train.epochs={ABLATION_EPOCHS[data]}",)
-    return Variant(f"ablations/{data}/base", RECIPE[data], short, "base", "as it is", exits=True)
+    return Variant(f"ablations/{data}/base", f"short-{data}", (), "base", "as it is", exits=True)
 
 
 def ablations(data: str) -> tuple[Variant, ...]:
@@ -100,13 +97,6 @@ def ablations(data: str) -> tuple[Variant, ...]:
         ("thresholds", "fixed after calibration", "thresholds-fixed", ("network.threshold_mode=fixed",)),
         ("timing kernel", "exponential, tau 4", "kernel-exponential", ("rule.kernel=exponential",)),
         ("timing kernel", "none: blind to timing", "kernel-none", ("rule.kernel=none",)),
-        ("weights", "real in the forward pass", "weights-real", ("network.weights=real",)),
-        (
-            "weights",
-            "real, half the width, loss scale 0.5: their sums are smaller",
-            "weights-real-narrow",
-            ("network.weights=real", f"rule.width={WIDTHS[data][1]}", "loss.scale=0.5"),
-        ),
         *(("steps", f"T = {steps}", f"steps-{steps}", (f"network.num_steps={steps}",)) for steps in (4, 16, 32)),
         (
             "loss",
@@ -116,12 +106,19 @@ def ablations(data: str) -> tuple[Variant, ...]:
         ),
         ("loss", "first to fire, no smoothing", "loss-unsmoothed", ("loss.label_smoothing=0.0",)),
         *(("sensitivity", f"width {w}", f"width-{w}", (f"rule.width={w}",)) for w in WIDTHS[data]),
+        ("weights", "real in the forward pass", "weights-real", ("network.weights=real",)),
+        (
+            "weights",
+            "real, half the width, loss scale 0.5: their sums are smaller",
+            "weights-real-narrow",
+            ("network.weights=real", f"rule.width={WIDTHS[data][1]}", "loss.scale=0.5"),
+        ),
     ]
     start = base(data)
     return (
         start,
         *(
-            Variant(f"ablations/{data}/{name}", start.recipe, (*start.overrides, *set_), group, label)
+            Variant(f"ablations/{data}/{name}", start.recipe, set_, group, label)
             for group, label, name, set_ in changes
         ),
     )
@@ -139,7 +136,7 @@ def tradeoff(data: str) -> tuple[Variant, ...]:
         set_ = (f"loss.latency_weight={latency}", f"loss.spike_weight={spikes}")
         label = ", ".join(f"{what} {w:g}" for what, w in (("latency", latency), ("spikes", spikes)) if w)
         name = f"tradeoff/{data}/latency-{latency:g}-spikes-{spikes:g}"
-        return Variant(name, start.recipe, (*start.overrides, *set_), group, label)
+        return Variant(name, start.recipe, set_, group, label)
 
     return (
         start,
@@ -149,9 +146,12 @@ def tradeoff(data: str) -> tuple[Variant, ...]:
     )
 
 
-def _on(data: str, *methods: str, s4nn: int) -> tuple[Predecessor, ...]:
-    """Methods on a data set, and S4NN at its own width and at the width of the others."""
-    return (*(Predecessor(method, data) for method in (*methods, "s4nn")), Predecessor("s4nn", data, s4nn))
+def _on(data: str, *methods: str, s4nn: int, width: int = 0) -> tuple[Predecessor, ...]:
+    """Methods on a data set, of that width, and S4NN at its own width and at the width of the others."""
+    return (
+        *(Predecessor(method, data, width) for method in methods),
+        *(Predecessor("s4nn", data, hidden) for hidden in (0, s4nn)),
+    )
 
 
 def recipes_of(data: str) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def _on_data(
 
 def _sweep(name: str, tests: str, made: Callable[[str], tuple[Variant, ...]], minutes: float) -> Iterator[Experiment]:
     """The same on MNIST, whose quick form is on digits, and on digits."""
-    short = _quick(made("digits"), "train.epochs=10", "network.hidden=[256]")
+    short = _quick(made("digits"), "train.epochs=10")
     said = f"{tests} (quick: on digits)"
     yield Experiment(name, said, "mnist", made("mnist"), short, (minutes, 1), quick_data="digits")
     yield Experiment(f"{name}-digits", "the same on digits", "digits", made("digits"), short, (minutes / 4, 1))
@@ -193,17 +193,17 @@ _EVERY = (
         "accuracy above earlier binary and single-spike networks, 30 times sooner, half the hidden spikes",
         "mnist",
         (240, 4),
-        _on("mnist", "bs4nn", "binary", "bptt", "mlp", s4nn=600),
+        _on("mnist", "bs4nn", "binary", "binary-relu", "bptt", "mlp", s4nn=600),
     ),
     _on_data(
         "fashion-mnist",
         "the same on clothes",
         "fashion-mnist",
         (240, 4),
-        _on("fashion-mnist", "bs4nn", "binary", "bptt", "mlp", s4nn=1000),
+        _on("fashion-mnist", "bs4nn", "binary", "bptt", "mlp", s4nn=1000, width=1000),
     ),
     _on_data("caltech", "faces from motorbikes, 200 training images a class", "caltech-face-motorbike", (30, 1)),
-    _on_data("hd-spikes", "spoken digits as spikes, two speakers never heard before", "hd-spikes", (240, 6)),
+    _on_data("hd-spikes", "spoken digits as spikes, two speakers never heard before", "hd-spikes", (120, 6)),
     *_sweep(
         "ablations",
         "what thresholds, kernel, binary weights, T, loss, early exit and sensitivity each do",

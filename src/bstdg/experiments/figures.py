@@ -23,7 +23,8 @@ LOOKS = {
     "spike weight": ("#D55E00", "^"),
     "both weights": ("#009E73", "D"),
 }
-RECIPE, PREDECESSOR, STATED = ("#CC79A7", "*"), ("#56B4E9", "P"), ("#666666", "X")
+# Points of one kind share a colour, and each has a marker of its own.
+RECIPE, PREDECESSOR, STATED = ("#CC79A7", "*pHd"), ("#56B4E9", "Pv<>h8"), ("#666666", "Xx")
 AXES = {
     "steps": ("decision step, counted from 1", lambda run: run.test["decision_step_mean"] + 1),
     "operations": ("synaptic operations to the decision", lambda run: run.test["synaptic_operations_to_decision"]),
@@ -36,22 +37,24 @@ def tradeoff(data: str, axis: str, runs: Runs) -> Figure:
     from matplotlib.figure import Figure
 
     title, of = AXES[axis]
-    figure = Figure(figsize=(6.4, 4.4))
-    figure.subplots_adjust(left=0.11, right=0.98, bottom=0.13, top=0.93)
+    figure = Figure(figsize=(8.6, 4.4))
+    figure.subplots_adjust(left=0.08, right=0.66, bottom=0.13, top=0.93)
     axes = figure.add_subplot()
     for group, points in _curves(data, runs, of):
         color, marker = LOOKS[group]
         alone = group == "base"  # its point is also where the curves begin: drawn above them
         _draw(axes, points, color, marker, "no weight" if alone else group, "none" if alone else "-", 4 if alone else 3)
-    for (color, marker), label, points in _others(data, axis, runs, of):
-        _draw(axes, points, color, marker, label, "none")
-    axes.set(xscale="log", xlabel=title, ylabel="accuracy on the test set, % (strict rule)", title=f"{data}, T = 8")
+    used: dict[str, int] = {}
+    for (color, markers), label, points in _others(data, axis, runs, of):
+        used[color] = used.get(color, -1) + 1
+        _draw(axes, points, color, markers[used[color] % len(markers)], label, "none")
+    axes.set(xscale="log", xlabel=title, ylabel="accuracy on the test set, % (strict rule)", title=data)
     low, high = axes.get_xlim()
     axes.set_xticks([tick for tick in _ticks(low, high) if low <= tick <= high])
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.minorticks_off()
     axes.grid(alpha=0.3, lw=0.5)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
@@ -64,7 +67,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _draw(axes, points: Sequence[Point], color: str, marker: str, label: str, line: str, z: int = 3) -> None:
     x, dx, y, dy = (list(column) for column in zip(*points, strict=True))
-    size = 9 if marker in "*PX" else 6
+    size = 9 if marker in "*PXpHh8" else 6
     axes.errorbar(x, y, dy, dx, c=color, marker=marker, ms=size, ls=line, lw=1, elinewidth=0.8, label=label, zorder=z)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bstdg import files
 from bstdg.errors import InputError
 from bstdg.experiments import figures, results, tables
-from bstdg.experiments.claims import CLAIMS, judge
+from bstdg.experiments.claims import CLAIMS, ENOUGH_SEEDS, judge
 from bstdg.experiments.results import Run
 from bstdg.experiments.tables import Runs, Sheet
 
@@ -17,6 +17,7 @@ TITLES = {
     "mnist": "MNIST",
     "fashion-mnist": "Fashion-MNIST",
     "caltech-face-motorbike": "Caltech-101 Face/Motorbike",
+    "caltech-face-motorbike-all": "Caltech-101 Face/Motorbike, all images",
     "hd-spikes": "HD-spikes",
 }
 HEAD = """\
@@ -29,9 +30,15 @@ Accuracy is strict: the output that fires first, then the greatest V - threshold
 read once, at the end of a run; the epoch is chosen on a validation part of the training set. Figures are means over
 seeds, ± is the sample standard deviation. Steps count from 0; spikes and synaptic operations are means a sample, up to
 the decision. "Published" is a figure from a paper, by that paper's metric; "released weights" is a predecessor's
-published network run by its own conventions; "measured" was trained and run here.
+published network run by its own conventions; "measured" was trained and run here. "Ties right" counts a decision as
+right if the label is among the outputs that fired first, as the predecessors' papers do; it is there for comparison
+only. Energy is an estimate, from counted operations and memory accesses and a table of a 45 nm process (see
+`bstdg.energy`); it was not measured.
 """
-ABLATIONS = "One respect is changed at a time, from `{recipe}` with {epochs} epochs; what is not named is the base's."
+ABLATIONS = (
+    "One respect is changed at a time, from `recipes/{recipe}.toml`, {epochs} epochs; what is not named is the base's."
+)
+ONE_SEED = "A setting with one seed has no spread: small differences between such settings say nothing."
 EXITS = """\
 The base's trained networks, with every output threshold raised or lowered by a number of units of potential. Without an
 early exit all steps are run and the greatest V - threshold decides at the last.
@@ -74,10 +81,13 @@ def _machine(run: Run) -> str:
 
 
 def _verdicts(runs: Runs) -> str:
-    outcomes = [judge(claim, runs).outcome for claim in CLAIMS]
+    verdicts = [judge(claim, runs) for claim in CLAIMS]
+    outcomes = [verdict.outcome for verdict in verdicts]
     met, missed = outcomes.count("PASS"), outcomes.count("NOT MET")
     rest = len(outcomes) - met - missed
-    return f"{len(CLAIMS)} claims: {met} met, {missed} not met, {rest} not measured.\n"
+    few = sum(0 < len(v.values) < ENOUGH_SEEDS and v.outcome != "NOT MEASURED" for v in verdicts)
+    said = f"{len(CLAIMS)} claims: {met} met, {missed} not met, {rest} not measured."
+    return f"{said} {few} are judged on fewer than {ENOUGH_SEEDS} seeds, and marked so.\n" if few else f"{said}\n"
 
 
 def _data_set(data: str, title: str, runs: Runs) -> Iterator[str]:
@@ -103,12 +113,21 @@ def _ablations(data: str, runs: Runs) -> Iterator[str]:
         return
     from bstdg.experiments import catalogue
 
+    epochs = sorted({str(run.epochs) for run in runs.get(catalogue.base(data).name, ())})
     yield f"## Ablations, {TITLES[data]}\n"
-    yield ABLATIONS.format(recipe=catalogue.RECIPE[data], epochs=catalogue.ABLATION_EPOCHS[data]) + "\n"
+    yield ABLATIONS.format(recipe=catalogue.base(data).recipe, epochs=" or ".join(epochs)) + "\n"
+    yield from _few(sheet)
     yield _table(sheet)
     if exits.rows:
         yield EXITS
         yield _table(exits)
+
+
+def _few(sheet: Sheet) -> Iterator[str]:
+    """A warning where a setting was trained once."""
+    seeds = sheet.columns.index("seeds")
+    if any(row[seeds] == "1" for row in sheet.rows):
+        yield f"{ONE_SEED}\n"
 
 
 def _tradeoff(data: str, runs: Runs, names: Sequence[str]) -> Iterator[str]:
@@ -117,6 +136,7 @@ def _tradeoff(data: str, runs: Runs, names: Sequence[str]) -> Iterator[str]:
         return
     yield f"## Trade-off, {TITLES[data]}\n"
     yield f"{TRADEOFF}\n"
+    yield from _few(sheet)
     for name in names:
         yield f"![{TITLES[data]}: accuracy against {name.rpartition('-')[2].removesuffix('.svg')}](figures/{name})\n"
     yield _table(sheet)

@@ -157,7 +157,19 @@ class _Odd(Exception):
     """What is wrong with a file's content."""
 
 
+def _as_run(report: dict[str, Any], path: Path, results: Path) -> dict[str, Any]:
+    """A report as training leaves it, put into a run's place, is that run."""
+    name = path.parent.relative_to(results).as_posix()
+    try:
+        run = from_report(report, name, quick=name.partition("/")[0] == QUICK)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _Odd(f"as a report of a training it lacks or misstates {error}") from None
+    return {"format": FORMAT, "version": VERSION, **dataclasses.asdict(run), "widths": list(run.widths)}
+
+
 def _checked(values: Any, path: Path, results: Path) -> Run:
+    if isinstance(values, dict) and "format" not in values and "training_engine" in values:
+        values = _as_run(values, path, results)
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise _Odd(f'"format" should be "{FORMAT}"')
     if values.get("version") != VERSION:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def reproduce(
             _one(variant, seed, out, quick, data_dir, lambda what, head=head: say(f"{head}: {what}"), show_progress)
         )
     if not quick:
-        runs += [_predecessor(p, seed, out, data_dir, say) for p in _known(experiment.predecessors) for seed in seeds]
+        runs += [_predecessor(p, seed, out, data_dir, say) for p in experiment.predecessors for seed in seeds]
     return runs
 
 
@@ -127,16 +126,12 @@ def exits(model: Path, data_dir: Path | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _known(predecessors: Iterable[Predecessor]) -> list[Predecessor]:
-    return list(predecessors) if find_spec("bstdg.baselines") else []
-
-
 def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path | None, say: Say) -> Run:
     name = predecessor.name
     if (path := results.place(out, name, seed)).exists():
         say(f"{name}, seed {seed}: there already")
         return results.load(path, out)
-    from bstdg import baselines  # pyright: ignore[reportAttributeAccessIssue]
+    from bstdg import baselines
 
     say(f"{name}, seed {seed}: training")
     report = baselines.train(

@@ -223,6 +223,7 @@ def _metadata(model: PackedModel, variant: str, layers: int) -> dict[str, Any]:
         "silent_below": model.silent_below,
         "classes": list(model.classes),
         "trained": model.trained,
+        **({} if model.input is None else {"input": model.input.to_dict()}),
     }
     said = {
         "format": FORMAT,

@@ -16,7 +16,7 @@ from bstdg.errors import InputError
 from bstdg.export import nir_file
 from bstdg.export.nir_graph import FORMAT, VERSION
 from bstdg.export.nir_interpreter import Stage, stages
-from bstdg.packed import PackedModel
+from bstdg.packed import PackedModel, coding_of
 
 if TYPE_CHECKING:
     from nir import NIRGraph
@@ -68,8 +68,9 @@ def from_graph(
             config.get("silent_below", 0.0),
             tuple(map(str, config.get("classes", classes))),
             config.get("trained", {}),
+            coding_of(config),
         )
-    except TypeError as error:
+    except (TypeError, KeyError) as error:
         raise InputError(f"what the graph's metadata says of its input makes no sense: {error}") from None
 
 

@@ -1,0 +1,125 @@
+"""The verb `baseline`: train a predecessor or a plain network, or run released weights, in the same harness."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bstdg.console import show_table
+from bstdg.errors import InputError
+
+EXAMPLES = """
+Examples:
+  bstdg baseline binary --set epochs=3                    a minute, no spikes
+  bstdg baseline bptt --data fashion-mnist --set hidden=[1000] --seed 1
+  bstdg baseline s4nn --weights ~/s4nn                    the network its authors released
+
+Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp. What each is: docs/baselines.md.
+"""
+
+
+def baseline(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which baseline; they are listed below.")],
+    data: Annotated[str, typer.Option(help="Data set to learn from and be judged on.")] = "mnist",
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights, validation split and every random draw.")] = 0,
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable.")
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Folder with released weights, a plain .npy file a layer: run them, train nothing."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Report to write. [default: runs/baseline-NAME-DATA/seedN.json]", show_default=False),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir", help="Folder with the data sets' files (else BSTDG_DATA, else a download to your cache)."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
+) -> None:
+    """Train and judge a predecessor or a plain network, with this project's split and figures.
+
+    Accuracy is judged by the strict rule and by the predecessors' own. The report has the keys of a run's report.json.
+    """
+    from bstdg import baselines
+    from bstdg.baselines.base import write
+
+    if weights is not None:
+        if override:
+            raise InputError("--weights runs a network as it was released: --set has nothing to change")
+        report = baselines.run_released(name, weights, data, data_dir=data_dir)
+    else:
+        report = baselines.train(
+            name, data, seed=seed, settings=_settings(override or []), data_dir=data_dir, say=_say_epoch
+        )
+    if weights is None or out is not None:
+        out = out or Path("runs") / f"baseline-{name}-{data}" / f"seed{seed}.json"
+        write(report, out)
+    if as_json:
+        print(json.dumps(report))
+        return
+    _show(report, out)
+
+
+def _settings(overrides: list[str]) -> dict[str, Any]:
+    """`key=value` pairs, values as TOML writes them; bare words are texts."""
+    values = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set takes KEY=VALUE, not {override!r}")
+        try:
+            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except (ValueError, RecursionError):
+            values[key.strip()] = text.strip()
+    return values
+
+
+def _say_epoch(row: dict[str, Any]) -> None:
+    """One line an epoch on standard error."""
+    line = f"epoch {row['epoch']}/{row['epochs']}  accuracy {row['accuracy']:.2%}"
+    if row["hidden_spikes"] is not None:
+        line += (
+            f"  hidden spikes {row['hidden_spikes_to_decision']:.1f}"
+            f"  decision step {row['decision_step_mean']:.2f} of {row['num_steps']}"
+        )
+    print(f"{line}  {row['seconds']:.0f} s", file=sys.stderr, flush=True)
+
+
+def _show(report: dict[str, Any], out: Path | None) -> None:
+    from rich.table import Table
+
+    from bstdg import energy, show
+
+    row, structure = report["test"], "-".join(map(str, report["widths"]))
+    origin = f"seed {report['seed']}" if "seed" in report else "released weights"
+    title = f"{report['baseline']} on {report['recipe']['data']['name']} test set, {structure}, {origin}"
+    if row["hidden_spikes"] is not None:
+        show_table(show.figures(title, row))
+    else:
+        table = Table(title=title, title_justify="left", show_header=False)
+        table.add_row("accuracy (greatest output, then lowest index)", f"{row['accuracy']:.2%}")
+        table.add_row("  if a tie with the label counted", f"{row['accuracy_ties_correct']:.2%}")
+        table.add_row("synaptic operations", f"{row['synaptic_operations_to_decision']:,.0f}")
+        table.add_row("samples", f"{row['samples']:,}")
+        show_table(table)
+    if "accuracy_lowest_index" in row:
+        print(f"accuracy if the lowest index won among the first: {row['accuracy_lowest_index']:.2%}")
+    picojoules = energy.of_report(report)["estimate_pj"]
+    print(
+        f"energy an image, an estimate: {picojoules['arithmetic']:,.0f} pJ of arithmetic, {picojoules['sram']:,.0f} pJ "
+        "of memory (docs/baselines.md says what is assumed)"
+    )
+    if "best_epoch" in report:
+        print(f"best of {report['epochs']} epochs: {report['best_epoch']}; {report['seconds']:.1f} s of training")
+    if out is not None:
+        print(out)
