@@ -46,22 +46,6 @@ def model(tmp_path_factory) -> Path:
     return out / "model.bstdg"
 
 
-@pytest.fixture
-def bstdg(capsys):
-    """Run a command in this process; gives status, output and the lines of standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, list[str]]:
-        capsys.readouterr()
-        try:
-            status = app([str(a) for a in arguments], standalone_mode=False)
-        except SystemExit as exit_:
-            status = exit_.code
-        said = capsys.readouterr()
-        return int(status or 0), said.out, said.err.splitlines()
-
-    return run
-
-
 def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """A line for bash in which `bstdg` is the command under test; ends with the first failure of a pipe."""
     script = f'set -o pipefail; bstdg() {{ {shlex.quote(sys.executable)} -m bstdg "$@"; }}; {line}'

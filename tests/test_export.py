@@ -17,7 +17,6 @@ from strategies import random_model
 
 from bstdg import datasets, export, packed
 from bstdg import export as exports
-from bstdg.cli import app
 from bstdg.coding import InputCoding
 from bstdg.encode import latency
 from bstdg.engine import oracle
@@ -34,22 +33,6 @@ MODEL = random_model((20, 12, 5, 3), 8, threshold=4)
 def out(tmp_path) -> Path:
     """A fresh export of the small model."""
     return exports.export("c", MODEL, tmp_path / "out").folder
-
-
-@pytest.fixture
-def bstdg(capsys):
-    """Run a command in this process; gives status, output and the lines of standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, list[str]]:
-        capsys.readouterr()
-        try:
-            status = app([str(a) for a in arguments], standalone_mode=False)
-        except SystemExit as exit_:
-            status = exit_.code
-        said = capsys.readouterr()
-        return int(status or 0), said.out, said.err.splitlines()
-
-    return run
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -11,27 +11,10 @@ from pathlib import Path
 import pytest
 
 from bstdg import checkpoint, packed
-from bstdg.cli import app
 from bstdg.experiments import catalogue, results
 from bstdg.experiments.catalogue import Variant
 
 QUICK = Path("quick") / "runs" / "digits" / "seed0.json"
-
-
-@pytest.fixture
-def bstdg(capsys):
-    """Run a command in this process; gives status, output and the lines of standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, list[str]]:
-        capsys.readouterr()
-        try:
-            status = app([str(a) for a in arguments], standalone_mode=False)
-        except SystemExit as exit_:
-            status = exit_.code
-        said = capsys.readouterr()
-        return int(status or 0), said.out, said.err.splitlines()
-
-    return run
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,7 @@ from bstdg.baselines.settings import BatchSettings
 from bstdg.errors import TrainingError
 
 
-class BatchRun:
+class BatchRun(ABC):
     """One pass over shuffled batches after another; subclasses say what the network and its loss are.
 
     Args:
@@ -36,20 +37,20 @@ class BatchRun:
         self._kept: dict[str, Tensor] = {}
 
     @property
+    @abstractmethod
     def module(self) -> nn.Module:
         """What is kept and restored."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def groups(self) -> list[dict[str, Any]]:
         """Adam's parameter groups."""
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """Of one batch, its mean."""
-        raise NotImplementedError
 
-    def after_step(self) -> None:
+    def after_step(self) -> None:  # noqa: B027  # most have nothing to do there
         """Called after every step of the optimiser."""
 
     def epochs(self) -> Iterator[dict[str, Any]]:
