@@ -55,12 +55,12 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
-	$(BIN)/clang-format --dry-run -Werror native/*.cpp native/*.hpp native/tests/*.cpp fuzz/*.cpp
+	$(BIN)/clang-format --dry-run -Werror native/*.cpp native/*.hpp native/tests/*.cpp native/tests/*.hpp fuzz/*.cpp
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i native/*.cpp native/*.hpp native/tests/*.cpp fuzz/*.cpp
+	$(BIN)/clang-format -i native/*.cpp native/*.hpp native/tests/*.cpp native/tests/*.hpp fuzz/*.cpp
 
 # Takes minutes. The tables go to the terminal, the figures behind them into docs/benchmarks.
 bench: setup

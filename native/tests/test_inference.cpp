@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "check.hpp"
 #include "inference.hpp"
 #include "kernels.hpp"
 
@@ -24,14 +25,6 @@ struct Layer {
   std::vector<std::int64_t> thresholds;
   bstdg::LayerBits bits() const { return {channels, neurons, signs.data(), thresholds.data()}; }
 };
-
-int failed = 0;
-int passed = 0;
-
-void check(bool holds, const char* what) {
-  ++(holds ? passed : failed);
-  if (!holds) std::printf("failed: %s\n", what);
-}
 
 struct Case {
   std::vector<Layer> layers;

@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "check.hpp"
 #include "kernels.hpp"
 #include "training.hpp"
 
@@ -15,23 +16,11 @@ namespace {
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 
-int failed = 0;
-int passed = 0;
-
-void check(bool holds, const char* what) {
-  ++(holds ? passed : failed);
-  if (!holds) std::printf("failed: %s\n", what);
-}
-
 struct Case {
   std::size_t batch, steps, classes;
   float scale;
   Floats potentials, thresholds, to_first, to_after, to_last;
 };
-
-std::size_t pick(std::mt19937_64& random, std::initializer_list<std::size_t> from) {
-  return from.begin()[std::uniform_int_distribution<std::size_t>(0, from.size() - 1)(random)];
-}
 
 Floats numbers(std::mt19937_64& random, std::size_t count, float width) {
   std::normal_distribution<float> draw(0.0F, width);

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "check.hpp"
 #include "kernels.hpp"
 #include "training.hpp"
 
@@ -18,23 +19,11 @@ namespace {
 using Steps = std::vector<std::uint8_t>;
 using Floats = std::vector<float>;
 
-int failed = 0;
-int passed = 0;
-
-void check(bool holds, const char* what) {
-  ++(holds ? passed : failed);
-  if (!holds) std::printf("failed: %s\n", what);
-}
-
 struct Layer {
   std::size_t batch, channels, neurons, num_steps;
   Steps steps, below;
   Floats latent, thresholds, local, gradient;
 };
-
-std::size_t pick(std::mt19937_64& random, std::initializer_list<std::size_t> from) {
-  return from.begin()[std::uniform_int_distribution<std::size_t>(0, from.size() - 1)(random)];
-}
 
 Floats numbers(std::mt19937_64& random, std::size_t count, float width) {
   std::uniform_real_distribution<float> draw(-width, width);
