@@ -32,9 +32,10 @@ from bstdg.errors import InputError, TrainingError
 from bstdg.health import HealthWatch
 from bstdg.layers import SpikeDropout
 from bstdg.loss import Loss
+from bstdg.machine import about_machine
 from bstdg.network import Network, flip_ratio
 from bstdg.progress import Live, Progress, Quiet
-from bstdg.report import about_machine, epoch_writer
+from bstdg.tensorboard import EpochWriter
 
 MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
 RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, lessons.TEACHER, MODEL, LOG, REPORT)
@@ -94,7 +95,7 @@ def train(
         run.restore(checkpoint.load(out / checkpoint.NAME))
     _cut_log(out / LOG, run.epoch)
     progress: Progress = Live(recipe.train.epochs, len(run.training), run.epoch) if show_progress else Quiet()
-    writer = epoch_writer(out / "tensorboard", run.epoch) if tensorboard else None
+    writer = EpochWriter(out / "tensorboard", run.epoch) if tensorboard else None
     try:
         while not run.finished:
             with native_training.own_threads() if run.engine == native_training.NAME else nullcontext():

@@ -128,7 +128,7 @@ def follow(
     name: str, settings: S, start: Callable[[Part[S]], Run], data: str, loader: Loader, seed: int, say: Say | None
 ) -> dict[str, Any]:
     """Train, choose the epoch on the validation part, judge it once on the test set, and report."""
-    from bstdg.report import about_machine
+    from bstdg.machine import about_machine
 
     weights, held = np.random.SeedSequence(seed).generate_state(2)
     training, validation = split(images(loader, data, "train"), settings, int(held))

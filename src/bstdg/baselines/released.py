@@ -97,7 +97,7 @@ def evaluate(name: str, folder: Path, test: Dataset) -> dict[str, Any]:
             f"the weights are of a {'-'.join(map(str, widths))} network, but {test.name} has {pixels} pixels "
             f"and {classes} classes"
         )
-    from bstdg.report import about_machine
+    from bstdg.machine import about_machine
 
     weights = [np.ascontiguousarray(below.T), np.ascontiguousarray(above.T)]
     begin = time.monotonic()

@@ -39,7 +39,7 @@ class Run:
         validation: figures on the validation part (see `bstdg.decide.Tally.figures`).
         test: the same on the test set, read once.
         engine: what computed.
-        machine: versions and hardware (`bstdg.report.about_machine`).
+        machine: versions and hardware (`bstdg.machine.about_machine`).
         model_bytes: size of the deployed model, 0 if there is none.
         extra: further figures, such as those by speaker.
     """
