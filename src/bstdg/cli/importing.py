@@ -1,4 +1,4 @@
-"""The command line's way in from other simulators: import."""
+"""`bstdg import`: the way in from other simulators."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from typing import Annotated
 
 import typer
 
-from bstdg.console import Command
 from bstdg.errors import InputError
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command(
-        "import",
-        cls=Command,
-        epilog="""
+EXAMPLES = """
 Examples:
   bstdg import exported/model.nir --out model.bstdg
   bstdg import theirs.nir --out theirs.bstdg --steps 16 --first-spikes
-""",
-    )(import_nir)
+"""
 
 
 def import_nir(

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bstdg.cli import AsJson, DataDir, app
-from bstdg.console import FAILURE, Command, show_table
+from bstdg.cli.options import AsJson, DataDir
+from bstdg.console import FAILURE, show_table
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
     from bstdg.export import Check
 
-
-@app.command(
-    cls=Command,
-    epilog="""
+EXPORT_EXAMPLES = """
 Examples:
   bstdg export --list                                       what there is, and what each needs
   bstdg export c runs/mnist-seed0/model.bstdg --out mnist-c
@@ -27,8 +24,18 @@ Examples:
 
 The folder gets the target's files, the model, golden vectors (inputs with what the NumPy oracle
 makes of them) and manifest.json (checksums and figures). The same model always gives the same bytes.
-""",
-)
+"""
+
+VERIFY_EXAMPLES = """
+Examples:
+  bstdg verify mnist-c
+  bstdg verify mnist-c --json
+
+Exit status: 0 if nothing failed, 1 if something did. What could not be run for want of a tool is said, and is no
+failure. This compiles and runs what the folder holds: verify only what you would run.
+"""
+
+
 def export(
     target: Annotated[
         str | None, typer.Argument(metavar="TARGET", help="c, verilog, nir or web.", show_default=False)
@@ -89,17 +96,6 @@ def export(
     print(f"prove it with:  bstdg verify {out}")
 
 
-@app.command(
-    cls=Command,
-    epilog="""
-Examples:
-  bstdg verify mnist-c
-  bstdg verify mnist-c --json
-
-Exit status: 0 if nothing failed, 1 if something did. What could not be run for want of a tool is said, and is no
-failure. This compiles and runs what the folder holds: verify only what you would run.
-""",
-)
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that bstdg export wrote.")],
     as_json: AsJson = False,

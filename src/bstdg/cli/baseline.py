@@ -1,4 +1,4 @@
-"""The verb `baseline`: train a predecessor or a plain network, or run released weights, in the same harness."""
+"""`bstdg baseline`: train a predecessor or a plain network, or run released weights, in the same harness."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bstdg.cli.options import AsJson, DataDir
 from bstdg.console import show_table
 from bstdg.errors import InputError
 
@@ -38,13 +39,8 @@ def baseline(
         Path | None,
         typer.Option(help="Report to write. [default: runs/baseline-NAME-DATA/seedN.json]", show_default=False),
     ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--data-dir", help="Folder with the data sets' files (else BSTDG_DATA, else a download to your cache)."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train and judge a predecessor or a plain network, with this project's split and figures.
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bstdg.cli.options import AsJson, DataDir
 from bstdg.console import INTERRUPTED, complain, show_table
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
     from bstdg.experiments.catalogue import Experiment
 
-EPILOG = """
+EXAMPLES = """
 Examples:
   bstdg reproduce --list
   bstdg reproduce digits                       needs no data, a minute
@@ -38,13 +39,11 @@ def reproduce(
         str | None, typer.Option(metavar="0,1,2", help="Seeds. [default: 0,1,2; quick: 0]", show_default=False)
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Folder with the data sets' files (else BSTDG_DATA).")
-    ] = None,
+    data_dir: DataDir = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.md", help="Write the results page from the JSON there is.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run an experiment and hold its claims against what was measured.
 

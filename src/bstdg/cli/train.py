@@ -1,0 +1,124 @@
+"""`bstdg train`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bstdg.cli.options import AsJson, DataDir
+from bstdg.console import INTERRUPTED, complain, show_table
+from bstdg.errors import InputError
+from bstdg.shipped import shipped_recipes
+
+EXAMPLES = """
+Examples:
+  bstdg train                                  digits, into runs/digits-seed0
+  bstdg train mnist --seed 1 --out runs/mine   a recipe by its name
+  bstdg train mnist --out runs/mine --resume   go on after an interruption
+  bstdg train my.toml --set epochs=5 --set network.hidden=[300,300]
+  bstdg train mnist --set data.name=fashion-mnist --out runs/fashion
+
+Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, shd, hd-spikes.
+"""
+
+
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help=f"A TOML file, or a recipe that comes with bstdg: {', '.join(sorted(shipped_recipes()))}.",
+        ),
+    ] = "digits",
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights, validation split and every random draw.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. [default: runs/RECIPE-seedN]", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; repeatable.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes CUDA where there is one.")] = "auto",
+    engine: Annotated[
+        str | None, typer.Option(help="native or dense. [default: native on a CPU, else dense]", show_default=False)
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder, if there is one.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew though the folder holds a run.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network and leave it on disk, ready to use.
+
+    The folder gets model.bstdg (the network, one bit a weight), checkpoint.safetensors (to go on from), log.jsonl (a
+    line an epoch) and report.json (figures on the test set, read once, at the end).
+    """
+    from bstdg.config import load_recipe
+
+    if resume and overwrite:
+        raise InputError("--resume goes on with a run, --overwrite starts it anew: give one of them")
+    path = recipe_file(recipe)
+    values = load_recipe(path, override or ())
+    folder = out or Path("runs") / f"{path.stem}-seed{seed}"
+    # Before torch starts its threads: by default they spin while they wait, on the cores that the native engine needs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from bstdg.train import train as run
+
+    with _resume_hint(folder):
+        report = run(
+            values,
+            folder,
+            seed=seed,
+            data_dir=data_dir,
+            device=device,
+            engine=engine,
+            resume=resume,
+            overwrite=overwrite,
+            show_progress=True,
+            tensorboard=tensorboard,
+        )
+    if as_json:
+        print(json.dumps(report))
+        return
+    from bstdg import show
+
+    structure = "-".join(map(str, report["widths"]))
+    show_table(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
+    show_table(
+        f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
+        f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
+        f"{report['training_engine']} on {report['machine']['device']}\n"
+        + (f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes" if report["model_bytes"] else "no model file")
+    )
+
+
+@contextlib.contextmanager
+def _resume_hint(folder: Path) -> Iterator[None]:
+    """Who stops a training is told how to go on."""
+    from bstdg.checkpoint import NAME
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not (folder / NAME).exists():
+            raise
+        complain(f"stopped; to go on, repeat the command with --out {shlex.quote(str(folder))} --resume")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def recipe_file(name: str) -> Path:
+    """A recipe by path, or by the name of one that comes with the package."""
+    path, shipped = Path(name), shipped_recipes()
+    if path.suffix == ".toml" or (name not in shipped and path.is_file()):
+        return path
+    if name not in shipped:
+        raise InputError(f"there is no recipe {name!r}; give a TOML file or one of {', '.join(sorted(shipped))}")
+    return shipped[name]
