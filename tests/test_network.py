@@ -113,7 +113,7 @@ def test_an_unknown_threshold_mode_is_refused():
     ("spikes", "message"),
     [
         (torch.zeros(2, 8, dtype=torch.uint8), "7 inputs, the data 8"),
-        (torch.zeros(2, 7), r"not torch.float32 \[2, 7\]; bstdg.encode.latency"),
+        (torch.zeros(2, 7), r"not torch.float32 \[2, 7\]; bstdg.latency"),
         (torch.zeros(2, 7, dtype=torch.int64), "uint8"),
         (torch.zeros(7, dtype=torch.uint8), r"uint8 \[batch, 7\]"),
         (torch.zeros(2, 7, 1, dtype=torch.uint8), r"uint8 \[batch, 7\]"),

@@ -19,3 +19,7 @@ class DownloadError(BstdgError, OSError):
 
 class TrainingError(BstdgError, RuntimeError):
     """Training cannot go on (a loss that is no number, say)."""
+
+
+class BstdgWarning(UserWarning):
+    """Base of every warning of this package: something goes on, but not as one would wish; it says what to change."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 
 from bstdg.decide import Tally
+from bstdg.errors import BstdgWarning
 
 SILENT_ABOVE = 0.9  # share of a layer's neurons that fired for no sample
 SATURATED_ABOVE = 0.9  # share of a layer's neurons that fire at step 0
 
 
-class NetworkHealthWarning(UserWarning):
+class NetworkHealthWarning(BstdgWarning):
     """A layer is silent or saturated, so nothing can be learnt through it."""
 
 

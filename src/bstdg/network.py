@@ -125,7 +125,7 @@ class Network(nn.Module):
             if spikes.dtype != torch.uint8 or spikes.ndim != 2:
                 raise InputError(
                     f"a network reads steps, uint8 [batch, {self.widths[0]}], not {spikes.dtype} "
-                    f"{list(spikes.shape)}; bstdg.encode.latency makes them from images"
+                    f"{list(spikes.shape)}; bstdg.latency makes them of images, bstdg.spikes_to_steps of spike trains"
                 )
             width, num_steps = spikes.shape[1], self.num_steps
         elif isinstance(spikes, Events):

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg import augment, checkpoint, datasets, feed, files, lessons, packed, runtime
+from bstdg import advice, augment, checkpoint, datasets, feed, files, lessons, packed, runtime
 from bstdg.average import Average
 from bstdg.config import Recipe, TrainConfig, from_dict
 from bstdg.datasets import Dataset, EventDataset
@@ -178,6 +178,7 @@ class TrainingRun:
             return self.input.width(dataset.num_channels), self.input.tied_channels(dataset.num_channels)
         self.input, self.white = None, dataset.white
         steps = latency(dataset.images, config.num_steps, white=dataset.white, silent_below=config.silent_below)
+        advice.look(steps, config.num_steps, dataset.white)
         self.training, self.validation = torch.from_numpy(steps[training]), steps[validation]
         return steps.shape[1], 0
 

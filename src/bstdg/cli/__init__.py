@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bstdg.cli import baseline, export, importing, judge, look, reproduce, train
+from bstdg.cli import baseline, doctor, export, importing, judge, look, new, reproduce, train
 from bstdg.console import Command, Commands
 
 app = typer.Typer(
@@ -51,6 +51,8 @@ for _name, _function, _examples in (
     ("import", importing.import_nir, importing.EXAMPLES),
     ("baseline", baseline.baseline, baseline.EXAMPLES),
     ("reproduce", reproduce.reproduce, reproduce.EXAMPLES),
+    ("new", new.new, new.EXAMPLES),
+    ("doctor", doctor.doctor, doctor.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=_examples)(_function)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bstdg.cli import complete
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.console import show_table
 from bstdg.errors import InputError
@@ -25,8 +26,15 @@ Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp. What each is: docs/basel
 
 
 def baseline(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which baseline; they are listed below.")],
-    data: Annotated[str, typer.Option(help="Data set to learn from and be judged on.")] = "mnist",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", autocompletion=complete.baselines, help="Which baseline; they are listed below."
+        ),
+    ],
+    data: Annotated[
+        str, typer.Option(autocompletion=complete.data_sets, help="Data set to learn from and be judged on.")
+    ] = "mnist",
     seed: Annotated[int, typer.Option(min=0, help="Decides weights, validation split and every random draw.")] = 0,
     override: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bstdg.cli import complete
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.console import FAILURE, show_table
 from bstdg.errors import InputError
@@ -38,7 +39,10 @@ failure. This compiles and runs what the folder holds: verify only what you woul
 
 def export(
     target: Annotated[
-        str | None, typer.Argument(metavar="TARGET", help="c, verilog, nir or web.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="TARGET", autocompletion=complete.targets, help="c, verilog, nir or web.", show_default=False
+        ),
     ] = None,
     model: Annotated[
         Path | None,

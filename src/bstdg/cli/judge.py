@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bstdg.cli import complete
 from bstdg.cli.options import AsJson, DataDir, EngineName, ModelFile
 from bstdg.console import BAD_INPUT, complain, show_table
 from bstdg.errors import FileFormatError, InputError
@@ -39,6 +40,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--data",
+            autocompletion=complete.data_sets,
             help="digits, mnist, hd-spikes, … [default: the one it was trained on]",
             show_default=False,
         ),

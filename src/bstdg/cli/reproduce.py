@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bstdg.cli import complete
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.console import INTERRUPTED, complain, show_table
 from bstdg.errors import InputError
@@ -30,7 +31,10 @@ A run that is there already is not made again; one that was stopped goes on wher
 
 
 def reproduce(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An experiment; --list names them.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", autocompletion=complete.experiments, help="An experiment; --list names them."),
+    ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List every experiment, and whether its data is there.")
     ] = False,

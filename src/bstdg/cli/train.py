@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from bstdg.cli import complete
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.console import INTERRUPTED, complain, show_table
 from bstdg.errors import InputError
@@ -34,6 +35,7 @@ def train(
         str,
         typer.Argument(
             metavar="RECIPE",
+            autocompletion=complete.recipes,
             help=f"A TOML file, or a recipe that comes with bstdg: {', '.join(sorted(shipped_recipes()))}.",
         ),
     ] = "digits",

@@ -15,7 +15,7 @@ from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.events import EventDataset
 from bstdg.errors import InputError
 
-__all__ = ["Dataset", "EventDataset", "Split", "load", "names", "takes_size"]
+__all__ = ["Dataset", "EventDataset", "Split", "are_events", "load", "names", "takes_size"]
 
 _Source = Callable[[str, Split, str | Path | None, bool], Dataset | EventDataset]
 _SOURCES: dict[str, _Source] = {
@@ -33,6 +33,11 @@ def names() -> tuple[str, ...]:
     ('digits', 'mnist', 'fashion-mnist', 'caltech-face-motorbike', 'caltech-face-motorbike-all', 'shd', 'hd-spikes')
     """
     return tuple(_SOURCES)
+
+
+def are_events(name: str) -> bool:
+    """Whether the data set are recordings of timed events, not images."""
+    return name in spoken.FILES
 
 
 def takes_size(name: str) -> bool:

@@ -1,0 +1,51 @@
+"""`bstdg doctor`: what is here, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import typer
+
+from bstdg.cli.options import AsJson, DataDir
+from bstdg.console import FAILURE, show_table
+from bstdg.doctor import Finding, examine
+
+EXAMPLES = """
+Examples:
+  bstdg doctor
+  bstdg doctor --data-dir ~/data
+  bstdg doctor --json > doctor.json     what to put into a bug report
+
+Exit status: 0 if nothing is wrong, 1 if something is. What is absent is optional: the line says what it is for.
+"""
+
+
+def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Look at the installation: engine, packages, GPU, data, tools.
+
+    The native engine is held against the NumPy reference on random networks, and its speed is measured.
+    """
+    findings = list(examine(data_dir))
+    wrong = sum(finding.status == "wrong" for finding in findings)
+    if as_json:
+        print(json.dumps({"well": not wrong, "findings": [finding._asdict() for finding in findings]}))
+    else:
+        _show(findings, wrong)
+    if wrong:
+        raise typer.Exit(FAILURE)
+
+
+def _show(findings: Sequence[Finding], wrong: int) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    part = ""
+    for finding in findings:
+        first = finding.part != part
+        part = finding.part
+        if first and table.row_count:
+            table.add_row()
+        table.add_row(part if first else "", finding.name, finding.status, finding.said)
+    show_table(table)
+    print("\nnothing is wrong" if not wrong else f"\n{wrong} wrong: see above")
