@@ -67,7 +67,8 @@ def load(path: Path) -> Checkpoint:
             raise FileFormatError(f"{path} is no training checkpoint (its format is {metadata.get('format')!r})")
         if metadata.get("version") != str(VERSION):
             raise FileFormatError(
-                f"{path} has checkpoint version {metadata.get('version')}; this program reads version {VERSION}"
+                f"{path} has checkpoint version {metadata.get('version')}; this program reads version {VERSION}: "
+                "upgrade it"
             )
         state = json.loads(metadata["state"])
     except FileFormatError as error:

@@ -156,4 +156,4 @@ def _check_seal(data: bytes, start: int, name: str) -> None:
     digest.update(UNSEALED.encode())
     digest.update(memoryview(data)[end:])
     if digest.hexdigest().encode() != found[0].group(1):
-        raise FileFormatError(f"{name} was altered: its checksum does not match its content")
+        raise FileFormatError(f"{name} was altered: its checksum does not match its content; get it again")

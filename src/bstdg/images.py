@@ -65,7 +65,7 @@ def _read_picture(path: Path, model: PackedModel, resize: bool) -> NDArray[np.nu
     except UnidentifiedImageError:
         raise InputError(f"{path} is no PNG, JPEG or NPY image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{path} has more pixels than any picture of a digit") from None
+        raise InputError(f"{path} has more pixels than a picture may have here; make it smaller first") from None
     except (SyntaxError, ValueError) as error:  # how Pillow reports some damaged files
         raise InputError(f"{path} is damaged: {error}") from None
     if resize:
