@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bstdg import packed, runtime
 from bstdg.coding import InputCoding
 from bstdg.config import NetworkConfig, RuleConfig
-from bstdg.encode import Events, bin_events
+from bstdg.encode import Events, bin_events, latency
 from bstdg.engine import oracle, oracle_events
 from bstdg.engine.base import LayerBits
 from bstdg.errors import FileFormatError, InputError
@@ -33,6 +33,7 @@ def codings(draw) -> InputCoding:
         gates=draw(st.integers(1, 5)),
         delays=draw(steps),
         windows=draw(steps),
+        counts=draw(st.sampled_from([0, 0, 1, 3, 6])),
     )
 
 
@@ -95,6 +96,14 @@ def test_potentials_are_those_of_delayed_gated_weights_that_are_taken_back(
             np.testing.assert_array_equal(trace.potentials[n, t], weights[:, active].sum(1))
 
 
+def test_counts_are_the_latency_code_of_an_image_of_counts():
+    coding = InputCoding(duration=1.0, gates=2, counts=4)
+    channels, times = [0, 0, 0, 0, 0, 1, 1, 2], [0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.9]
+    events = coding.encode([0, 8], channels, times, num_channels=3, num_steps=8)
+    image = np.array([[4, 0, 0, 0, 2, 1]], np.uint8)  # gate by gate; five events count as four
+    assert_equal(events, Events.from_steps(latency(image, 8, white=4), 8))
+
+
 def test_tied_weights_learn_from_both_events():
     torch.manual_seed(0)
     events = InputCoding(duration=1.0, windows=(3,)).encode(
@@ -136,6 +145,9 @@ def test_a_model_file_keeps_its_coding_and_others_do_not_know_of_it():
     read = packed.from_bytes(packed.to_bytes(model(coding)))
     assert read.input == coding
     assert read.widths == (coding.width(3), 2)
+    assert b"counts" not in packed.to_bytes(model(coding))
+    counted = dataclasses.replace(coding, counts=5)
+    assert packed.from_bytes(packed.to_bytes(model(counted))).input == counted
     plain = packed.to_bytes(model(None))
     assert b'\\"input\\"' not in plain
     assert b'\\"input\\"' in packed.to_bytes(model(coding))
@@ -172,6 +184,8 @@ def test_images_and_recordings_are_not_mixed_up():
         ({"delays": ()}, "delays"),
         ({"delays": (1, 1)}, "delays"),
         ({"windows": (-1,)}, "windows"),
+        ({"counts": -1}, "counts"),
+        ({"counts": 65536}, "counts"),
     ],
 )
 def test_impossible_codings_are_refused(fields, message):

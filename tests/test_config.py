@@ -271,6 +271,7 @@ OUT_OF_RANGE = [
     ("input", "onset", [-1]),
     ("input", "pool", [0]),
     ("input", "gates", [0, 255]),
+    ("input", "counts", [-1, 65536]),
     ("input", "delays", [[], [1, 1], [-1], [255]]),
     ("input", "windows", [[], [1, 1], [-1], [255]]),
     ("events", "channel_shift", [-1]),

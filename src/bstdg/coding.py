@@ -9,6 +9,8 @@ no multiplication and no engine needs to know of it, since every structure is ev
     delays   every event also arrives d steps later, on channels of its own
     windows  a rectangular synaptic window: an event adds its weight at step s and takes it back at s + window, which
              is a second event, on a channel whose weights are minus those of the first
+    counts   the recording is heard to its end first; then every channel of every gate fires once, the sooner the more
+             events it had: the latency code of an image whose pixels are counts (`keep` is then of a gate)
 
 Blocks of channels follow each other: for every window (those that end first), for every delay, for every gate, the
 pooled channels; then, in the same order, the channels that take back. Events that would come after the last step are
@@ -42,6 +44,8 @@ class InputCoding:
         gates: parts of the time in which a channel has weights of its own; 1 is the plain network.
         delays: in steps, each once; (0,) is the plain network.
         windows: in steps, each once; 0 never takes back, and (0,) is the plain network.
+        counts: events of a channel in a gate that make it fire at step 0, fewer making it fire later; 0: events keep
+            their own steps.
 
     Raises:
         InputError: a value is out of range.
@@ -59,6 +63,7 @@ class InputCoding:
     gates: int = 1
     delays: tuple[int, ...] = (0,)
     windows: tuple[int, ...] = (0,)
+    counts: int = 0
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.duration) and self.duration > 0):
@@ -75,6 +80,9 @@ class InputCoding:
             steps = getattr(self, name)
             if not steps or len(set(steps)) < len(steps) or not all(0 <= step <= MAX_STEPS for step in steps):
                 raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {list(steps)}")
+
+        if not 0 <= self.counts < 2**16:
+            raise InputError(f"input.counts must be in 0 … {2**16 - 1}, not {self.counts}")
 
     def pooled(self, num_channels: int) -> int:
         """How many channels are left of `num_channels` when neighbours are joined."""
@@ -113,26 +121,39 @@ class InputCoding:
         wires = np.asarray(channels)
         if wires.size and not 0 <= int(wires.min()) <= int(wires.max()) < num_channels:
             raise InputError(f"channels must be in 0 … {num_channels - 1}, found {wires.min()} … {wires.max()}")
-        events = bin_events(
+        binned = bin_events(
             offsets,
             wires if self.pool == 1 else wires // self.pool,
             since_onset(np.asarray(offsets), np.asarray(times), self.onset) if self.onset else times,
             num_channels=self.pooled(num_channels),
-            num_steps=num_steps,
+            num_steps=self.gates if self.counts else num_steps,
             duration=self.duration,
             keep=self.keep,
         )
-        return self.expand(events)
+        return self.expand(self._counted(binned, num_steps) if self.counts else binned)
+
+    def _counted(self, binned: Events, num_steps: int) -> Events:
+        """Events binned by gate become one for each channel and gate that had any, as the latency of their number.
+
+        c of n = `counts` events fire at step floor((1 - c / n) T), more at step 0.
+        """
+        width = binned.num_channels * self.gates
+        sample = np.repeat(np.arange(len(binned)), np.diff(binned.offsets))
+        place = sample * width + binned.steps.astype(np.int64) * binned.num_channels + binned.channels
+        place, count = np.unique(place, return_counts=True)
+        step = (self.counts - np.minimum(count, self.counts)) * never(num_steps) // self.counts
+        return _sorted(place // width, step, place % width, len(binned), width, num_steps)
 
     def expand(self, events: Events) -> Events:
-        """Events on pooled channels become events on all channels of the first layer."""
-        if self.gates == 1 and self.delays == (0,) and self.windows == (0,):
+        """Events on pooled channels (with `counts`, on those of every gate) become events on the first layer's."""
+        gates = 1 if self.counts else self.gates  # counted events are on the channels of their gates already
+        if gates == 1 and self.delays == (0,) and self.windows == (0,):
             return events
         num_steps, num_channels = never(events.num_steps), events.num_channels
         sample = np.repeat(np.arange(len(events)), np.diff(events.offsets))
         step = events.steps.astype(np.int64)
-        channel = step * self.gates // num_steps * num_channels + events.channels
-        block = num_channels * self.gates
+        channel = step * gates // num_steps * num_channels + events.channels
+        block = num_channels * gates
         ordered = sorted(self.windows, key=lambda window: (window == 0, window))
         own = block * len(self.delays) * len(ordered)
         parts = []
@@ -148,7 +169,10 @@ class InputCoding:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a model file holds them."""
-        return {**asdict(self), "delays": list(self.delays), "windows": list(self.windows)}
+        values = {**asdict(self), "delays": list(self.delays), "windows": list(self.windows)}
+        if not self.counts:  # a key that came later: files of those that do not use it stay as they were
+            del values["counts"]
+        return values
 
 
 def since_onset(offsets: NDArray, times: NDArray, onset: int) -> NDArray[np.float64]:

@@ -74,8 +74,9 @@ def code(
             start = order[coding.onset - 1] if coding.onset <= len(order) else math.inf
             clock[begin:end] = [time - start if start < math.inf else -1.0 for time in clock[begin:end]]
     width = coding.pooled(num_channels)
+    parts = coding.gates if coding.counts else num_steps
     plain = bin_events(
-        offsets, pooled, clock, num_channels=width, num_steps=num_steps, duration=coding.duration, keep=coding.keep
+        offsets, pooled, clock, num_channels=width, num_steps=parts, duration=coding.duration, keep=coding.keep
     )
     windows = [
         *sorted(window for window in coding.windows if window),
@@ -92,8 +93,8 @@ def code(
     ends = [0]
     for begin, end in pairwise(plain.offsets.tolist()):
         spikes = []
-        for step, channel in zip(plain.steps[begin:end].tolist(), plain.channels[begin:end].tolist(), strict=True):
-            gate = step * coding.gates // num_steps
+        steps, channels = plain.steps[begin:end].tolist(), plain.channels[begin:end].tolist()
+        for step, gate, channel in _gated(coding, steps, channels, num_steps):
             for window in windows:
                 for delay in coding.delays:
                     spikes.append((step + delay, place["add", window, delay, gate, channel]))
@@ -108,3 +109,12 @@ def code(
         len(names),
         num_steps,
     )
+
+
+def _gated(coding: InputCoding, steps: list[int], channels: list[int], num_steps: int) -> list[tuple[int, int, int]]:
+    """Step, gate and channel of the events of one recording, which are one for each gate where they are counted."""
+    places = list(zip(steps, channels, strict=True))
+    if not coding.counts:
+        return [(step, step * coding.gates // num_steps, channel) for step, channel in places]
+    full = coding.counts
+    return [((full - min(places.count(place), full)) * num_steps // full, *place) for place in set(places)]
