@@ -98,20 +98,18 @@ def test_state_dict_and_deepcopy_give_the_same_network(batch, tmp_path):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_potentials_stay_exact_in_every_dtype(dtype):
-    """All 700 weights +1: potentials up to 700, which bfloat16 does not hold."""
-    layer = BinaryLinear(700, 2, threshold=301.0)
+    """All 701 weights +1: bfloat16 has no 303, and would round it to the threshold."""
+    layer = BinaryLinear(701, 2, threshold=304.0)
     with torch.no_grad():
         layer.weight.fill_(0.5)
-    steps = torch.zeros(1, 700, dtype=torch.uint8)
-    steps[0, 300:] = 3  # 300 at once: below threshold by one
+    steps = torch.zeros(1, 701, dtype=torch.uint8)
+    steps[0, 303:] = 3  # 303 at once: below threshold by one
     below = Spikes.of_input(steps, T)
     other = copy.deepcopy(layer).to(dtype)
-    with torch.no_grad():
-        other.threshold.fill_(300.0)
-        layer.threshold.fill_(300.0 if dtype == torch.float64 else float(other.threshold[0]))
-    assert torch.equal(layer(below).steps, other(below).steps)
-    assert torch.equal(layer.potentials(below).double(), other.potentials(below).double())
+    assert other.threshold[0] == 304.0
     out = other(below)
+    assert out.steps.tolist() == layer(below).steps.tolist() == [[3, 3]]
+    assert torch.equal(layer.potentials(below).double(), other.potentials(below).double())
     assert out.fired.dtype == dtype
     out.fired.sum().backward()
     assert other.weight.grad.dtype == dtype
