@@ -1,0 +1,183 @@
+"""Commands shown in the docs are run, links lead somewhere, and every page is in the table of contents.
+
+A fenced block ```console is run with `bash -e`: the lines that begin with `$ `, and those after them that go on with
+`> `. Other lines are what is printed, and differ from machine to machine. A page's blocks run one after the other in
+one empty folder. A comment before a block says why it is not run, or what it needs:
+
+    <!-- not run: downloads MNIST -->
+    <!-- needs: mnist -->
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+DATA = os.environ.get("BSTDG_DATA")
+FOLDERS = {"mnist": "mnist", "hd-spikes": "heidelberg-digits-spikes"}  # below BSTDG_DATA
+BLOCK = re.compile(r"(?:<!-- (?P<mark>not run|needs): (?P<why>.+?) -->\n+)?```console\n(?P<text>.*?)^```$", re.M | re.S)
+
+
+class Block(NamedTuple):
+    """Commands of one fence, and the comment before it."""
+
+    commands: str
+    mark: str | None
+    why: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = []
+    for match in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        lines, more = [], False
+        for line in match["text"].splitlines():
+            more = line.startswith("$ ") or (more and line.startswith(">"))
+            if more:
+                lines.append(line[2:])
+        if lines:
+            found.append(Block("\n".join(lines), match["mark"], match["why"] or ""))
+    return found
+
+
+def runnable(block: Block) -> bool:
+    if block.mark == "not run":
+        return False
+    return block.mark is None or bool(DATA and (Path(DATA) / FOLDERS[block.why]).is_dir())
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=named)
+def test_commands_of_a_page_run(page, tmp_path):
+    chosen = [block for block in blocks(page) if runnable(block)]
+    if not chosen:
+        pytest.skip(f"{named(page)}: {'; '.join(b.mark + ': ' + b.why for b in blocks(page) if b.mark)}")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    if not any(block.mark for block in chosen):
+        environment.pop("BSTDG_DATA", None)  # as on a machine without data sets
+    script = "\n".join(block.commands for block in chosen)
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail"],
+        input=script,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{script}\n\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_a_block_is_read_as_it_is_meant(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```console\n$ one '\n>   more\n> '\nprinted\n> also\n$ two\n```\n\n"
+        "<!-- needs: mnist -->\n```console\n$ three\n```\n\n"
+        "<!-- not run: too long -->\n\n```console\n$ four\n```\n\n```console\nfive\n```\n"
+    )
+    assert blocks(page) == [
+        Block("one '\n  more\n'\ntwo", None, ""),
+        Block("three", "needs", "mnist"),
+        Block("four", "not run", "too long"),
+    ]
+    assert [runnable(b) for b in blocks(page)][::2] == [True, False]
+
+
+def test_every_need_is_known():
+    for page in PAGES:
+        for block in blocks(page):
+            assert block.mark != "needs" or block.why in FOLDERS, f"{named(page)} needs {block.why}"
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+LINK = re.compile(r"(?<!`)\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.M | re.S)
+SOURCES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+
+
+def text_of(page: Path) -> str:
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """What headings are called in links, as GitHub and MyST name them."""
+    text = text_of(page)
+    found = set(re.findall(r"^\(([\w-]+)\)=$", text, re.M))
+    for heading in re.findall(r"^#+ +(.+?)\s*$", text, re.M):
+        plain = re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        found.add(re.sub(r"[^\w\- ]", "", plain).replace(" ", "-"))
+    return found
+
+
+def broken_links(page: Path) -> list[str]:
+    broken = []
+    for link in LINK.findall(text_of(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists():
+            broken.append(link)
+        elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+            broken.append(f"{link} (no such heading)")
+    return broken
+
+
+@pytest.mark.parametrize("page", SOURCES, ids=named)
+def test_links_lead_to_files_and_headings(page):
+    assert broken_links(page) == []
+
+
+def test_a_broken_link_is_seen(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# One `two`\n[a](absent.md) [b](#one-two) [c](#three) [d](https://e.org) ![e](f.svg)\n")
+    assert broken_links(page) == ["absent.md", "#three (no such heading)", "f.svg"]
+
+
+def test_every_page_is_reachable_from_the_index():
+    """Sphinx says so too; this one needs no Sphinx."""
+    listed, left = set(), [DOCS / "index.md"]
+    while left:
+        page = left.pop()
+        if page in listed:
+            continue
+        listed.add(page)
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+            for line in tree.splitlines():
+                entry = re.sub(r".*<(.+)>", r"\1", line.strip())
+                if entry and not entry.startswith(":"):
+                    left += sorted(page.parent.glob(f"{entry}.md")) or [page.parent / f"{entry}.md"] * (
+                        "*" not in entry
+                    )
+    assert {named(page) for page in PAGES} == {named(page) for page in listed}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_the_first_hour(tmp_path):
+    """What a new user does, from nothing to a verified export of a network for pictures of their own."""
+    environment = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(
+        ["bash", ROOT / "examples" / "first_hour.sh", "--here", tmp_path / "hour"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    seconds = int(re.search(r"in (\d+) seconds", done.stdout)[1])
+    assert seconds < 600
+    for name in ("digits/model.bstdg", "decision.svg", "mine/model.bstdg", "mine-c/manifest.json"):
+        assert (tmp_path / "hour" / name).is_file()
