@@ -19,6 +19,7 @@ exclude_patterns = ["benchmarks"]
 html_theme = "furo"
 html_title = "bstdg"
 html_copy_source = False
+html_show_copyright = False
 
 myst_enable_extensions = ["dollarmath", "deflist", "attrs_block"]
 myst_heading_anchors = 3
@@ -54,7 +55,8 @@ def _teach_rst(app, what, name, obj, options, lines: list[str]) -> None:
         if line.strip() and not line.startswith(" "):
             literal = False
         out.append(line if literal else _escaped(line))
-    lines[:] = out
+    # A first line that is empty keeps napoleon from taking what stands before a colon for a property's type.
+    lines[:] = ["", *out] if what == "property" else out
 
 
 def _escaped(line: str) -> str:

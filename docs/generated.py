@@ -20,7 +20,7 @@ def commands() -> Iterator[str]:
     group: Any = typer.main.get_command(cli)
     above = typer.Context(group, info_name="bstdg")
     for name, command in group.commands.items():
-        context = typer.Context(command, info_name=name, parent=above, terminal_width=100, max_content_width=100)
+        context = typer.Context(command, info_name=name, parent=above, terminal_width=84, max_content_width=84)
         yield f"## bstdg {name}\n\n```text\n{command.get_help(context).strip()}\n```\n"
 
 

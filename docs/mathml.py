@@ -14,7 +14,7 @@ def _inline(writer, node) -> None:
 def _block(writer, node) -> None:
     text = node.astext()
     lined = text if r"\\" not in text or r"\begin" in text else rf"\begin{{align*}}{text}\end{{align*}}"
-    writer.body.append(f'<div class="math">{tex2mathml(lined, as_block=True)}</div>')
+    writer.body.append(f'<div class="formula" style="margin: 1em 0">{tex2mathml(lined, as_block=True)}</div>')
     raise nodes.SkipNode
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,25 +60,66 @@ def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=named)
-def test_commands_of_a_page_run(page, tmp_path):
+def environment() -> dict[str, str]:
+    """With this Python's commands first; a thread each, since as many pages run at once as there are CPUs."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+
+
+def run_page(page: Path, folder: Path) -> tuple[int, str]:
+    """Exit status and all that was printed."""
     chosen = [block for block in blocks(page) if runnable(block)]
-    if not chosen:
-        pytest.skip(f"{named(page)}: {'; '.join(b.mark + ': ' + b.why for b in blocks(page) if b.mark)}")
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    known = environment()
     if not any(block.mark for block in chosen):
-        environment.pop("BSTDG_DATA", None)  # as on a machine without data sets
+        known.pop("BSTDG_DATA", None)  # as on a machine without data sets
     script = "\n".join(block.commands for block in chosen)
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail"],
-        input=script,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{script}\n\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return run(["bash", "-e", "-o", "pipefail"], folder, known, script)
+
+
+def run(command: list[str], folder: Path, known: dict[str, str], script: str = "") -> tuple[int, str]:
+    with tempfile.TemporaryFile("w+") as said:
+        done = subprocess.run(
+            command, input=script, cwd=folder, env=known, stdout=said, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        said.seek(0)
+        return done.returncode, f"{script}\n\n{said.read()[-4000:]}"
+
+
+FIRST_HOUR = ROOT / "examples" / "first_hour.sh"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """All pages and the first hour, started at once."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        hour = tmp_path_factory.mktemp("hour") / "hour"
+        started = {
+            FIRST_HOUR: (hour, pool.submit(run, ["bash", str(FIRST_HOUR), "--here", str(hour)], ROOT, environment()))
+        }
+        for page in PAGES:
+            if any(map(runnable, blocks(page))):
+                folder = tmp_path_factory.mktemp("page")
+                started[page] = (folder, pool.submit(run_page, page, folder))
+        yield started
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=named)
+def test_commands_of_a_page_run(running, page):
+    if page not in running:
+        pytest.skip(f"{named(page)}: {'; '.join(f'{b.mark}: {b.why}' for b in blocks(page) if b.mark)}")
+    status, said = running[page][1].result()
+    assert status == 0, said
+
+
+def test_the_first_hour(running):
+    """What a new user does, from nothing to a verified export of a network for pictures of their own."""
+    folder, started = running[FIRST_HOUR]
+    status, said = started.result()
+    assert status == 0, said
+    found = re.search(r"in (\d+) seconds", said)
+    assert found is not None and int(found[1]) < 600
+    for name in ("digits/model.bstdg", "decision.svg", "mine/model.bstdg", "mine-c/manifest.json"):
+        assert (folder / name).is_file()
 
 
 def test_a_block_is_read_as_it_is_meant(tmp_path):
@@ -163,21 +205,3 @@ def test_every_page_is_reachable_from_the_index():
                         "*" not in entry
                     )
     assert {named(page) for page in PAGES} == {named(page) for page in listed}
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-def test_the_first_hour(tmp_path):
-    """What a new user does, from nothing to a verified export of a network for pictures of their own."""
-    environment = os.environ | {"PYTHON": sys.executable}
-    done = subprocess.run(
-        ["bash", ROOT / "examples" / "first_hour.sh", "--here", tmp_path / "hour"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    seconds = int(re.search(r"in (\d+) seconds", done.stdout)[1])
-    assert seconds < 600
-    for name in ("digits/model.bstdg", "decision.svg", "mine/model.bstdg", "mine-c/manifest.json"):
-        assert (tmp_path / "hour" / name).is_file()
