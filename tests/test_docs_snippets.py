@@ -89,14 +89,16 @@ FIRST_HOUR = ROOT / "examples" / "first_hour.sh"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """All pages and the first hour, started at once."""
+def running(request, tmp_path_factory):
+    """The pages that are to be tested, and the first hour, started at once; those with most to do first."""
+    wanted = {item.callspec.params.get("page") for item in request.session.items if hasattr(item, "callspec")}
+    started = {}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        hour = tmp_path_factory.mktemp("hour") / "hour"
-        started = {
-            FIRST_HOUR: (hour, pool.submit(run, ["bash", str(FIRST_HOUR), "--here", str(hour)], ROOT, environment()))
-        }
-        for page in PAGES:
+        if any(item.name == "test_the_first_hour" for item in request.session.items):
+            hour = tmp_path_factory.mktemp("hour") / "hour"
+            job = pool.submit(run, ["bash", str(FIRST_HOUR), "--here", str(hour)], ROOT, environment())
+            started[FIRST_HOUR] = (hour, job)
+        for page in sorted(wanted & set(PAGES), key=lambda page: -sum(len(block.commands) for block in blocks(page))):
             if any(map(runnable, blocks(page))):
                 folder = tmp_path_factory.mktemp("page")
                 started[page] = (folder, pool.submit(run_page, page, folder))
