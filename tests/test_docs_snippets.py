@@ -91,14 +91,15 @@ FIRST_HOUR = ROOT / "examples" / "first_hour.sh"
 @pytest.fixture(scope="module")
 def running(request, tmp_path_factory):
     """The pages that are to be tested, and the first hour, started at once; those with most to do first."""
-    wanted = {item.callspec.params.get("page") for item in request.session.items if hasattr(item, "callspec")}
+    asked = request.session.items
+    wanted = {i.callspec.params["page"] for i in asked if i.originalname == test_commands_of_a_page_run.__name__}
     started = {}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        if any(item.name == "test_the_first_hour" for item in request.session.items):
+        if any(item.originalname == test_the_first_hour.__name__ for item in asked):
             hour = tmp_path_factory.mktemp("hour") / "hour"
             job = pool.submit(run, ["bash", str(FIRST_HOUR), "--here", str(hour)], ROOT, environment())
             started[FIRST_HOUR] = (hour, job)
-        for page in sorted(wanted & set(PAGES), key=lambda page: -sum(len(block.commands) for block in blocks(page))):
+        for page in sorted(wanted, key=lambda page: -sum(len(block.commands) for block in blocks(page))):
             if any(map(runnable, blocks(page))):
                 folder = tmp_path_factory.mktemp("page")
                 started[page] = (folder, pool.submit(run_page, page, folder))
@@ -137,6 +138,13 @@ def test_a_block_is_read_as_it_is_meant(tmp_path):
         Block("four", "not run", "too long"),
     ]
     assert [runnable(b) for b in blocks(page)][::2] == [True, False]
+
+
+def test_a_command_that_fails_ends_its_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ echo one\n$ false\n```\n\n```console\n$ echo two > two\n```\n")
+    status, said = run_page(page, tmp_path)
+    assert status == 1 and said.endswith("one\n") and not (tmp_path / "two").exists()
 
 
 def test_every_need_is_known():
