@@ -75,8 +75,12 @@ bench: setup
 results: setup
 	$(BIN)/bstdg reproduce --report docs/results.md
 
+# The pages into build/docs, then every Python snippet; commands in them are run by tests/test_docs_snippets.py.
 docs: setup
+	$(BIN)/python docs/drawings.py docs/figures
+	$(BIN)/python -m sphinx --color -q -W --keep-going -b html -d build/doctrees docs build/docs
 	$(BIN)/python -m pytest -q --doctest-glob="*.md" README.md docs
+	@echo "Look at build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) build runs

@@ -16,15 +16,23 @@ _HOME = {
     "Events": "bstdg.encode",
     "InputError": "bstdg.errors",
     "Network": "bstdg.network",
+    "ToFirstSpike": "bstdg.sensor",
     "bin_events": "bstdg.encode",
+    "join_events": "bstdg.sensor",
     "latency": "bstdg.encode",
     "load": "bstdg.runtime",
     "load_recipe": "bstdg.config",
+    "spikes_to_events": "bstdg.convert",
+    "spikes_to_steps": "bstdg.convert",
+    "steps_to_spikes": "bstdg.convert",
 }
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  (they are strings)
 
 if TYPE_CHECKING:
     from bstdg.config import load_recipe as load_recipe
+    from bstdg.convert import spikes_to_events as spikes_to_events
+    from bstdg.convert import spikes_to_steps as spikes_to_steps
+    from bstdg.convert import steps_to_spikes as steps_to_spikes
     from bstdg.encode import Events as Events
     from bstdg.encode import bin_events as bin_events
     from bstdg.encode import latency as latency
@@ -33,6 +41,8 @@ if TYPE_CHECKING:
     from bstdg.layers import BinaryLinear as BinaryLinear
     from bstdg.network import Network as Network
     from bstdg.runtime import load as load
+    from bstdg.sensor import ToFirstSpike as ToFirstSpike
+    from bstdg.sensor import join_events as join_events
 
 
 def __getattr__(name: str) -> Any:

@@ -54,6 +54,19 @@ def _read_array(path: Path, model: PackedModel) -> NDArray[np.number]:
 
 
 def _read_picture(path: Path, model: PackedModel, resize: bool) -> NDArray[np.number]:
+    rows, columns = model.image_shape
+    levels = grey_levels(path, (rows, columns) if resize else None)[None]
+    # To the model's white in whole numbers, rounded: 255 … 255 stays as it is.
+    return ((levels.astype(np.int64) * model.white * 2 + 255) // 510).astype(np.uint8)
+
+
+def grey_levels(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """A PNG or JPEG file as 8-bit grey `[rows, columns]`, upright, brought to `size` (rows, columns) if that is given.
+
+    Raises:
+        InputError: it is no such picture, damaged, or far too large.
+        OSError: it cannot be read.
+    """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
@@ -68,12 +81,10 @@ def _read_picture(path: Path, model: PackedModel, resize: bool) -> NDArray[np.nu
         raise InputError(f"{path} has more pixels than a picture may have here; make it smaller first") from None
     except (SyntaxError, ValueError) as error:  # how Pillow reports some damaged files
         raise InputError(f"{path} is damaged: {error}") from None
-    if resize:
-        rows, columns = model.image_shape
+    if size is not None and size != (grey.height, grey.width):
+        rows, columns = size
         grey = grey.resize((columns, rows), Image.Resampling.BOX if grey.width > columns else Image.Resampling.BICUBIC)
-    levels = np.asarray(grey, np.uint8)[None]
-    # To the model's white in whole numbers, rounded: 255 … 255 stays as it is.
-    return ((levels.astype(np.int64) * model.white * 2 + 255) // 510).astype(np.uint8)
+    return np.asarray(grey, np.uint8)
 
 
 def _grey(picture):

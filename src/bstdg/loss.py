@@ -45,13 +45,16 @@ def first_to_fire_of(
 ) -> tuple[Tensor, Tensor]:
     """`first_to_fire` of V_k(t) - theta_k; for float32 on a CPU in one native pass, which keeps nothing over time.
 
+    Under `torch.compile` it is the torch code, which fuses with what is around it; a compiler sees no native pass.
+
     Args:
         potentials: V_k(t), `[batch, T, classes]`.
         threshold: theta_k, `[classes]` or `[1]`.
         scale, silent_remainder: as there, and so is what is returned.
     """
     tensors = (potentials, threshold, scale)
-    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
+    native = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
+    if torch.compiler.is_compiling() or not native:
         return first_to_fire(potentials - threshold, scale, silent_remainder=silent_remainder)
     log_first, log_after, last = _NativeFirstToFire.apply(*tensors)  # pyright: ignore[reportGeneralTypeIssues]
     return _with_step(log_first, log_after, last, silent_remainder)

@@ -69,6 +69,11 @@ def evaluate(
     else:
         if loaded.packed.input is None and samples.white != loaded.packed.white:
             raise InputError(f"{name} has white {samples.white}, the model reads 0 … {loaded.packed.white}")
+        if name == "folder" and samples.classes != loaded.packed.classes:  # the same folder may have changed
+            known = ", ".join(loaded.packed.classes)
+            raise InputError(
+                f"the classes of the pictures are {', '.join(samples.classes)}, those of the model {known}"
+            )
         row = loaded.evaluate(samples.images, samples.labels)
     if as_json:
         print(json.dumps({"model": str(model), "data": name, "split": split, **row}))

@@ -50,7 +50,9 @@ def raster(
     if file is not None:
         name, pictures = str(file), images.read(file, loaded.packed)
     elif "data" in loaded.packed.trained:
-        tests = datasets.load(loaded.packed.trained["data"], "test", data_dir, progress=True)
+        trained_on = loaded.packed.trained["data"]
+        size = loaded.packed.image_shape if datasets.takes_size(trained_on) else ()
+        tests = datasets.load(trained_on, "test", data_dir, progress=True, size=size)
         name, pictures = f"{tests.name} (test)", tests.images
     else:
         raise InputError(f"{model} does not say what it was trained on: give an image with --file")

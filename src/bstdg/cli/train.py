@@ -25,8 +25,10 @@ Examples:
   bstdg train mnist --out runs/mine --resume   go on after an interruption
   bstdg train my.toml --set epochs=5 --set network.hidden=[300,300]
   bstdg train mnist --set data.name=fashion-mnist --out runs/fashion
+  bstdg train my.toml --set data.name=folder --data-dir pictures   a folder a class, or an .npz file
 
-Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, shd, hd-spikes.
+Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, shd, hd-spikes,
+and folder, for pictures of your own.
 """
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from bstdg.datasets import caltech, digits, mnist, spoken
+from bstdg.datasets import caltech, digits, folder, mnist, spoken
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.events import EventDataset
 from bstdg.errors import InputError
@@ -23,14 +23,15 @@ _SOURCES: dict[str, _Source] = {
     **dict.fromkeys(mnist.COLLECTIONS, mnist.load),
     **dict.fromkeys(caltech.SPLITS, caltech.load),
     **dict.fromkeys(spoken.FILES, spoken.load),
+    folder.NAME: folder.load,
 }
 
 
 def names() -> tuple[str, ...]:
     """The names `load` knows.
 
-    >>> names()
-    ('digits', 'mnist', 'fashion-mnist', 'caltech-face-motorbike', 'caltech-face-motorbike-all', 'shd', 'hd-spikes')
+    >>> names()[:3], names()[-1]
+    (('digits', 'mnist', 'fashion-mnist'), 'folder')
     """
     return tuple(_SOURCES)
 
@@ -41,8 +42,8 @@ def are_events(name: str) -> bool:
 
 
 def takes_size(name: str) -> bool:
-    """Whether the data set are photographs, which `load` brings to any `size`."""
-    return name in caltech.SPLITS
+    """Whether the data set are pictures, which `load` brings to any `size`."""
+    return name in caltech.SPLITS or name == folder.NAME
 
 
 def load(
@@ -60,11 +61,12 @@ def load(
     named. If you named none, missing files are downloaded into your cache folder, and their SHA-256 verified.
 
     Args:
-        name: one of `names()`; "digits" comes with scikit-learn and needs no files.
+        name: one of `names()`; "digits" comes with scikit-learn and needs no files, "folder" are pictures of your own
+            (see `bstdg.datasets.folder`), which `data_dir` names.
         split: "train" or "test".
         data_dir: folder with the files.
         progress: show a bar on stderr while files are downloaded.
-        size: rows and columns that photographs are brought to (the Caltech sets); () is their default.
+        size: rows and columns that pictures are brought to (the Caltech sets, "folder"); () is their default.
 
     Returns:
         A `Dataset` of images, or an `EventDataset` of recordings ("shd", "hd-spikes").
@@ -87,4 +89,5 @@ def load(
         return _SOURCES[name](name, split, data_dir, progress)
     if not takes_size(name):
         raise InputError(f"data.size is for photographs; {name} comes in the size it has")
-    return caltech.load(name, split, data_dir, progress, size=(int(size[0]), int(size[1])))
+    pictures = folder.load if name == folder.NAME else caltech.load
+    return pictures(name, split, data_dir, progress, size=(int(size[0]), int(size[1])))

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from bstdg.errors import InputError
 
 Split = Literal["train", "test"]
+TEST_SHARE = 0.2
+SPLIT_SEED = 0  # part of what such a split means: never derive it from a training seed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,3 +102,24 @@ def _expect(array: Any, dtype: type[np.generic], axes: str, what: str) -> None:
         is_array = isinstance(array, np.ndarray)
         found = f"{array.dtype} of shape {array.shape}" if is_array else type(array).__name__
         raise InputError(f"{what} must be {np.dtype(dtype)} [{axes}], not {found}")
+
+
+def drawn_for_test(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which samples are the test set where nobody split them: a fifth of each class, and at least one.
+
+    The draw depends on the labels alone, so a split stays as it is as long as the data do.
+
+    Raises:
+        InputError: a class has a single sample.
+
+    >>> drawn_for_test(np.array([0, 0, 0, 1, 1])).sum()
+    np.int64(2)
+    """
+    chosen = np.zeros(len(labels), np.bool_)
+    random = np.random.default_rng(SPLIT_SEED)
+    for label in np.unique(labels):
+        rows = random.permutation(np.flatnonzero(labels == label))
+        if len(rows) < 2:
+            raise InputError(f"class {label} has one sample: to learn it and to test it takes two at least")
+        chosen[rows[: max(1, round(TEST_SHARE * len(rows)))]] = True
+    return chosen

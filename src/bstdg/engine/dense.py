@@ -128,8 +128,10 @@ class EventSource:
 
 
 def signs(latent: Tensor) -> Tensor:
-    """b = +1 where the latent weight w >= 0, else -1, in the dtype of w."""
-    return (latent >= 0).to(latent.dtype).mul_(2).sub_(1)
+    """b = +1 where the latent weight w >= 0, else -1, in the dtype of w, float32 where that is less precise."""
+    # Potentials are sums in this dtype, and must be exact: bfloat16 rounds integers from 257 on.
+    exact = torch.promote_types(latent.dtype, torch.float32)
+    return (latent >= 0).to(exact).mul_(2).sub_(1)
 
 
 Weights = Callable[[Tensor], Tensor]  # what a latent weight is in the forward pass

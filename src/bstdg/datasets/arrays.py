@@ -1,0 +1,125 @@
+"""Images and labels of one's own in an .npz file, which nobody needs to trust.
+
+Members are read one by one, never as pickles, and none before its header was held against the bytes that are there.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.datasets.base import Dataset, Split, drawn_for_test
+from bstdg.encode import MAX_CHANNELS
+from bstdg.errors import FileFormatError, InputError
+
+MAX_MEMBER = 1 << 31  # bytes of one array
+SPLIT = ("train_images", "train_labels", "test_images", "test_labels")
+WHOLE = ("images", "labels")
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def load(path: Path, split: Split, size: tuple[int, int] | None) -> Dataset:
+    """Load a split of an .npz file.
+
+    Args:
+        path: the file.
+        split: "train" or "test".
+        size: rows and columns that are expected, or None; arrays are not resized.
+
+    Raises:
+        InputError: an array is missing, or has another type, shape or range than it should.
+        FileFormatError: the file is damaged or too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            there = set(archive.namelist())
+            own = all(f"{name}.npy" in there for name in SPLIT)
+            if not own and (missing := [name for name in WHOLE if f"{name}.npy" not in there]):
+                wanted = f"{' and '.join(WHOLE)}, or {', '.join(SPLIT)}"
+                raise InputError(f"{path} has no array {missing[0]}; it should have {wanted}")
+            images, labels = (_array(archive, f"{split}_{kind}" if own else kind, path) for kind in WHOLE)
+            classes = _array(archive, "classes", path) if "classes.npy" in there else None
+            white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
+            every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    _check(images, labels, white, path, size)
+    if not own:
+        rows = drawn_for_test(labels) == (split == "test")
+        images, labels = images[rows], labels[rows]
+    return Dataset(
+        name="folder",
+        split=split,
+        images=np.ascontiguousarray(images),
+        labels=labels.astype(np.int64),
+        white=int(white),
+        classes=_classes(classes, every, path),
+    )
+
+
+def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
+    info = archive.getinfo(f"{name}.npy")
+    if info.file_size > MAX_MEMBER:
+        raise FileFormatError(f"{path}: {name} has {info.file_size:,} bytes, more than the {MAX_MEMBER:,} allowed")
+    with archive.open(info) as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            if version not in _HEADERS:
+                raise ValueError(f"its version is {version}")
+            shape, fortran, dtype = _HEADERS[version](file)
+        except ValueError as error:
+            raise FileFormatError(f"{path}: {name} is no array: {str(error).splitlines()[0]}") from error
+        if dtype.hasobject:
+            raise FileFormatError(
+                f"{path}: {name} holds Python objects, which are not read; save plain numbers or texts"
+            )
+        promised, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+        if promised != there:
+            raise FileFormatError(f"{path}: {name} should have {promised:,} bytes by its header, and has {there:,}")
+        data = file.read(there)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _check(images: NDArray, labels: NDArray, white: NDArray, path: Path, size: tuple[int, int] | None) -> None:
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise InputError(
+            f"{path}: images must be uint8 [samples, rows, columns], not {images.dtype} {list(images.shape)}; floats "
+            "in 0 … 1 become such with (255 * images).round().astype('uint8')"
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
+        raise InputError(
+            f"{path}: labels must be {len(images)} integers, one an image, not {labels.dtype} {list(labels.shape)}"
+        )
+    if not len(labels):
+        raise InputError(f"{path}: there are no samples")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < MAX_CHANNELS:
+        raise InputError(f"{path}: labels must be 0, 1, 2 …, not {labels.min()} … {labels.max()}")
+    if white.dtype.kind not in "iu" or white.shape != () or not 1 <= int(white) <= 255:
+        raise InputError(f"{path}: white must be an integer in 1 … 255, not {white.tolist()!r}")
+    if not 1 <= images.shape[1] * images.shape[2] <= MAX_CHANNELS:
+        raise InputError(
+            f"{path}: images are {images.shape[1]} x {images.shape[2]}; a network has 1 … {MAX_CHANNELS} inputs"
+        )
+    if size is not None and images.shape[1:] != tuple(size):
+        raise InputError(
+            f"{path}: images are {images.shape[1]} x {images.shape[2]}, not {size[0]} x {size[1]}; "
+            "arrays stay as they are"
+        )
+
+
+def _classes(named: NDArray | None, labels: list[NDArray], path: Path) -> tuple[str, ...]:
+    count = 1 + max(int(part.max(initial=0)) for part in labels)
+    if named is None:
+        return tuple(map(str, range(max(2, count))))
+    if named.dtype.kind != "U" or named.ndim != 1 or len(named) < count:
+        raise InputError(f"{path}: classes must be {count} texts, not {named.dtype} {list(named.shape)}")
+    return tuple(named.tolist())
