@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg import plot
+from bstdg.scene import Scene
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +36,7 @@ class Film:
         label: the true class, for the title.
     """
 
-    def __init__(self, what: plot.Scene, label: str | None):
+    def __init__(self, what: Scene, label: str | None):
         self._what = what
         self._turns = len(what.layers) + 1
         self.frames = (what.step + 1) * self._turns + HOLD

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bstdg import energy as model_of_energy
-from bstdg.report.looks import BLUE, INK, LATE, LIT, panels, styled
+from bstdg.plot import INK, LATE, LIT
+from bstdg.report.looks import BLUE, panels, styled
 from bstdg.report.measure import Measured
 from bstdg.report.neurons import layer_name
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bstdg.report.looks import BLUE, INK, LATE, LIT, panels, styled, whole, wilson
+from bstdg.plot import INK, LATE, LIT
+from bstdg.report.looks import BLUE, panels, styled, whole, wilson
 from bstdg.report.measure import Measured
 
 if TYPE_CHECKING:

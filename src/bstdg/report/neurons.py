@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
-from bstdg.plot import show_picture
+from bstdg.plot import INK, LATE, LIT, show_picture
 from bstdg.report.history import History
-from bstdg.report.looks import BLUE, INK, LATE, LIT, panels, styled, whole
+from bstdg.report.looks import BLUE, panels, styled, whole
 from bstdg.report.measure import Measured
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from bstdg.report import costs, figures, neurons
 from bstdg.report.history import History
 from bstdg.report.looks import style
 from bstdg.report.measure import Measured
+from bstdg.scene import scene
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +77,7 @@ def decisions(subject: Subject) -> Iterator[Plate]:
         truth, label = classes[measured.truth[index]], classes[measured.label[index]]
         step = int(measured.step[index])
         sample = reading.one(subject.model, subject.samples, index)
-        shown = plot.scene(subject.model, sample)
+        shown = scene(subject.model, sample)
         counts = [(layer.name, int((layer.steps <= step).sum())) for layer in shown.layers]
         right = "rightly" if truth == label else "wrongly"
         how = ", silently: no output reached its threshold" if measured.silent[index] else ""
@@ -92,7 +93,7 @@ def decision_table(subject: Subject) -> Table:
     measured, classes = subject.measured, subject.measured.model.classes
     rows = []
     for index in subject.chosen:
-        shown = plot.scene(subject.model, reading.one(subject.model, subject.samples, index))
+        shown = scene(subject.model, reading.one(subject.model, subject.samples, index))
         spikes = [f"{int((layer.steps <= shown.step).sum()):,}" for layer in shown.layers]
         ends = (shown.step, "yes" if measured.silent[index] else "no", *spikes)
         rows.append((index, classes[measured.truth[index]], classes[shown.label], *ends))
