@@ -94,8 +94,8 @@ def energy(measured: Measured) -> Figure:
             f"{nanojoules(cost.total)} nJ", (cost.total, row), (9, 0), textcoords="offset points", va="center"
         )
     axes.set(xscale="log", xlabel="nJ a decision, an estimate", ylim=(len(rows) - 0.5, -0.5))
-    highest, lowest = max(cost.total for cost in rows), min(cost.total for cost in rows)
-    axes.set_xlim(lowest / 2, highest * 6)
+    decades = np.log10([max(cost.total, 1e-6) for cost in rows])
+    axes.set_xlim(10 ** np.floor(decades.min() - 0.1), 10 ** (decades.max() + 0.8))
     axes.set_yticks(range(len(rows)), [cost.name.replace(", ", ",\n") for cost in rows])
     axes.tick_params(axis="y", length=0)
     axes.minorticks_off()

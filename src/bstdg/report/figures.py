@@ -86,7 +86,7 @@ def decision_steps(measured: Measured) -> Figure:
               facecolor=LATE, edgecolor=INK, hatch="////", lw=0, label="silent: none did")  # fmt: skip
     below.set(title="samples decided at a step, %", xlabel="step")
     if silent.any():
-        below.legend(loc="upper right")
+        below.legend(loc="best")
     whole(below.xaxis)
     return figure
 

@@ -147,7 +147,7 @@ class _Counts:
         ends = (decision.step, np.full_like(decision.step, last))
         for sent, end in zip(self._sent, ends, strict=True):
             sent[0] += input_to_decision(run.spikes, end)
-            sent[1:] += [(steps <= end[:, None]).sum() for steps in run.trace.hidden]
+            sent[1:] += np.array([(steps <= end[:, None]).sum() for steps in run.trace.hidden], np.int64)
         self._columns.append((truth, decision.label, decision.step, decision.silent))
 
     def measured(self, name: str, samples: Dataset | EventDataset, number: int, engine: str) -> Measured:

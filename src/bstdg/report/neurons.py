@@ -149,7 +149,7 @@ def fields(measured: Measured) -> Figure:
     rows = chosen_fields(measured)
     height, width = measured.model.image_shape
     mosaic = np.zeros((len(rows) * (height + 2) - 2, COLUMNS * (width + 2) - 2))
-    figure, (axes,) = panels(1, 0.25 + 5.0 * mosaic.shape[0] / mosaic.shape[1])
+    figure, (axes,) = panels(1, 0.2 + 4.5 * mosaic.shape[0] / mosaic.shape[1])
     signs = measured.model.layers[0].signs
     for i, (_, neurons) in enumerate(rows):
         for j, neuron in enumerate(neurons):

@@ -14,7 +14,7 @@ from typing import Any
 
 import bstdg
 from bstdg.export.web_proof import allow
-from bstdg.report import plates
+from bstdg.report import inside, plates
 from bstdg.report.neurons import has_pictures
 from bstdg.report.plates import Plate, Subject, Table
 from bstdg.report.svg import inline
@@ -63,10 +63,10 @@ class Page:
         if not self._several:
             yield from self._sections(self._subjects[0], "", 2)
             return
-        yield self._section("comparison", "Side by side", 2, "", "", [
-            _plate_table(_side_by_side(self._subjects), "Side by side", "full"),
-            self._plates("", [plates.comparison(self._subjects)]),
-        ])  # fmt: skip
+        table = _wide(_table(_side_by_side(self._subjects), "full"), "Side by side")
+        drawn = self._plate("comparison", plates.comparison(self._subjects))
+        both = f'<div class="plates">{drawn}{table}</div>'
+        yield self._section("comparison", "Side by side", 2, "", "", [both])
         for i, subject in enumerate(self._subjects, 1):
             key = f"model-{i}"
             self._contents.append((key, subject.name))
@@ -88,10 +88,10 @@ class Page:
         )  # fmt: skip
         parts: tuple[tuple[str, str, Any, str], ...] = (
             ("time", "Time and errors", plates.behaviour, ""),
-            ("neurons", "Hidden neurons", plates.hidden, self._left_out(subject)),
-            ("training", "Training", plates.training,
+            ("neurons", "Hidden neurons", inside.hidden, self._left_out(subject)),
+            ("training", "Training", inside.training,
              "" if subject.history.epochs else "There is no log of the training beside the model file."),
-            ("cost", "Cost", plates.cost, ""),
+            ("cost", "Cost", inside.cost, ""),
         )  # fmt: skip
         for key, title, gives, words in parts:
             drawn = list(gives(subject))
@@ -127,13 +127,13 @@ class Page:
     def _plate(self, key: str, plate: Plate) -> str:
         self._number += 1
         self._keep(key, plate)
-        title = f"Figure {self._number}"
+        title, drawn = f"Figure {self._number}", inline(plate.figure, f"fig-{key}")
         numbers = ""
         if plate.table is not None:
             numbers = _details(f"The numbers of figure {self._number}", _table(plate.table))
         return (
-            f'<figure id="{key}"><div class="plate" role="img" aria-label="{escape(plate.says)}">'
-            f"{inline(plate.figure, key)}</div><figcaption><b>{title}.</b> {escape(plate.caption)}</figcaption>"
+            f'<figure id="fig-{key}"><div class="plate" role="img" aria-label="{escape(plate.says)}">'
+            f"{inline(plate.figure, f'fig-{key}')}</div><figcaption><b>{title}.</b> {escape(plate.caption)}</figcaption>"
             f"{numbers}</figure>"
         )
 
@@ -169,8 +169,8 @@ def _details(title: str, content: str) -> str:
     return f"<details><summary>{escape(title)}</summary>{_scroll(content, title)}</details>"
 
 
-def _plate_table(table: Table, title: str, kind: str) -> str:
-    return _scroll(_table(table, kind), title)
+def _wide(content: str, title: str) -> str:
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">{content}</div>'
 
 
 def _scroll(content: str, title: str) -> str:

@@ -64,6 +64,8 @@ def write(
     if not paths:
         raise InputError("name at least one model")
     _check_out(out, force)
+    if folder is not None:
+        _check_folder(folder, force)
     loaded = [runtime.load(path, engine) for path in paths]
     data = data or _trained_on(paths, loaded)
     names = _names(paths)
@@ -91,7 +93,7 @@ def write(
 
         page = Page(subjects, keep).html().encode()
     if folder is not None:
-        _write_figures(folder, drawn, force, show_progress)
+        _write_figures(folder, drawn, show_progress)
     files.write_atomic(out, page)
     return _told(out, len(page), subjects, folder)
 
@@ -163,15 +165,19 @@ def _check_out(out: Path, force: bool) -> None:
             raise InputError(f"{out} is there and is no report of bstdg; name another file, or add --force to lose it")
 
 
-def _write_figures(folder: Path, drawn: dict[str, Plate], force: bool, show_progress: bool) -> None:
-    """Every figure as SVG and PNG; what else is in the folder stays."""
+def _check_folder(folder: Path, force: bool) -> None:
+    """Refuse a folder for figures that holds pictures of somebody else's."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; --figures names a folder")
+    for path in () if force or not folder.exists() else sorted(folder.iterdir()):
+        if path.suffix[1:] in KINDS and b"bstdg" not in path.read_bytes()[:START]:
+            raise InputError(f"{path} is there and was not drawn by bstdg; name another folder, or add --force")
+
+
+def _write_figures(folder: Path, drawn: dict[str, Plate], show_progress: bool) -> None:
+    """Every figure as SVG and PNG; what else is in the folder stays."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {folder / f"{name}.{kind}": plate for name, plate in drawn.items() for kind in KINDS}
-    for path in () if force else paths:
-        if path.exists() and b"bstdg" not in path.read_bytes()[:START]:
-            raise InputError(f"{path} is there and was not drawn by bstdg; name another folder, or add --force")
     with bar("writing figures", len(paths), "files", show=show_progress) as advance:
         for path, plate in paths.items():
             plot.save(plate.figure, path, path.suffix[1:], dpi=200)
