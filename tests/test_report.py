@@ -105,9 +105,9 @@ def test_figures_equal_eval_to_the_last_bit(bstdg, tmp_path):
 @settings(max_examples=40)
 @given(cases(), st.integers(0, 2**32 - 1))
 def test_counts_of_any_network_agree_with_the_oracle(case: Case, seed):
-    model = PackedModel(
-        case.layers, case.num_steps, (case.widths[0],), 1, 0.0, tuple("abcdefghijkl")[: case.widths[-1]]
-    )
+    layers = tuple(layer._replace(thresholds=np.maximum(layer.thresholds, LEAST + 1)) for layer in case.layers)
+    names = tuple("abcdefghijkl")[: case.widths[-1]]
+    model = PackedModel(layers, case.num_steps, (case.widths[0],), 1, 0.0, names)
     truth = np.random.default_rng(seed).integers(0, case.widths[-1], len(case.spikes))
     trace = oracle.forward(layers, case.spikes, case.num_steps)
     decision = decide(trace.potentials, layers[-1].thresholds)

@@ -133,7 +133,7 @@ class Page:
             numbers = _details(f"The numbers of figure {self._number}", _table(plate.table))
         return (
             f'<figure id="fig-{key}"><div class="plate" role="img" aria-label="{escape(plate.says)}">'
-            f"{inline(plate.figure, f'fig-{key}')}</div><figcaption><b>{title}.</b> {escape(plate.caption)}</figcaption>"
+            f"{drawn}</div><figcaption><b>{title}.</b> {escape(plate.caption)}</figcaption>"
             f"{numbers}</figure>"
         )
 
