@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
-from strategies import Case, cases, random_model
+from strategies import LEAST, Case, cases, random_model
 
 from bstdg import datasets, energy, packed, plot, report, runtime
 from bstdg.cli import app

@@ -108,14 +108,14 @@ def _draw(what: Scene, label: str | None, columns: int | None) -> Figure:
 
 def panels(number: int, columns: int | None, pictures: int = 0) -> tuple[Figure, list[Axes]]:
     """A figure of so many panels, the first `pictures` of them for images."""
-    from matplotlib.figure import Figure
+    from bstdg.drawing import Drawing
 
     if columns is not None and columns < 1:
         raise InputError(f"columns must be 1 or more, not {columns}")
     wide = min(columns or number, number)
     rows = -(-number // wide)
     size = (1.7 * pictures + 2.7 * (number - pictures), 3.4) if rows == 1 else (2.65 * wide, 2.5 * rows)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Drawing(figsize=size, layout="constrained")
     shares = [1.2 if rows == 1 and i < pictures else 1.5 for i in range(wide)]
     grid = figure.subplots(rows, wide, squeeze=False, gridspec_kw={"width_ratios": shares})
     axes = list(grid.ravel())

@@ -69,9 +69,9 @@ def style() -> Iterator[None]:
 
 def panels(rows: int, height: float, *, columns: int = 1, **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure of the report's width with so many panels, row by row; `height` in inches."""
-    from matplotlib.figure import Figure
+    from bstdg.drawing import Drawing
 
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Drawing(figsize=(WIDTH, height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **shared)
     return figure, list(grid.ravel())
 

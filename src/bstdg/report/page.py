@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bstdg
 from bstdg.export.web_proof import allow
@@ -24,6 +24,27 @@ TEMPLATES = Path(__file__).parent / "templates"
 MARK = '<meta name="generator" content="bstdg report'  # tells a report from any other page
 
 Keep = Callable[[str, Plate], None]
+
+
+RASTERS = (
+    "From input to decision, spike by spike. The red line is the step of the decision; what is pale would have come "
+    "after it. Outputs are drawn as potential minus threshold: the first at zero decides."
+)
+
+
+class Place(NamedTuple):
+    """Where sections stand: start of their addresses, level of their headings, and of several whose they are."""
+
+    prefix: str
+    level: int
+    owner: str
+
+    def label(self, title: str) -> str:
+        """A title that no other model's section has."""
+        return f"{self.owner}: {title}" if self.owner else title
+
+
+ALONE = Place("", 2, "")
 
 
 class Page:
@@ -61,67 +82,52 @@ class Page:
 
     def _parts(self) -> Iterator[str]:
         if not self._several:
-            yield from self._sections(self._subjects[0], "", 2)
+            yield from self._sections(self._subjects[0], ALONE)
             return
-        table = _wide(_table(_side_by_side(self._subjects), "full"), "Side by side")
+        table = _wide(_table(_side_by_side(self._subjects), "full"), "Figures side by side")
         drawn = self._plate("comparison", plates.comparison(self._subjects))
         both = f'<div class="plates">{drawn}{table}</div>'
-        yield self._section("comparison", "Side by side", 2, "", "", [both])
+        yield self._section(ALONE, "comparison", "Side by side", "", both)
         for i, subject in enumerate(self._subjects, 1):
             key = f"model-{i}"
             self._contents.append((key, subject.name))
-            body = "\n".join(self._sections(subject, f"{key}-", 3))
+            body = "\n".join(self._sections(subject, Place(f"{key}-", 3, subject.name)))
             name = f'<h2 id="{key}-name">{escape(subject.name)}</h2>'
             yield f'<article id="{key}" aria-labelledby="{key}-name">{name}{body}</article>'
 
-    def _sections(self, subject: Subject, prefix: str, level: int) -> Iterator[str]:
+    def _sections(self, subject: Subject, place: Place) -> Iterator[str]:
         measured = subject.measured
-        yield self._section(f"{prefix}figures", "Figures", level, prefix, "", [
-            _key_figures(measured.figures), _details("All figures", _table(_all_figures(subject), "full")),
-        ])  # fmt: skip
-        yield self._section(
-            f"{prefix}decisions", "Decisions", level, prefix,
-            "From input to decision, spike by spike. The red line is the step of the decision; what is pale would have "
-            "come after it. Outputs are drawn as potential minus threshold: the first at zero decides.",
-            [self._plates(prefix, plates.decisions(subject), "many"),
-             _details("The samples in numbers", _table(plates.decision_table(subject)))],
-        )  # fmt: skip
-        parts: tuple[tuple[str, str, Any, str], ...] = (
+        every = _details(place.label("All figures"), _table(_all_figures(subject), "full"))
+        yield self._section(place, "figures", "Figures", "", _key_figures(measured.figures) + every)
+        drawn = self._plates(place, plates.decisions(subject), "many")
+        numbers = _details(place.label("The samples in numbers"), _table(plates.decision_table(subject)))
+        yield self._section(place, "decisions", "Decisions", RASTERS, drawn + numbers)
+        no_log = "" if subject.history.epochs else "There is no log of the training beside the model file."
+        parts: tuple[tuple[str, str, Callable[[Subject], Iterator[Plate]], str], ...] = (
             ("time", "Time and errors", plates.behaviour, ""),
-            ("neurons", "Hidden neurons", inside.hidden, self._left_out(subject)),
-            ("training", "Training", inside.training,
-             "" if subject.history.epochs else "There is no log of the training beside the model file."),
+            ("neurons", "Hidden neurons", inside.hidden, _left_out(subject)),
+            ("training", "Training", inside.training, no_log),
             ("cost", "Cost", inside.cost, ""),
-        )  # fmt: skip
+        )
         for key, title, gives, words in parts:
-            drawn = list(gives(subject))
-            kind = "" if len(drawn) < 3 else "many"
-            yield self._section(f"{prefix}{key}", title, level, prefix, words, [self._plates(prefix, drawn, kind)])
-        recipe = subject.measured.model.trained.get("recipe")
-        written = "" if recipe is None else _details(
-            "The recipe", f"<pre>{escape(json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False))}</pre>"
-        )  # fmt: skip
-        yield self._section(f"{prefix}model", "The model", level, prefix, "", [_words(facts(subject)), written])
+            some = list(gives(subject))
+            yield self._section(place, key, title, words, self._plates(place, some, "many" if len(some) > 2 else ""))
+        recipe = measured.model.trained.get("recipe")
+        text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False)
+        written = "" if recipe is None else _details(place.label("The recipe"), f"<pre>{escape(text)}</pre>")
+        yield self._section(place, "model", "The model", "", _words(facts(subject)) + written)
 
-    def _left_out(self, subject: Subject) -> str:
-        measured = subject.measured
-        if not measured.fired:
-            return "The network has no hidden layer, so there is nothing to say of hidden neurons."
-        if not has_pictures(measured):
-            return "The input is no image, so there are no pictures of receptive fields."
-        return ""
-
-    def _section(self, key: str, title: str, level: int, prefix: str, words: str, content: Sequence[str]) -> str:
-        if not prefix:
+    def _section(self, place: Place, name: str, title: str, words: str, content: str) -> str:
+        key = f"{place.prefix}{name}"
+        if not place.owner:
             self._contents.append((key, title))
         said = f"<p>{escape(words)}</p>" if words else ""
-        return (
-            f'<section id="{key}" aria-labelledby="{key}-title"><h{level} id="{key}-title">{escape(title)}</h{level}>'
-            f"{said}{''.join(content)}</section>"
-        )
+        heading = f"<h{place.level}>{escape(title)}</h{place.level}>"
+        label = escape(place.label(title))
+        return f'<section id="{key}" aria-label="{label}">{heading}{said}{content}</section>'
 
-    def _plates(self, prefix: str, drawn: Any, kind: str = "") -> str:
-        text = "".join(self._plate(f"{prefix}{plate.key}", plate) for plate in drawn)
+    def _plates(self, place: Place, drawn: Iterable[Plate], kind: str) -> str:
+        text = "".join(self._plate(f"{place.prefix}{plate.key}", plate) for plate in drawn)
         return f'<div class="{f"plates {kind}".strip()}">{text}</div>' if text else ""
 
     def _plate(self, key: str, plate: Plate) -> str:
@@ -136,6 +142,14 @@ class Page:
             f"{drawn}</div><figcaption><b>{title}.</b> {escape(plate.caption)}</figcaption>"
             f"{numbers}</figure>"
         )
+
+
+def _left_out(subject: Subject) -> str:
+    if not subject.measured.fired:
+        return "The network has no hidden layer, so there is nothing to say of hidden neurons."
+    if not has_pictures(subject.measured):
+        return "The input is no image, so there are no pictures of receptive fields."
+    return ""
 
 
 def _key_figures(figures: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from bstdg.errors import InputError
 from bstdg.progress import bar
 from bstdg.report import history
 from bstdg.report.measure import check_samples, measure, telling
+from bstdg.report.neurons import has_pictures
 from bstdg.report.page import MARK, Page
 from bstdg.report.plates import Plate, Subject
 
@@ -99,8 +100,12 @@ def write(
 
 
 def _plates(subjects: Sequence[Subject]) -> int:
-    """How many figures there will be, about: for the bar."""
-    return sum(len(subject.chosen) + 9 for subject in subjects) + (len(subjects) > 1)
+    """How many figures there will be."""
+    number = int(len(subjects) > 1)
+    for subject in subjects:
+        hidden = (2 + has_pictures(subject.measured)) if subject.measured.fired else 0
+        number += len(subject.chosen) + 3 + hidden + bool(subject.history.epochs) + 1 + 2
+    return number
 
 
 def _told(out: Path, size: int, subjects: Sequence[Subject], folder: Path | None) -> dict[str, Any]:
