@@ -34,9 +34,17 @@ def test_the_sums_are_those_of_the_model_file(threshold):
     assert [row.name for row in summary.layers] == ["hidden 1", "hidden 2", "output"]
 
 
-@pytest.mark.parametrize(("keep", "spikes"), [("all", None), ("one_per_step", 8), ("first", 1)])
-def test_events_bound_the_additions_as_their_coding_does(keep, spikes):
-    model = Model(random_model((20, 9, 3), image_shape=(20,), input=InputCoding(keep=keep)))
+@pytest.mark.parametrize(
+    ("coding", "spikes"),
+    [
+        (InputCoding(keep="all"), None),
+        (InputCoding(keep="one_per_step"), 8),
+        (InputCoding(keep="first"), 1),
+        (InputCoding(keep="all", counts=5), 1),
+    ],
+)
+def test_events_bound_the_additions_as_their_coding_does(coding, spikes):
+    model = Model(random_model((20, 9, 3), image_shape=(20,), input=coding))
     most = model.summary().most_additions
     assert most == (None if spikes is None else spikes * 20 * 9 + 9 * 3)
     assert ("no bound" in str(model.summary())) == (spikes is None)

@@ -57,7 +57,9 @@ class Model:
     def summary(self) -> Summary:
         """Layers, bits, thresholds, operations of an inference, and bytes; prints as a table, in a notebook too."""
         coding = self.packed.input
-        spikes = 1 if coding is None else {"all": None, "one_per_step": self.packed.num_steps, "first": 1}[coding.keep]
+        spikes = 1
+        if coding is not None and not coding.counts:
+            spikes = {"all": None, "one_per_step": self.packed.num_steps, "first": 1}[coding.keep]
         return summarize(self.packed.layers, self.packed.num_steps, repr(self), channel_spikes=spikes)
 
     def _repr_html_(self) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bstdg.cli import complete
 from bstdg.cli.options import AsJson, DataDir, EngineName
 from bstdg.errors import InputError
 
@@ -30,7 +31,10 @@ def report(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", help="digits, mnist, hd-spikes, … [default: the one they were trained on]", show_default=False
+            "--data",
+            autocompletion=complete.data_sets,
+            help="digits, mnist, hd-spikes, … [default: the one they were trained on]",
+            show_default=False,
         ),
     ] = None,
     split: Annotated[str, typer.Option(help="test or train.")] = "test",
