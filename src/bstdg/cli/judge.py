@@ -67,7 +67,7 @@ def evaluate(
     if isinstance(samples, datasets.EventDataset):
         row = loaded.evaluate_events(samples)
     else:
-        if loaded.packed.input is None and samples.white != loaded.packed.white:
+        if loaded.packed.input is None and loaded.packed.scaling is None and samples.white != loaded.packed.white:
             raise InputError(f"{name} has white {samples.white}, the model reads 0 … {loaded.packed.white}")
         row = loaded.evaluate(samples.images, samples.labels)
     if as_json:

@@ -44,8 +44,9 @@ def raster(
     from bstdg import datasets, images, plot, runtime
 
     loaded = runtime.load(model)
-    if loaded.packed.input is not None:
-        raise InputError(f"{model} reads recordings of events; bstdg raster draws decisions about images")
+    if loaded.packed.input is not None or loaded.packed.scaling is not None:
+        read = "features" if loaded.packed.input is None else "recordings of events"
+        raise InputError(f"{model} reads {read}; bstdg raster draws decisions about images")
     tests = None
     if file is not None:
         name, pictures = str(file), images.read(file, loaded.packed)
