@@ -19,6 +19,7 @@ from bstdg.scaling import Codes, FeatureScaling, Spread
 AUTO = "auto"
 BLANK_SHARE = 0.3  # of a table's values that are 0 and its least: then 0 means that there is nothing
 MANY_PIXELS = 256  # above, a second channel for each dark pixel costs more spikes than it is worth
+FEW_CHANNELS = 48  # up to which a table of few features is given more pairs of channels
 MOSTLY = 0.5  # share of a batch's values beyond the range seen in training, above which we warn
 WHITE = 255
 
@@ -41,7 +42,7 @@ class Encoder:
 
     @classmethod
     def fit(
-        cls, rows: NDArray, shape: tuple[int, ...], num_steps: int, spread: Spread | str, codes: Codes | str
+        cls, rows: NDArray, shape: tuple[int, ...], num_steps: int, spread: Spread | str, codes: Codes | str | int
     ) -> Encoder:
         """The encoder for training samples `rows`, `[samples, features]`, of images or features of `shape`.
 
@@ -65,7 +66,8 @@ class Encoder:
         if spread == AUTO:
             spread = "shared" if picture else "standard"
         if codes == AUTO:
-            codes = "on" if picture and rows.shape[1] > MANY_PIXELS else "on-off"
+            pairs = max(1, FEW_CHANNELS // (2 * rows.shape[1]))  # few features need several to be told apart finely
+            codes = "on" if picture and rows.shape[1] > MANY_PIXELS else "on-off" if pairs == 1 else pairs
         scaling = FeatureScaling.fit(rows, num_steps, spread=spread, codes=codes)  # pyright: ignore[reportArgumentType]
         return cls(shape, num_steps, WHITE, scaling)
 
@@ -141,16 +143,16 @@ def flattened(X: object, samples: int | None = None) -> tuple[object, tuple[int,
     return images.reshape(len(images), -1), (int(shape[1]), int(shape[2]))
 
 
-def warn_of_idle_steps(steps: NDArray[np.uint8], num_steps: int) -> None:
-    """Warn where T is greater than the distinct values of any feature: then time has nothing to tell."""
-    if len(steps) < 2:
-        return
+def warn_of_idle_steps(rows: NDArray, steps: NDArray[np.uint8], num_steps: int) -> None:
+    """Warn where T is greater than the different values of any feature: then there is little for time to tell."""
     present = np.zeros((num_steps + 1, steps.shape[1]), bool)
     present[steps, np.arange(steps.shape[1])] = True
-    most = int(present.sum(axis=0).max())
-    if most <= num_steps and most < len(steps):
+    if present.sum(axis=0).max() >= num_steps:  # what counting in full would find as well
+        return
+    most = max(len(np.unique(column)) for column in rows.T)
+    if most < min(num_steps, len(rows)):
         warnings.warn(
-            f"num_steps={num_steps}, but no feature of X shows more than {most} different levels: "
+            f"num_steps={num_steps}, but no feature of X has more than {most} different values: "
             f"num_steps={max(1, most - 1)} tells as much, and sooner",
             BstdgWarning,
             stacklevel=4,

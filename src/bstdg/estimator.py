@@ -30,7 +30,8 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
     Args:
         hidden: neurons of each hidden layer.
         num_steps: T, the steps in which a network decides.
-        epochs: passes over the samples; None: as many as make 80 batches, but 16 or more.
+        epochs: passes over the samples; None: 20, fewer for some hundred samples, more where they make fewer than 80
+            batches.
         batch: samples a step of the optimiser; None: a 64th of all, but 32 … 256.
         weight_rate, threshold_rate: Adam's rates for latent weights and for thresholds, falling to 0.
         width: margin, in units of potential, at which a neuron no longer answers for its spike.
@@ -44,8 +45,8 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         patience: stop after so many epochs without a better validation accuracy; 0: never.
         scaling: where a feature's levels lie, "standard", "minmax", "rank" or "shared" (see
             `bstdg.scaling.FeatureScaling.fit`), or "auto" (see `docs/estimator.md`).
-        codes: "on-off" gives a feature a second channel that fires the sooner the smaller the value, "on" does not;
-            or "auto".
+        codes: "on-off" gives a feature a second channel that fires the sooner the smaller the value, "on" does not, a
+            number n gives it n such pairs, each for a part of its levels; or "auto".
         engine: of training, "native" or "dense"; None: native on a CPU, else dense.
         device: "cpu", "cuda", … or "auto".
         n_jobs: threads; None: one where the work is small, else as many as torch uses. Results do not depend on it.
@@ -91,7 +92,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         patience: int = 0,
         scaling: str = AUTO,
-        codes: str = AUTO,
+        codes: str | int = AUTO,
         engine: str | None = None,
         device: str = "cpu",
         n_jobs: int | None = None,

@@ -61,7 +61,7 @@ class Settings:
         if plain["epochs"] is None:
             whole = isinstance(plain["batch"], int) and plain["batch"] >= 1
             batches = math.ceil(samples / plain["batch"]) if whole else 1
-            plain["epochs"] = max(16, math.ceil(80 / batches))
+            plain["epochs"] = max(min(20, 3 * batches), math.ceil(80 / batches))
         if plain["num_steps"] == 1:
             plain["jitter"] = 0
         share, threads = plain["validation_fraction"], plain["n_jobs"]
@@ -107,7 +107,7 @@ class Learner:
     def fit(self, rows: NDArray, labels: NDArray[np.int64], validation_fraction: float, verbose: bool) -> None:
         """Train from the start, on all samples but those held out."""
         data = self._data(rows, labels)
-        warn_of_idle_steps(data.steps, self.settings.recipe.network.num_steps)
+        warn_of_idle_steps(rows, data.steps, self.settings.recipe.network.num_steps)
         parts, held_out = _parts(labels, validation_fraction, self.seed)
         run = self._start(self.settings.recipe, data, parts)
         progress = Live(self.settings.recipe.train.epochs, len(parts[0])) if verbose else Quiet()

@@ -6,8 +6,9 @@ same, and a value beyond the outermost edges simply gets the outermost level.
 
     codes "on"      one channel a feature: the greater the value, the sooner; the lowest level stays silent
     codes "on-off"  two: the second fires the sooner the smaller the value, and is silent at the highest level
+    codes n         n such pairs, with n T levels, each pair for a part of them: parts overlap by half
 
-Channels follow in blocks: the first of every feature, then the second of every feature.
+Channels follow in blocks: the first of every feature, then the second of every feature, and so on.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bstdg.errors import InputError
 
 Spread = Literal["standard", "minmax", "rank", "shared"]
 Codes = Literal["on", "on-off"]
+MOST_PAIRS = 64
 DEVIATIONS = 1.5  # of the mean, between which "standard" has its edges
 VALUES_AT_ONCE = 1 << 20  # while encoding: what bounds the memory
 
@@ -74,9 +76,9 @@ class FeatureScaling:
 
     @classmethod
     def fit(
-        cls, features: ArrayLike, num_steps: int, *, spread: Spread = "standard", codes: Codes = "on-off"
+        cls, features: ArrayLike, num_steps: int, *, spread: Spread = "standard", codes: Codes | int = "on-off"
     ) -> FeatureScaling:
-        """The scaling of training samples `[samples, features]`: T edges a feature, so T + 1 levels.
+        """The scaling of training samples `[samples, features]`: T edges a feature, n T for n pairs, 254 at most.
 
         Args:
             features: finite numbers.
@@ -84,7 +86,7 @@ class FeatureScaling:
             spread: where edges lie: "standard", evenly within 1.5 standard deviations of the mean; "minmax", evenly
                 between the least and the greatest value; "rank", evenly among the distinct values; "shared",
                 evenly up to the greatest value of all features, for images and counts.
-            codes: "on" or "on-off".
+            codes: "on", "on-off" or a number of pairs.
 
         Raises:
             InputError: the spread or code is unknown, or a feature is not a finite number.
@@ -92,14 +94,16 @@ class FeatureScaling:
         samples = _finite(features)
         if spread not in _SPREADS:
             raise InputError(f"scaling must be one of {', '.join(map(repr, _SPREADS))}, not {spread!r}")
-        if codes not in get_args(Codes):
-            raise InputError(f"codes must be one of {', '.join(map(repr, get_args(Codes)))}, not {codes!r}")
-        level = np.arange(never(num_steps) + 1)
-        code = [num_steps - level] if codes == "on" else [num_steps - level, level]
+        if codes not in get_args(Codes) and not (type(codes) is int and 1 <= codes <= MOST_PAIRS):
+            raise InputError(f"codes must be 'on', 'on-off' or a number of pairs in 1 … {MOST_PAIRS}, not {codes!r}")
+        pairs = codes if isinstance(codes, int) else 1
+        num_edges = min(MAX_STEPS, never(num_steps) * pairs)
+        code = np.concatenate([_pair(k, pairs, num_edges, num_steps) for k in range(pairs)], axis=1)
+        code = code[:, :1] if codes == "on" else code
         low, high = samples.min(axis=0), samples.max(axis=0)
-        edges = _SPREADS[spread](samples, num_steps)
+        edges = _SPREADS[spread](samples, num_edges)
         edges[low == high] = np.inf  # what never varied in training tells nothing
-        return cls(edges, np.stack(code, axis=1).astype(np.uint8), low, high)
+        return cls(edges, code, low, high)
 
     @property
     def width(self) -> int:
@@ -148,6 +152,15 @@ class FeatureScaling:
         rows = np.frombuffer(edges.data, "<f8").reshape(edges.shape).astype(np.float64)
         low, high = np.frombuffer(bounds.data, "<f8").reshape(bounds.shape).astype(np.float64).T
         return cls(rows, np.frombuffer(code.data, np.uint8).reshape(code.shape), low, high)
+
+
+def _pair(k: int, pairs: int, num_edges: int, num_steps: int) -> NDArray[np.uint8]:
+    """Steps of the k-th pair of channels at every level, `[levels, 2]`: together pairs cover all levels, overlapping."""
+    window = 2 * num_edges / (pairs + 1)
+    begin = k * (num_edges - window) / max(1, pairs - 1)
+    passed = np.clip((np.arange(num_edges + 1) - begin) / window, 0.0, 1.0)
+    on = num_steps - np.rint(passed * num_steps)
+    return np.stack([on, num_steps - on], axis=1).astype(np.uint8)
 
 
 def _finite(features: ArrayLike) -> NDArray[np.float64]:
