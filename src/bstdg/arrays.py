@@ -62,6 +62,7 @@ class Encoder:
                     BstdgWarning,
                     stacklevel=4,
                 )
+        codes = int(codes) if isinstance(codes, np.integer) else codes
         picture = _like_pixels(rows)
         if spread == AUTO:
             spread = "shared" if picture else "standard"
