@@ -155,7 +155,7 @@ class FeatureScaling:
 
 
 def _pair(k: int, pairs: int, num_edges: int, num_steps: int) -> NDArray[np.uint8]:
-    """Steps of the k-th pair of channels at every level, `[levels, 2]`; together pairs cover all levels, and overlap."""
+    """Steps of the k-th of some pairs of channels at every level, `[levels, 2]`; their parts of the levels overlap."""
     window = 2 * num_edges / (pairs + 1)
     begin = k * (num_edges - window) / max(1, pairs - 1)
     passed = np.clip((np.arange(num_edges + 1) - begin) / window, 0.0, 1.0)
