@@ -30,9 +30,8 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
     Args:
         hidden: neurons of each hidden layer.
         num_steps: T, the steps in which a network decides.
-        epochs: passes over the samples; None: 20, fewer for some hundred samples, more where they make fewer than 80
-            batches.
-        batch: samples a step of the optimiser; None: a 64th of all, but 32 … 256.
+        epochs: passes over the samples; None: 16 … 20, and more where these would make fewer than 80 batches.
+        batch: samples a step of the optimiser; None: a 24th of all, but 32 … 256.
         weight_rate, threshold_rate: Adam's rates for latent weights and for thresholds, falling to 0.
         width: margin, in units of potential, at which a neuron no longer answers for its spike.
         latency_weight: cost of one step of expected decision time.

@@ -57,11 +57,12 @@ class Settings:
         hidden = plain["hidden"]
         plain["hidden"] = [hidden] if isinstance(hidden, int) else np.asarray(hidden).tolist()
         if plain["batch"] is None:
-            plain["batch"] = min(256, max(32, samples // 64))
+            plain["batch"] = min(256, max(32, samples // 24))
         if plain["epochs"] is None:
             whole = isinstance(plain["batch"], int) and plain["batch"] >= 1
             batches = math.ceil(samples / plain["batch"]) if whole else 1
-            plain["epochs"] = max(min(20, 3 * batches), math.ceil(80 / batches))
+            passes = min(20, max(16, 400 // batches))
+            plain["epochs"] = max(min(passes, 3 * batches), math.ceil(80 / batches))
         if plain["num_steps"] == 1:
             plain["jitter"] = 0
         share, threads = plain["validation_fraction"], plain["n_jobs"]
