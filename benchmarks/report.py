@@ -1,4 +1,4 @@
-"""Write what the benchmarks measured, docs/benchmarks/*.json, into the tables of docs/performance.md.
+"""Write what the benchmarks measured, docs/benchmarks/*.json, into the tables of docs/performance.md and estimator.md.
 
     python benchmarks/report.py
 
@@ -64,11 +64,42 @@ def _us(x: float) -> str:
     return f"{x:.2f}" if x < 10 else f"{x:.1f}" if x < 100 else f"{x:,.0f}"
 
 
+def estimator(measured: Report) -> str:
+    lines = [
+        "| data | hidden | model | accuracy | of seeds | log loss | fit, CPU s | decision step | hidden spikes |",
+        "|---" * 9 + "|",
+    ]
+    for r in measured["rows"]:
+        accuracy = f"{r['accuracy']:.2%} ± {100 * r['accuracy_deviation_of_folds']:.2f}"
+        of_seeds = f"{min(r['accuracy_of_seeds']):.2%} to {max(r['accuracy_of_seeds']):.2%}"
+        fit = f"{r['fit_cpu_seconds']['median']:.2f}"
+        spikes = f"{r['decision_step']:.2f} | {r['hidden_spikes']:.1f}" if "decision_step" in r else " | "
+        place = f"{r['data']} | {r['hidden']} | {r['model']}"
+        lines.append(f"| {place} | {accuracy} | {of_seeds} | {r['log_loss']:.3f} | {fit} | {spikes} |")
+    return "\n".join(lines)
+
+
+def where(measured: Report) -> str:
+    about = measured["about"]
+    versions = ", ".join(f"{name} {about[name]}" for name in ("numpy", "torch", "scikit-learn"))
+    return f"{about['cpu']}, {about['instruction_set']}, {about['system']}; Python {about['python']}, {versions}."
+
+
+def fill(path: Path, tables: dict[str, str]) -> None:
+    """Put each table into its place on a page."""
+    text = path.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        marked = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = marked.subn(lambda m, table=table: f"{m[1]}\n{table}\n\n{m[2]}", text)
+        if found != 1:
+            raise SystemExit(f"{path} has {found} places for the table {name}, not one.")
+    path.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
-    path = DOCS / "performance.md"
-    inference, one, two = (
+    inference, one, two, classifier = (
         json.loads((DOCS / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("inference", "training", "training-2-threads")
+        for name in ("inference", "training", "training-2-threads", "estimator")
     )
     tables = {
         "machine": machine(inference),
@@ -78,13 +109,8 @@ def main() -> None:
         "training": samples(one),
         "training-2-threads": samples(two),
     }
-    text = path.read_text(encoding="utf-8")
-    for name, table in tables.items():
-        marked = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, found = marked.subn(lambda m, table=table: f"{m[1]}\n{table}\n\n{m[2]}", text)
-        if found != 1:
-            raise SystemExit(f"{path} has {found} places for the table {name}, not one.")
-    path.write_text(text, encoding="utf-8")
+    fill(DOCS / "performance.md", tables)
+    fill(DOCS / "estimator.md", {"estimator-machine": where(classifier), "estimator": estimator(classifier)})
 
 
 if __name__ == "__main__":

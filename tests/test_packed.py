@@ -204,14 +204,15 @@ except OSError as error:
     assert [p.name for p in tmp_path.iterdir()] == ["m.bstdg"]
 
 
-def test_golden_file_of_version_1():
+@pytest.mark.parametrize("name", ["model-v1", "model-scaled-v1"])
+def test_golden_files_of_version_1(name):
     """Models written by the first version keep being read, and give the same steps."""
-    model = runtime.load(GOLDEN / "model-v1.bstdg")
-    expected = np.load(GOLDEN / "model-v1.npz")
+    model = runtime.load(GOLDEN / f"{name}.bstdg")
+    expected = np.load(GOLDEN / f"{name}.npz")
     run = model.run(model.encode(expected["images"]))
     for i, steps in enumerate(run.trace.hidden):
         np.testing.assert_array_equal(steps, expected[f"hidden{i}"])
     np.testing.assert_array_equal(run.trace.potentials, expected["potentials"])
     np.testing.assert_array_equal(run.decision.label, expected["label"])
     np.testing.assert_array_equal(run.decision.step, expected["step"])
-    assert packed.to_bytes(model.packed) == (GOLDEN / "model-v1.bstdg").read_bytes()
+    assert packed.to_bytes(model.packed) == (GOLDEN / f"{name}.bstdg").read_bytes()

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "BSTDGClassifier": "bstdg.estimator",
     "BinaryLinear": "bstdg.layers",
     "BstdgError": "bstdg.errors",
+    "BstdgWarning": "bstdg.errors",
     "Events": "bstdg.encode",
     "InputError": "bstdg.errors",
     "Network": "bstdg.network",
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from bstdg.encode import bin_events as bin_events
     from bstdg.encode import latency as latency
     from bstdg.errors import BstdgError as BstdgError
+    from bstdg.errors import BstdgWarning as BstdgWarning
     from bstdg.errors import InputError as InputError
+    from bstdg.estimator import BSTDGClassifier as BSTDGClassifier
     from bstdg.layers import BinaryLinear as BinaryLinear
     from bstdg.network import Network as Network
     from bstdg.runtime import load as load

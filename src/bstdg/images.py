@@ -16,7 +16,8 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
     """The images of one file, `[images, rows, columns]`, grey.
 
     PNG and JPEG give one image, `uint8`, brought from 0 … 255 to 0 … white of the model. An NPY file gives
-    one image or a batch as it is: integers 0 … white of the model, or floats 0 … 1.
+    one image or a batch as it is: integers 0 … white of the model, or floats 0 … 1. A model of features reads these,
+    `[samples, features]`, from NPY alone.
 
     Args:
         path: the file; its ending tells its kind.
@@ -27,7 +28,9 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
     Raises:
         InputError: the file cannot be read, is no image, or has another size than the model's.
     """
-    if len(model.image_shape) != 2:
+    if model.scaling is not None and path.suffix.lower() != ".npy":
+        raise InputError(f"the model scales {len(model.scaling.edges)} features itself: give them as NPY, not {path}")
+    if len(model.image_shape) != 2 and model.scaling is None:
         raise InputError(f"the model reads channels of shape {list(model.image_shape)}, not images")
     try:
         pixels = _read_array(path, model) if path.suffix.lower() == ".npy" else _read_picture(path, model, resize)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bstdg import augment, distill
 from bstdg.config import Recipe
-from bstdg.datasets import Dataset, EventDataset
+from bstdg.datasets import Dataset, EventDataset, StepDataset
 from bstdg.encode import latency
 from bstdg.errors import InputError
 
@@ -41,7 +41,7 @@ class Lessons:
 
 
 def prepare(
-    dataset: Dataset | EventDataset, chosen: np.ndarray, recipe: Recipe, seed: int, keep: Path | None
+    dataset: Dataset | EventDataset | StepDataset, chosen: np.ndarray, recipe: Recipe, seed: int, keep: Path | None
 ) -> Lessons | None:
     """Copies of the images `chosen` for training, and what a teacher trained on them says; None if not asked for.
 
@@ -57,8 +57,9 @@ def prepare(
     """
     if not recipe.distort.copies and not recipe.teacher.weight:
         return None
-    if isinstance(dataset, EventDataset):
-        raise InputError(f"recipe sections distort and teacher are for images; {dataset.name} are events")
+    if not isinstance(dataset, Dataset):
+        kind = "events" if isinstance(dataset, EventDataset) else "steps"
+        raise InputError(f"recipe sections distort and teacher are for images; {dataset.name} are {kind}")
     distorting, teaching = (
         torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
     )

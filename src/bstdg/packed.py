@@ -2,8 +2,9 @@
 
 The file is laid out as safetensors (so other tools can open it), with for layer n
 `layer{n}.signs` uint8 `[neurons, ceil(channels / 8)]`, bit i of a row (least significant first) being 1 where the
-weight of channel i is +1 and padding 0; and `layer{n}.thresholds` int16 or int32 `[neurons]`. Reading and writing need
-NumPy alone.
+weight of channel i is +1 and padding 0; and `layer{n}.thresholds` int16 or int32 `[neurons]`. A model of features has
+their scaling before the layers: `scaling.edges` and `scaling.range` float64, `scaling.code` uint8. Reading and writing
+need NumPy alone.
 """
 
 from __future__ import annotations
@@ -11,21 +12,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bstdg import files
 from bstdg.coding import InputCoding
 from bstdg.encode import MAX_CHANNELS, never
 from bstdg.engine.base import LayerBits
 from bstdg.errors import FileFormatError, InputError
+from bstdg.scaling import FeatureScaling
 
 FORMAT = "bstdg-model"
 VERSION = 1
+SCALING_VERSION = 1  # of what the file says of feature scaling, where it has any
 SIZE_LIMIT = 1 << 30  # bytes; ten full layers of 65,535 x 1,000 fit
 
 
@@ -36,12 +41,13 @@ class PackedModel:
     Attributes:
         layers: signs and integer thresholds, input side first.
         num_steps: T.
-        image_shape: rows and columns of an input image, or one number for plain channels.
+        image_shape: rows and columns of an input image, or one number for plain channels or features.
         white: the pixel value that fires at step 0.
         silent_below: pixels at or below this share of white stay silent.
         classes: a name for every output neuron.
         trained: where it comes from and its figures (data set, seed, versions, …), for `bstdg info`.
         input: how timed events become steps; None for a network that reads images. The file has the key then only.
+        scaling: how features of any range become steps; None for images and events. The same holds for its entries.
 
     Raises:
         InputError: the parts do not fit each other.
@@ -55,11 +61,13 @@ class PackedModel:
     classes: tuple[str, ...]
     trained: dict[str, Any] = field(default_factory=dict)
     input: InputCoding | None = None
+    scaling: FeatureScaling | None = None
 
     def __post_init__(self) -> None:
         never(self.num_steps)
         if not self.layers:
             raise InputError("a model needs at least one layer")
+        self._check_scaling()
         width = self.input_width
         for i, layer in enumerate(self.layers):
             if layer.signs.ndim != 2 or layer.signs.shape[1] != width:
@@ -78,9 +86,21 @@ class PackedModel:
         if len(self.classes) != width:
             raise InputError(f"{width} output neurons, but {len(self.classes)} class names")
 
+    def _check_scaling(self) -> None:
+        if self.scaling is None:
+            return
+        if self.input is not None:
+            raise InputError("a model reads features or events, not both")
+        if len(self.scaling.edges) != math.prod(self.image_shape):
+            raise InputError(f"{len(self.scaling.edges)} features are scaled, {math.prod(self.image_shape)} come in")
+        if self.scaling.code.max() > self.num_steps:
+            raise InputError(f"the scaling gives steps up to {self.scaling.code.max()}, T is {self.num_steps}")
+
     @property
     def input_width(self) -> int:
         """Channels that the first layer reads."""
+        if self.scaling is not None:
+            return self.scaling.width
         channels = math.prod(self.image_shape)
         return channels if self.input is None else self.input.width(channels)
 
@@ -131,6 +151,8 @@ def to_bytes(model: PackedModel) -> bytes:
     }
     if model.input is not None:
         config["input"] = model.input.to_dict()
+    if model.scaling is not None:
+        config["scaling"] = {"version": SCALING_VERSION}
     header: dict[str, Any] = {
         "__metadata__": {
             "format": FORMAT,
@@ -140,21 +162,26 @@ def to_bytes(model: PackedModel) -> bytes:
         }
     }
     parts, end = [], 0
-    for i, layer in enumerate(model.layers):
-        bits = np.packbits(layer.signs > 0, axis=1, bitorder="little")
-        short = layer.thresholds.min() >= -(2**15) and layer.thresholds.max() < 2**15
-        thresholds = layer.thresholds.astype("<i2" if short else "<i4")
-        for name, array, dtype in (
-            (f"layer{i}.thresholds", thresholds, "I16" if short else "I32"),
-            (f"layer{i}.signs", bits, "U8"),
-        ):
-            offsets = [end, end + array.nbytes]
-            header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
-            parts.append(array.tobytes())
-            end += array.nbytes
+    for name, array, dtype in _tensors(model):
+        offsets = [end, end + array.nbytes]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
+        parts.append(array.tobytes())
+        end += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8, as safetensors does it
+    if len(text) > files.HEADER_LIMIT:
+        raise InputError(f"what is said of the model takes {len(text):,} bytes, more than {files.HEADER_LIMIT:,}")
     return files.seal(len(text).to_bytes(8, "little") + text + b"".join(parts))
+
+
+def _tensors(model: PackedModel) -> Iterator[tuple[str, NDArray, str]]:
+    """Name, content and type of every tensor, in the order of the file."""
+    if model.scaling is not None:
+        yield from model.scaling.tensors()
+    for i, layer in enumerate(model.layers):
+        short = layer.thresholds.min() >= -(2**15) and layer.thresholds.max() < 2**15
+        yield f"layer{i}.thresholds", layer.thresholds.astype("<i2" if short else "<i4"), "I16" if short else "I32"
+        yield f"layer{i}.signs", np.packbits(layer.signs > 0, axis=1, bitorder="little"), "U8"
 
 
 def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
@@ -171,7 +198,8 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
     try:
         config = json.loads(parsed.metadata["config"])
         layers = [_layer(parsed, i, below, above, name) for i, (below, above) in enumerate(pairwise(config["widths"]))]
-        if len(parsed.tensors) != 2 * len(layers):
+        scaling = _scaling(parsed, config, name)
+        if len(parsed.tensors) != 2 * len(layers) + (0 if scaling is None else 3):
             raise FileFormatError(f"{name} holds {len(parsed.tensors)} tensors for {len(layers)} layers")
         return PackedModel(
             tuple(layers),
@@ -182,6 +210,7 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
             tuple(config["classes"]),
             config["trained"],
             coding_of(config),
+            scaling,
         )
     except (KeyError, TypeError, ValueError, InputError) as error:
         if isinstance(error, FileFormatError):
@@ -203,6 +232,22 @@ def coding_of(config: dict[str, Any]) -> InputCoding | None:
         if not isinstance(values.get(name, 0), int):
             raise InputError(f"input.{name} must be an integer, not {values[name]!r}")
     return InputCoding(**{**values, **steps})
+
+
+def _scaling(parsed: files.TensorFile, config: dict[str, Any], name: str) -> FeatureScaling | None:
+    if "scaling" not in config:
+        return None
+    if config["scaling"]["version"] != SCALING_VERSION:
+        found = config["scaling"]["version"]
+        raise FileFormatError(f"{name} scales features by version {found}; this program reads {SCALING_VERSION}")
+    return FeatureScaling.of_tensors(parsed.tensors)
+
+
+def without_scaling(model: PackedModel) -> PackedModel:
+    """The network alone, whose inputs are the channels that the scaling would feed; itself where there is none."""
+    if model.scaling is None:
+        return model
+    return dataclasses.replace(model, scaling=None, image_shape=(model.input_width,))
 
 
 def _layer(parsed: files.TensorFile, i: int, below: int, above: int, name: str) -> LayerBits:

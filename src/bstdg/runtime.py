@@ -47,7 +47,11 @@ class Model:
         self.packed = model
         self.engine = engine.get(engine_name or engine.default_inference())
         self._network = engine.compiled(self.engine.NAME, model.layers, model.num_steps)
-        self._step_of_pixel = None if model.input else _step_of_pixel(model)
+        self._step_of_pixel = _step_of_pixel(model) if model.input is None and model.scaling is None else None
+
+    def __reduce__(self) -> tuple[type[Model], tuple[packed.PackedModel, str]]:
+        """A copy, or a pickle, lays the bits out anew for the machine that it comes to."""
+        return Model, (self.packed, self.engine.NAME)
 
     def __repr__(self) -> str:
         widths, shape = "-".join(map(str, self.packed.widths)), " x ".join(map(str, self.packed.image_shape))
@@ -66,16 +70,19 @@ class Model:
         return self.summary()._repr_html_()
 
     def encode(self, images: ArrayLike) -> NDArray[np.uint8]:
-        """Images to steps, uint8 `[batch, pixels]`.
+        """Images or features to steps, uint8 `[batch, channels]`.
 
         Args:
             images: one image or a batch `[batch, rows, columns]` of the model's shape (or flattened); integers
-                0 … white of the model, or floats 0 … 1.
+                0 … white of the model, or floats 0 … 1. A model of features reads finite numbers of any range,
+                `[batch, features]`, and scales them itself.
 
         Raises:
             InputError: the shape or a pixel is off.
         """
         pixels = self._batch(images)
+        if self.packed.scaling is not None:
+            return self.packed.scaling.encode(pixels.reshape(len(pixels), math.prod(self.packed.image_shape)))
         white = self.packed.white if np.issubdtype(pixels.dtype, np.integer) else 1.0
         return latency(pixels, self.packed.num_steps, white=white, silent_below=self.packed.silent_below)
 
@@ -100,8 +107,8 @@ class Model:
             pixels = pixels[None]
         width = math.prod(shape)
         if pixels.ndim < 2 or (pixels.shape[1:] != shape and pixels.shape[1:] != (width,)):
-            wanted = " x ".join(map(str, shape))
-            raise InputError(f"the model reads images of {wanted}, or batches of them, not {list(pixels.shape)}")
+            wanted, what = " x ".join(map(str, shape)), "images" if self.packed.scaling is None else "features"
+            raise InputError(f"the model reads {what} of {wanted}, or batches of them, not {list(pixels.shape)}")
         return pixels
 
     def run(self, spikes: NDArray[np.uint8] | Events) -> Run:

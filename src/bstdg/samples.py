@@ -58,12 +58,11 @@ def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "th
         reads, holds = (" x ".join(map(str, shape)) for shape in (model.image_shape, samples.image_shape))
         what = "channels" if events else "images"
         raise InputError(f"{called} reads {what} of {reads}, but {name} has {what} of {holds}")
-    if not events and samples.white != model.white:
+    if not events and model.scaling is None and samples.white != model.white:
         raise InputError(f"{name} has white {samples.white}, the model reads 0 … {model.white}")
     if name == "folder" and samples.classes != model.classes:  # the same folder may have changed
-        raise InputError(
-            f"the classes of the pictures are {', '.join(samples.classes)}, those of the model {', '.join(model.classes)}"
-        )
+        held, known = ", ".join(samples.classes), ", ".join(model.classes)
+        raise InputError(f"the classes of the pictures are {held}, those of the model {known}")
     if (most := int(samples.labels.max())) >= len(model.classes):
         raise InputError(f"{called} has {len(model.classes)} classes, but {name} has a label {most}")
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from bstdg.packed import VERSION, PackedModel
+from bstdg.scaling import FeatureScaling
 
 
 def figures(title: str, row: Mapping[str, Any]) -> Table:
@@ -46,7 +47,10 @@ def model(described: PackedModel, file: str, size: int, engine: str) -> Table:
     table.add_row("file", f"{size:,} bytes, format version {VERSION}")
     table.add_row("steps", f"T = {described.num_steps}")
     shape = " x ".join(map(str, described.image_shape))
-    if described.input is None:
+    if described.scaling is not None:
+        channels, levels = described.scaling.code.shape[1], len(described.scaling.code)
+        said = f"{shape} features, scaled here: {levels} levels on {channels} channels each"
+    elif described.input is None:
         said = f"{shape}, 0 … {described.white}, silent at or below {described.silent_below:g} of it"
     else:
         coding = ", ".join(f"{name} {value}" for name, value in described.input.to_dict().items())
@@ -92,4 +96,10 @@ def as_dict(described: PackedModel, size: int, engine: str) -> dict[str, Any]:
         "engine": engine,
         "trained": described.trained,
         **({} if described.input is None else {"input": described.input.to_dict()}),
+        **({} if described.scaling is None else {"scaling": _scaling(described.scaling)}),
     }
+
+
+def _scaling(scaling: FeatureScaling) -> dict[str, Any]:
+    levels, channels = scaling.code.shape
+    return {"features": len(scaling.edges), "levels": levels, "channels_a_feature": channels}

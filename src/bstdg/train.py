@@ -24,7 +24,7 @@ from torch import Tensor
 from bstdg import advice, augment, checkpoint, datasets, feed, files, lessons, packed, runtime
 from bstdg.average import Average
 from bstdg.config import Recipe, TrainConfig, from_dict
-from bstdg.datasets import Dataset, EventDataset
+from bstdg.datasets import Dataset, EventDataset, StepDataset
 from bstdg.decide import Tally, decide
 from bstdg.encode import Events, latency
 from bstdg.engine import dense, native, native_training, real
@@ -36,6 +36,7 @@ from bstdg.loss import Loss
 from bstdg.machine import about_machine
 from bstdg.network import Network, flip_ratio
 from bstdg.progress import Progress, Quiet, live
+from bstdg.scaling import FeatureScaling
 from bstdg.tensorboard import EpochWriter
 
 MODEL, START, LOG, REPORT = "model.bstdg", "start.json", "log.jsonl", "report.json"
@@ -89,7 +90,7 @@ def train(
     )
     out = Path(out)
     _check_folder(out, resume, overwrite)
-    run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device), engine)
+    run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, find_device(device), engine)
     _prepare_folder(out, overwrite)  # not before recipe and data are known to be good
     run.prepare(out)
     files.write_atomic(out / START, (json.dumps(run.start) + "\n").encode())
@@ -124,24 +125,28 @@ class TrainingRun:
         seed: see `train`.
         device: where the network lives.
         engine: see `train`.
+        parts: positions of the training and the validation part, where they are not to be drawn from the seed.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        dataset: Dataset | EventDataset,
+        dataset: Dataset | EventDataset | StepDataset,
         seed: int,
         device: torch.device,
         engine: str | None = None,
+        parts: tuple[np.ndarray, np.ndarray] | None = None,
     ):
         self.recipe, self.seed, self.device = recipe, seed, device
         self.classes, self.image_shape = dataset.classes, dataset.image_shape
         seeds = np.random.SeedSequence(seed).generate_state(3)
         weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
-        training, validation = _split(dataset, recipe, int(seeds[2]))
+        training, validation = parts or _split(dataset, recipe, int(seeds[2]))
         self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
         self.lessons: lessons.Lessons | None = None
-        self._prepare = partial(lessons.prepare, dataset, training, recipe, seed)
+        self._prepare: Callable[[Path | None], lessons.Lessons | None] | None = partial(
+            lessons.prepare, dataset, training, recipe, seed
+        )
         widths = self._read(dataset, training, validation)
         self.network = Network(
             widths[0], len(self.classes), recipe.network, recipe.rule, weights, engine, tied_inputs=widths[1]
@@ -163,12 +168,16 @@ class TrainingRun:
 
     def prepare(self, keep: Path | None = None) -> None:
         """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
-        self.lessons = self._prepare(keep)
+        if self._prepare is not None:
+            self.lessons = self._prepare(keep)
 
-    def _read(self, dataset: Dataset | EventDataset, training: np.ndarray, validation: np.ndarray) -> tuple[int, int]:
+    def _read(
+        self, dataset: Dataset | EventDataset | StepDataset, training: np.ndarray, validation: np.ndarray
+    ) -> tuple[int, int]:
         """Make both parts ready to be read; returns the input's width, and how much of it is tied."""
         config = self.recipe.network
         self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
+        self.scaling: FeatureScaling | None = None
         self.training: Tensor | feed.EventFeed
         self.validation: np.ndarray | Events
         if isinstance(dataset, EventDataset):
@@ -180,10 +189,19 @@ class TrainingRun:
             self.validation = feed.EventFeed(dataset, validation, self.recipe)[:]
             return self.input.width(dataset.num_channels), self.input.tied_channels(dataset.num_channels)
         self.input, self.white = None, dataset.white
-        steps = latency(dataset.images, config.num_steps, white=dataset.white, silent_below=config.silent_below)
-        advice.look(steps, config.num_steps, dataset.white)
+        if isinstance(dataset, StepDataset):
+            steps, self.scaling = dataset.steps, dataset.scaling
+        else:
+            steps = latency(dataset.images, config.num_steps, white=dataset.white, silent_below=config.silent_below)
+            advice.look(steps, config.num_steps, dataset.white)
         self.training, self.validation = torch.from_numpy(steps[training]), steps[validation]
         return steps.shape[1], 0
+
+    def release(self) -> None:
+        """Forget the data, and keep what more training goes on from."""
+        self.training, self.labels = torch.empty(0), torch.empty(0)
+        self.validation, self.validation_labels = np.empty(0, np.uint8), np.empty(0, np.int64)
+        self.lessons, self._prepare = None, None
 
     @property
     def finished(self) -> bool:
@@ -193,8 +211,29 @@ class TrainingRun:
 
     def run_epoch(self, progress: Progress) -> dict[str, Any]:
         """One pass over the training part, then the validation figures; returns the log's row."""
-        self.epoch += 1
         before, start = self.network.latent_signs(), time.monotonic()
+        loss = self.learn(progress)
+        spent = time.monotonic() - start
+        tally = self.validate()
+        self.health.look(tally)
+        figures = tally.figures()
+        self._keep_best(figures)
+        self.seconds += time.monotonic() - start
+        return {
+            "epoch": self.epoch,
+            "loss": loss,
+            **figures,
+            "flip_ratio": flip_ratio(before, self.network.latent_signs()),
+            "silent_share": tally.silent_share(),
+            "firing_share": tally.firing_share(),
+            "step_0_share": tally.start_share(),
+            "samples_per_second": len(self.training) / spent,
+            "seconds": self.seconds,
+        }
+
+    def learn(self, progress: Progress) -> float:
+        """One pass over the training part alone; returns the mean loss."""
+        self.epoch += 1
         order = torch.randperm(len(self.training), generator=self.generator)
         batches = order.split(self.recipe.train.batch)
         total = 0.0
@@ -207,23 +246,7 @@ class TrainingRun:
                 )
             total += loss * len(index)
             progress.batch(self.epoch, len(index))
-        spent = time.monotonic() - start
-        tally = self.validate()
-        self.health.look(tally)
-        figures = tally.figures()
-        self._keep_best(figures)
-        self.seconds += time.monotonic() - start
-        return {
-            "epoch": self.epoch,
-            "loss": total / len(self.training),
-            **figures,
-            "flip_ratio": flip_ratio(before, self.network.latent_signs()),
-            "silent_share": tally.silent_share(),
-            "firing_share": tally.firing_share(),
-            "step_0_share": tally.start_share(),
-            "samples_per_second": len(self.training) / spent,
-            "seconds": self.seconds,
-        }
+        return total / len(self.training)
 
     def _batch(self, index: Tensor) -> tuple[Tensor | Events, tuple[Tensor, float] | None]:
         """Augmented input of the samples at `index`; what a teacher says of them, and its share of the target."""
@@ -349,9 +372,13 @@ class TrainingRun:
     def best_model(self) -> packed.PackedModel:
         """The deployed network of the best validation epoch."""
         self.network.load_state_dict(self.best_tensors)
+        return self.deployed(self.network)
+
+    def deployed(self, network: Network | None = None) -> packed.PackedModel:
+        """A network of this run as it is deployed, by default that of now."""
         config = self.recipe.network
         return packed.PackedModel(
-            tuple(self.network.deployed()),
+            tuple((network or self._judged).deployed()),
             config.num_steps,
             self.image_shape,
             self.white,
@@ -359,6 +386,7 @@ class TrainingRun:
             self.classes,
             {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed},
             self.input,
+            self.scaling,
         )
 
 
@@ -391,7 +419,8 @@ def standard_error(share: float, samples: int) -> float:
     return math.sqrt(likely * (1.0 - likely) / (samples + 4))
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is CUDA where there is one. Raises `InputError` if it is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -402,7 +431,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _split(dataset: Dataset | EventDataset, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _split(dataset: Dataset | EventDataset | StepDataset, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and validation parts, with the classes in equal shares where they are large enough."""
     from sklearn.model_selection import train_test_split
 

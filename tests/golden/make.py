@@ -1,4 +1,4 @@
-"""How the golden model of format version 1 was made: run once; later versions must go on reading what it wrote.
+"""How the golden models of format version 1 were made: run once; later versions must go on reading what it wrote.
 
 python tests/golden/make.py OUT
 """
@@ -12,6 +12,7 @@ import numpy as np
 
 from bstdg import packed, runtime
 from bstdg.engine.base import LayerBits
+from bstdg.scaling import FeatureScaling
 
 
 def main(out: Path) -> None:
@@ -29,10 +30,29 @@ def main(out: Path) -> None:
     images = rng.integers(0, 256, (40, 4, 5)).astype(np.uint8)
     images[0] = 0
     images[1] = 255
-    loaded = runtime.Model(model)
+    save_run(out / "model-v1.npz", runtime.Model(model), images)
+
+
+def scaled(out: Path) -> None:
+    """A model of features, which came later to the same version."""
+    rng = np.random.default_rng(5)
+    features = rng.normal([0.0, 1e6, -3.0], [1.0, 1e3, 0.0], (30, 3))  # the last never varies
+    scaling = FeatureScaling.fit(features, 6)
+    layers = tuple(
+        LayerBits(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(1, 3, above))
+        for below, above in ((6, 9), (9, 2))
+    )
+    trained = {"data": "golden"}
+    model = packed.PackedModel(layers, 6, (3,), 255, 0.0, ("no", "yes"), trained, scaling=scaling)
+    (out / "model-scaled-v1.bstdg").write_bytes(packed.to_bytes(model))
+    beyond = np.array([[9.0, -1e9, -3.0], [-9.0, 1e9, 5.0]])
+    save_run(out / "model-scaled-v1.npz", runtime.Model(model), np.concatenate([features, beyond]))
+
+
+def save_run(path: Path, loaded: runtime.Model, images: np.ndarray) -> None:
     run = loaded.run(loaded.encode(images))
     np.savez_compressed(
-        out / "model-v1.npz",
+        path,
         images=images,
         potentials=run.trace.potentials,
         label=run.decision.label,
@@ -43,3 +63,4 @@ def main(out: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    scaled(Path(sys.argv[1]))

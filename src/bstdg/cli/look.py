@@ -51,6 +51,8 @@ def raster(
     from bstdg.datasets import spoken
 
     loaded, label = runtime.load(model), None
+    if loaded.packed.scaling is not None:
+        raise InputError(f"{model} reads features; bstdg raster draws decisions about images and recordings")
     if file is None:
         tests = samples.load(loaded.packed, None, "test", data_dir, called=str(model), progress=True)
         what = "images" if loaded.packed.input is None else "recordings"

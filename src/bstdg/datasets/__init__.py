@@ -13,9 +13,10 @@ from typing import Any, get_args
 from bstdg.datasets import caltech, digits, folder, mnist, spoken
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.events import EventDataset
+from bstdg.datasets.steps import StepDataset
 from bstdg.errors import InputError
 
-__all__ = ["Dataset", "EventDataset", "Split", "are_events", "load", "names", "takes_size"]
+__all__ = ["Dataset", "EventDataset", "Split", "StepDataset", "are_events", "load", "names", "takes_size"]
 
 _Source = Callable[[str, Split, str | Path | None, bool], Dataset | EventDataset]
 _SOURCES: dict[str, _Source] = {

@@ -26,7 +26,7 @@ def load(name: str, split: Split, data_dir: str | Path | None = None, progress: 
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    pixels, labels = load_digits(return_X_y=True)
+    pixels, labels = map(np.asarray, load_digits(return_X_y=True))
     train, test = train_test_split(
         np.arange(len(labels)), test_size=TEST_SHARE, random_state=SPLIT_SEED, stratify=labels
     )

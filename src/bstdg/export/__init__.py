@@ -28,6 +28,7 @@ _TARGETS = {
     "nir": "bstdg.export.nir",
     "web": "bstdg.export.web",
 }
+STEPS_ALONE = "steps alone: features are scaled outside, by bstdg.load(…).encode or by the edges in the model file"
 
 
 class Exported(NamedTuple):
@@ -75,6 +76,9 @@ def export(
 ) -> Exported:
     """Write a model for a target, with golden vectors and a manifest; the same model always gives the same bytes.
 
+    A model that scales features is exported without that: its inputs are the channels that the scaling feeds, and the
+    manifest says so.
+
     Args:
         target_name: one of `targets()`.
         model: a deployed model or its file.
@@ -92,7 +96,8 @@ def export(
     chosen, out = target(target_name), Path(out)
     source = None if isinstance(model, PackedModel) else Path(model)
     loaded = model if isinstance(model, PackedModel) else packed.load(model)
-    data = packed.to_bytes(loaded) if source is None else source.read_bytes()
+    scaled, loaded = loaded.scaling, packed.without_scaling(loaded)
+    data = packed.to_bytes(loaded) if source is None or scaled else source.read_bytes()
     called = names.check(name or _default_name(loaded))
     if images is not None and images < 0:
         raise InputError(f"the number of images cannot be {images}")
@@ -122,7 +127,7 @@ def export(
             "vectors": len(golden.steps),
             "parts": [{"what": what, "vectors": count} for what, count in inputs.parts],
         },
-        "figures": dict(written.figures),
+        "figures": {**written.figures, **({"input": STEPS_ALONE} if scaled else {})},
     }
     folders.write(out, {**written.files, folders.MODEL: data, folders.GOLDEN: proof}, manifest)
     return Exported(out, folders.read_manifest(out))
