@@ -23,7 +23,7 @@ from bstdg.engine import native_training
 from bstdg.errors import BstdgWarning, InputError
 from bstdg.health import SILENT_ABOVE, HealthWatch
 from bstdg.probability import calibrated_scale, lead_at_decision
-from bstdg.progress import Live, Quiet
+from bstdg.progress import Quiet, live
 from bstdg.train import TrainingRun, find_device
 
 ENDLESS = 10**9  # epochs of a schedule whose rates do not fall
@@ -111,7 +111,7 @@ class Learner:
         warn_of_idle_steps(rows, data.steps, self.settings.recipe.network.num_steps)
         parts, held_out = _parts(labels, validation_fraction, self.seed)
         run = self._start(self.settings.recipe, data, parts)
-        progress = Live(self.settings.recipe.train.epochs, len(parts[0])) if verbose else Quiet()
+        progress = live(self.settings.recipe.train.epochs, len(parts[0])) if verbose else Quiet()
         try:
             with self._threads(len(parts[0])):
                 while not run.finished:

@@ -93,8 +93,8 @@ def code(
     ends = [0]
     for begin, end in pairwise(plain.offsets.tolist()):
         spikes = []
-        steps, channels = plain.steps[begin:end].tolist(), plain.channels[begin:end].tolist()
-        for step, gate, channel in _gated(coding, steps, channels, num_steps):
+        places = list(zip(plain.steps[begin:end].tolist(), plain.channels[begin:end].tolist(), strict=True))
+        for step, gate, channel in _gated(coding, places, num_steps):
             for window in windows:
                 for delay in coding.delays:
                     spikes.append((step + delay, place["add", window, delay, gate, channel]))
@@ -111,9 +111,8 @@ def code(
     )
 
 
-def _gated(coding: InputCoding, steps: list[int], channels: list[int], num_steps: int) -> list[tuple[int, int, int]]:
-    """Step, gate and channel of the events of one recording, which are one for each gate where they are counted."""
-    places = list(zip(steps, channels, strict=True))
+def _gated(coding: InputCoding, places: list[tuple[int, int]], num_steps: int) -> list[tuple[int, int, int]]:
+    """Step, gate and channel of one recording's events (step, channel); one for each gate where they are counted."""
     if not coding.counts:
         return [(step, step * coding.gates // num_steps, channel) for step, channel in places]
     full = coding.counts
