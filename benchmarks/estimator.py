@@ -1,6 +1,6 @@
 """How well and how fast the classifier learns small tables and images, beside scikit-learn's network of the same width.
 
-    python benchmarks/estimator.py [--json FILE] [--hidden 600 100] [--seeds 3]
+    python benchmarks/estimator.py [--json FILE] [--hidden 600] [--seeds 3]
 
 scikit-learn's digits, wine and breast cancer, by stratified five-fold cross-validation; each seed shuffles the folds
 and starts both networks. `BSTDGClassifier` gets the features as they are, `MLPClassifier` through a `StandardScaler`;
@@ -95,7 +95,7 @@ def summary(rows: Sequence[Row]) -> Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[600, 100])
+    parser.add_argument("--hidden", type=int, nargs="+", default=[600])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write what was measured there")
     asked = parser.parse_args()
