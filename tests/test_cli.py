@@ -64,7 +64,8 @@ def digit(index: int = 0) -> tuple[np.ndarray, int]:
 
 def test_train_leaves_its_files_and_a_report(model):
     there = {path.name for path in model.parent.iterdir()}
-    kept = {"model.bstdg", "checkpoint.safetensors", "checkpoint.previous.safetensors", "log.jsonl", "report.json"}
+    kept = {"model.bstdg", "checkpoint.safetensors", "checkpoint.previous.safetensors"}
+    kept |= {"start.json", "log.jsonl", "report.json"}
     assert there == kept
     report = json.loads((model.parent / "report.json").read_text())
     assert report["seed"] == 0
@@ -294,14 +295,14 @@ def test_raster_draws_test_images_and_files(bstdg, model, drawings):
         ("eval {model} --data mnist --data-dir {tmp}", "t10k-images-idx3-ubyte.gz"),
         ("eval {model} --split valid", "--split is test or train, not 'valid'"),
         ("eval {model} --engine nosuch", "no engine 'nosuch'; choose one of native, oracle"),
-        ("eval {golden} --data digits", "has white 16, the model reads 0 … 255"),
+        ("eval {golden} --data digits", "reads images of 4 x 5, but digits has images of 8 x 8"),
         ("eval {run}/checkpoint.safetensors", "is a training checkpoint, not a deployed model"),
         ("eval {run}/report.json", "is no file of this program"),
         ("info {tmp}/cut.bstdg", "is truncated"),
         ("info {tmp}/flipped.bstdg", "was altered"),
         ("predict {model} {tmp}/none.png", "none.png: No such file"),
         ("raster {model} --sample 360", "--sample 360 is not there: digits (test) has 360 images"),
-        ("raster {model} --out {tmp}/x.gif", "a figure ends in .svg, .png or .pdf"),
+        ("raster {model} --out {tmp}/x.bmp", "a figure ends in .svg, .png or .pdf"),
         ("raster {model} --out {tmp}/none/x.svg", "none/x.svg: No such file"),
     ],
 )

@@ -198,7 +198,7 @@ def test_eval_predict_and_info_read_an_event_model(capsys, spoken):
     ("arguments", "message"),
     [
         (["eval", "MODEL", "--data", "digits"], "reads recordings of events"),
-        (["raster", "MODEL"], "draws decisions about images"),
+        (["raster", "MODEL", "--file", "FOLDER/run/report.json"], "no HDF5 file"),
         (["predict", "MODEL", "FOLDER/run/report.json"], "no HDF5 file"),
         (["train", "hd-spikes", "--data-dir", "FOLDER/run", "--out", "FOLDER/new"], "lacks hds_train.h5.gz"),
     ],

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from strategies import random_model
+from matplotlib.figure import Figure
+from PIL import Image
+from strategies import make_events, random_model
+from test_import import loaded_by
 
-from bstdg import plot
+from bstdg import plot, scene
+from bstdg.coding import InputCoding
+from bstdg.encode import Events
 from bstdg.errors import InputError
+from bstdg.film import HOLD, Film
 from bstdg.runtime import Model
 
 
@@ -61,7 +67,7 @@ def test_the_ending_tells_the_kind(tmp_path, name, start):
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a", "svg"])
+@pytest.mark.parametrize("name", ["a.bmp", "a", "svg"])
 def test_another_ending_is_refused_and_leaves_nothing(tmp_path, name):
     network = model((20, 3))
     with pytest.raises(InputError, match=r"a figure ends in \.svg, \.png or \.pdf"):
@@ -73,3 +79,113 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
     network = model((20, 3))
     with pytest.raises(FileNotFoundError):
         plot.save_decision(network, image(network), Path(tmp_path, "none", "a.svg"))
+
+
+def spoken(network: Model) -> Events:
+    """A recording of several events a channel."""
+    return make_events(np.random.default_rng(2), "random", 1, network.packed.widths[0], network.packed.num_steps)
+
+
+def test_a_recording_has_no_picture_and_shows_every_event():
+    network = Model(random_model((20, 9, 3), threshold=4, image_shape=(20,), input=InputCoding()))
+    events = spoken(network)
+    axes = plot.raster(network, events).axes
+    assert len(axes) == 3
+    step = int(network.run(events).decision.step[0])
+    drawn = [tuple(map(int, point)) for dots in axes[0].collections for point in dots.get_offsets()]
+    assert sorted(drawn) == sorted(zip(events.steps.tolist(), events.channels.tolist(), strict=True))
+    heard = np.unique(events.channels[events.steps <= step]).size
+    assert axes[0].get_title() == f"input: {heard} of 20 fired"
+
+
+def test_arrays_of_steps_alone():
+    rows = {"retina": np.array([0, 2, 8, 1], np.uint8), "cortex": np.array([8, 8], np.uint8)}
+    first, second = plot.raster(rows, num_steps=8, columns=1).axes
+    assert (first.get_title(), second.get_title()) == ("retina: 3 of 4 fired", "cortex: 0 of 2 fired")
+    assert [tuple(map(int, point)) for point in first.collections[0].get_offsets()] == [(0, 0), (2, 1), (1, 3)]
+    assert len(second.collections[0].get_offsets()) == 0
+    (axes,) = plot.raster(np.array([3], np.uint8), num_steps=4).axes
+    assert axes.get_xlim() == (-0.5, 3.5)
+    (axes,) = plot.raster(Events.from_steps(np.array([[1, 8, 0]], np.uint8), 8)).axes
+    assert axes.get_title() == "spikes: 2 of 3 fired"
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 5])
+def test_panels_in_columns_fill_their_rows(number):
+    figure = plot.raster({str(i): np.zeros(3, np.uint8) for i in range(number)}, num_steps=2, columns=2)
+    assert len(figure.axes) == number
+    right = max(axes.get_position().x1 for axes in figure.axes)
+    assert figure.axes[-1].get_position().x1 == pytest.approx(right, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        ((model((20, 3)),), {}, "needs a sample"),
+        ((model((20, 3)), np.zeros((2, 1, 20), np.uint8)), {}, "one sample is drawn at a time, not 2"),
+        ((model((20, 3)), np.zeros((3, 20), np.uint8)), {}, "one sample is drawn at a time, not 3"),
+        ((model((20, 3)), np.zeros((4, 4), np.uint8)), {}, "reads images of 1 x 20"),
+        ((np.zeros(4, np.uint8),), {}, "give num_steps"),
+        ((np.zeros((2, 4), np.uint8),), {"num_steps": 8}, "integers"),
+        ((np.zeros(4),), {"num_steps": 8}, "integers"),
+        (({},), {}, "no steps to draw"),
+        ((np.zeros(4, np.uint8),), {"num_steps": 8, "columns": 0}, "columns must be 1 or more"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(arguments, keywords, message):
+    with pytest.raises(InputError, match=message):
+        plot.raster(*arguments, **keywords)
+
+
+def test_a_notebook_shows_a_figure_as_its_picture():
+    network = model((20, 30, 3))
+    figure = plot.raster(network, image(network))
+    assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert "matplotlib.pyplot" not in loaded_by("import bstdg.plot, bstdg.report, bstdg.film, bstdg.drawing")
+
+
+@pytest.mark.parametrize("kind", ["image", "events"])
+@pytest.mark.parametrize("widths", [(20, 3), (20, 9, 8, 3)])
+def test_a_film_shows_each_spike_when_it_falls(widths, kind):
+    if kind == "image":
+        network = model(widths)
+        sample = image(network)
+    else:
+        network = Model(random_model(widths, threshold=4, image_shape=(20,), input=InputCoding()))
+        sample = spoken(network)
+    what = scene.scene(network, sample)
+    film = Film(what, "seven")
+    turns = len(widths)
+    assert film.frames == (what.step + 1) * turns + HOLD
+    for frame in range(film.frames):
+        film.show(frame)
+        step, turn = film.when(frame)
+        for i, (layer, drawn) in enumerate(zip(what.layers, film._layers, strict=True)):
+            seen = {tuple(map(int, p)) for dots in drawn[1:] for p in np.asarray(dots.get_offsets()).reshape(-1, 2)}
+            until = step if i <= turn else step - 1
+            points = zip(layer.steps.tolist(), layer.channels.tolist(), strict=True)
+            assert seen == {(s, c) for s, c in points if s <= until and s < network.packed.num_steps}
+            lit = np.asarray(drawn.firing.get_offsets()).reshape(-1, 2)
+            assert set(lit[:, 0]) <= {step}
+        shown = step + 1 if turn == turns - 1 else step
+        for k, line in enumerate(film._lines):
+            assert list(line.get_ydata()) == what.lead[:shown, k].tolist()
+        title = film._output.get_title()
+        assert title == (f"output: {what.classes[what.label]} at step {what.step}" if shown > what.step else "output")
+    assert (step, turn) == (what.step, turns - 1)
+    film.show(0)  # a player that starts again
+    assert film._output.get_title() == "output"
+
+
+def test_a_film_is_a_gif_or_a_player(tmp_path):
+    network = model((20, 30, 3))
+    for name in ("a.gif", "b.GIF"):
+        plot.save_decision(network, image(network), tmp_path / name)
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.GIF").read_bytes()
+    with Image.open(tmp_path / "a.gif") as film:
+        assert film.format == "GIF"
+        assert film.n_frames > 1
+    with pytest.raises(FileNotFoundError):
+        plot.save_decision(network, image(network), tmp_path / "none" / "a.gif")
+    assert plot.animate(network, image(network)).to_jshtml().count("data:image/png;base64") > HOLD

@@ -17,6 +17,7 @@ from bstdg.engine.base import LayerBits
 from bstdg.errors import InputError
 from bstdg.layers import BinaryLinear
 from bstdg.rule import Spikes
+from bstdg.summary import Summary, summarize
 
 
 class Output(NamedTuple):
@@ -159,6 +160,23 @@ class Network(nn.Module):
                 layer.threshold.add_(self.config.initial_output_margin)
             else:
                 below = layer(below)
+
+    def summary(self) -> Summary:
+        """Layers, bits, thresholds as deployed, operations of an inference, and bytes; a table in a notebook.
+
+        The bound on additions is that of input channels which spike at most once, as pixels do.
+        """
+        bits = 32 if self.config.weights == "real" else 1
+        return summarize(self.deployed(), self.num_steps, str(self), bits=bits)
+
+    def __repr__(self) -> str:
+        widths, config = "-".join(map(str, self.widths)), self.config
+        return (
+            f"Network({widths}, T={self.num_steps}, {config.weights} weights, threshold_mode={config.threshold_mode!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
     def set_rule(self, rule: RuleConfig) -> None:
         """Let every layer be judged by another rule from now on."""

@@ -1,7 +1,8 @@
 """Training, from a recipe to a deployed model on disk.
 
 A run's folder holds `model.bstdg` (the deployed network of the best validation epoch), `checkpoint.safetensors` (to
-go on from), `log.jsonl` (a line an epoch) and `report.json` (figures on the test set, which is read once, at the end).
+go on from), `start.json` (the thresholds it began with), `log.jsonl` (a line an epoch) and `report.json` (figures on
+the test set, which is read once, at the end).
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from bstdg.layers import SpikeDropout
 from bstdg.loss import Loss
 from bstdg.machine import about_machine
 from bstdg.network import Network, flip_ratio
-from bstdg.progress import Live, Progress, Quiet
+from bstdg.progress import Progress, Quiet, live
 from bstdg.tensorboard import EpochWriter
 
-MODEL, LOG, REPORT = "model.bstdg", "log.jsonl", "report.json"
-RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, lessons.TEACHER, MODEL, LOG, REPORT)
+MODEL, START, LOG, REPORT = "model.bstdg", "start.json", "log.jsonl", "report.json"
+RUN_FILES = (checkpoint.NAME, checkpoint.PREVIOUS, lessons.TEACHER, MODEL, START, LOG, REPORT)
 EVALUATION_BATCH = 1000
 
 Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
@@ -91,10 +92,11 @@ def train(
     run = TrainingRun(recipe, loader(recipe.data.name, "train"), seed, _device(device), engine)
     _prepare_folder(out, overwrite)  # not before recipe and data are known to be good
     run.prepare(out)
+    files.write_atomic(out / START, (json.dumps(run.start) + "\n").encode())
     if resume and (out / checkpoint.NAME).exists():
         run.restore(checkpoint.load(out / checkpoint.NAME))
     _cut_log(out / LOG, run.epoch)
-    progress: Progress = Live(recipe.train.epochs, len(run.training), run.epoch) if show_progress else Quiet()
+    progress: Progress = live(recipe.train.epochs, len(run.training), run.epoch) if show_progress else Quiet()
     writer = EpochWriter(out / "tensorboard", run.epoch) if tensorboard else None
     try:
         while not run.finished:
@@ -146,6 +148,7 @@ class TrainingRun:
         ).to(device)
         first = self.training[: recipe.train.calibration]
         self.network.calibrate(first if isinstance(first, Events) else first.to(device))
+        self.start = {"thresholds": [layer.thresholds.tolist() for layer in self.network.deployed()]}
         self.engine = training_engine(self.network.engine, next(self.network.parameters())).NAME
         self.average = Average(self.network, recipe.train.average) if recipe.train.average else None
         self.loss = Loss(recipe.loss).to(device)

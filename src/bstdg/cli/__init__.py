@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bstdg.cli import baseline, doctor, export, importing, judge, look, new, reproduce, train
+from bstdg.cli import baseline, doctor, export, importing, judge, look, new, report, reproduce, train
 from bstdg.console import Command, Commands
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ for _name, _function, _examples in (
     ("predict", judge.predict, judge.PREDICT_EXAMPLES),
     ("info", look.info, look.INFO_EXAMPLES),
     ("raster", look.raster, look.RASTER_EXAMPLES),
+    ("report", report.report, report.EXAMPLES),
     ("export", export.export, export.EXPORT_EXAMPLES),
     ("verify", export.verify, export.VERIFY_EXAMPLES),
     ("import", importing.import_nir, importing.EXAMPLES),

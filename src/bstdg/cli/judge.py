@@ -54,27 +54,16 @@ def evaluate(
 
     Accuracy, ties, silence, decision step, spikes and synaptic operations.
     """
-    from bstdg import datasets, runtime
+    from bstdg import runtime, samples
+    from bstdg.datasets import EventDataset
 
     loaded = runtime.load(model, engine)
-    name = data or loaded.packed.trained.get("data")
-    if name is None:
-        raise InputError(f"{model} does not say what it was trained on: name a data set with --data")
-    if split not in ("test", "train"):
-        raise InputError(f"--split is test or train, not {split!r}")
-    resized = loaded.packed.image_shape if datasets.takes_size(name) else ()
-    samples = datasets.load(name, split, data_dir, progress=True, size=resized)
-    if isinstance(samples, datasets.EventDataset):
-        row = loaded.evaluate_events(samples)
+    judged = samples.load(loaded.packed, data, split, data_dir, called=str(model), progress=True)
+    if isinstance(judged, EventDataset):
+        row = loaded.evaluate_events(judged)
     else:
-        if loaded.packed.input is None and samples.white != loaded.packed.white:
-            raise InputError(f"{name} has white {samples.white}, the model reads 0 … {loaded.packed.white}")
-        if name == "folder" and samples.classes != loaded.packed.classes:  # the same folder may have changed
-            known = ", ".join(loaded.packed.classes)
-            raise InputError(
-                f"the classes of the pictures are {', '.join(samples.classes)}, those of the model {known}"
-            )
-        row = loaded.evaluate(samples.images, samples.labels)
+        row = loaded.evaluate(judged.images, judged.labels)
+    name = judged.name
     if as_json:
         print(json.dumps({"model": str(model), "data": name, "split": split, **row}))
         return

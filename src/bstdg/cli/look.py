@@ -13,7 +13,11 @@ from bstdg.console import show_table
 from bstdg.errors import InputError
 
 INFO_EXAMPLES = "\nExample:\n  bstdg info runs/digits-seed0/model.bstdg"
-RASTER_EXAMPLES = "\nExample:\n  bstdg raster runs/digits-seed0/model.bstdg --sample 3 --out three.svg"
+RASTER_EXAMPLES = """
+Examples:
+  bstdg raster runs/digits-seed0/model.bstdg --sample 3 --out three.svg
+  bstdg raster runs/digits-seed0/model.bstdg --sample 3 --out three.gif    the same as a film
+"""
 
 
 def info(model: ModelFile, as_json: AsJson = False) -> None:
@@ -33,31 +37,37 @@ def info(model: ModelFile, as_json: AsJson = False) -> None:
 
 def raster(
     model: ModelFile,
-    out: Annotated[Path, typer.Option(help="Figure to write; the ending tells its kind (svg, png, pdf).")] = Path(
+    out: Annotated[Path, typer.Option(help="Figure to write: svg, png or pdf by its ending; gif is a film.")] = Path(
         "raster.svg"
     ),
-    sample: Annotated[int, typer.Option(min=0, help="Which image, counted from 0.")] = 0,
-    file: Annotated[Path | None, typer.Option("--file", help="Image file to take instead of the test set.")] = None,
+    sample: Annotated[int, typer.Option(min=0, help="Which image or recording, counted from 0.")] = 0,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A file of images or recordings instead of the test set.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Draw a decision: input, hidden and output spikes."""
-    from bstdg import datasets, images, plot, runtime
+    from bstdg import images, plot, runtime, samples
+    from bstdg.datasets import spoken
 
-    loaded = runtime.load(model)
-    if loaded.packed.input is not None:
-        raise InputError(f"{model} reads recordings of events; bstdg raster draws decisions about images")
-    tests = None
-    if file is not None:
-        name, pictures = str(file), images.read(file, loaded.packed)
-    elif "data" in loaded.packed.trained:
-        trained_on = loaded.packed.trained["data"]
-        size = loaded.packed.image_shape if datasets.takes_size(trained_on) else ()
-        tests = datasets.load(trained_on, "test", data_dir, progress=True, size=size)
-        name, pictures = f"{tests.name} (test)", tests.images
+    loaded, label = runtime.load(model), None
+    if file is None:
+        tests = samples.load(loaded.packed, None, "test", data_dir, called=str(model), progress=True)
+        what = "images" if loaded.packed.input is None else "recordings"
+        _there(sample, len(tests), f"{tests.name} (test)", what)
+        chosen, label = samples.one(loaded, tests, sample), tests.classes[tests.labels[sample]]
+    elif loaded.packed.input is None:
+        pictures = images.read(file, loaded.packed)
+        _there(sample, len(pictures), str(file), "images")
+        chosen = pictures[sample]
     else:
-        raise InputError(f"{model} does not say what it was trained on: give an image with --file")
-    if sample >= len(pictures):
-        raise InputError(f"--sample {sample} is not there: {name} has {len(pictures)} images, counted from 0")
-    label = None if tests is None else tests.classes[tests.labels[sample]]
-    plot.save_decision(loaded, pictures[sample], out, label)
+        recordings = spoken.read(file, "recordings", "test")
+        _there(sample, len(recordings), str(file), "recordings")
+        chosen = samples.one(loaded, recordings, sample)
+    plot.save_decision(loaded, chosen, out, label)
     print(str(out))
+
+
+def _there(sample: int, number: int, name: str, what: str) -> None:
+    if sample >= number:
+        raise InputError(f"--sample {sample} is not there: {name} has {number} {what}, counted from 0")

@@ -62,8 +62,9 @@ def train(
 ) -> None:
     """Train a network and leave it on disk, ready to use.
 
-    The folder gets model.bstdg (the network, one bit a weight), checkpoint.safetensors (to go on from), log.jsonl (a
-    line an epoch) and report.json (figures on the test set, read once, at the end).
+    The folder gets model.bstdg (the network, one bit a weight), checkpoint.safetensors (to go on from), start.json
+    (the thresholds it began with), log.jsonl (a line an epoch) and report.json (figures on the test set, read once,
+    at the end).
     """
     from bstdg.config import load_recipe
 

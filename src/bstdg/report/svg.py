@@ -1,0 +1,140 @@
+"""A figure as SVG that lives in a page, with the page's colours and letters, and nothing that its policy forbids.
+
+Matplotlib writes styles into `style` attributes, which a strict Content-Security-Policy does not allow; here they
+become plain attributes. Colours of this package become the page's variables; pictures become masks, so that their ink
+has the page's colour too.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+from bstdg import plot
+from bstdg.report.looks import BLUE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SVG, LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
+INKS = {
+    plot.INK: "var(--ink)",
+    plot.LIT: "var(--lit)",
+    plot.SHADE: "var(--shade)",
+    plot.LATE: "var(--late)",
+    BLUE: "var(--blue)",
+    "#000000": "var(--ink)",
+    "#ffffff": "var(--card)",
+}
+# What a browser reads as an attribute too; the rest of a style is the page's business.
+KEPT = re.compile(
+    r"^(fill|stroke|opacity|fill-opacity|stroke-opacity|stroke-width|stroke-dasharray|stroke-dashoffset|"
+    r"stroke-linecap|stroke-linejoin|text-anchor|font-size|font-weight|fill-rule)$"
+)
+FONT = re.compile(r"(?:(bold|[1-9]00)\s+)?([\d.]+)px")
+NUMBER = re.compile(r"-?\d+\.\d{3,}")
+
+
+def inline(figure: Figure, name: str) -> str:
+    """The figure as an `<svg>` element; `name` makes its ids its own. The same figure gives the same text."""
+    import matplotlib
+
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.image_inline": True}):
+        plot.save(figure, file, "svg")
+    root = ET.fromstring(file.getvalue())  # noqa: S314  (written a line above)
+    for element in list(root):
+        if element.tag == f"{SVG}metadata":
+            root.remove(element)
+    for drawing in root.findall(f"{SVG}g"):
+        for paper in drawing.findall(f"{SVG}g[@id='patch_1']"):  # the page has its own
+            drawing.remove(paper)
+    _drop_styles(root)
+    _mask_pictures(root)
+    _plain(root)
+    _own_ids(root, name)
+    view = root.get("viewBox", "")
+    root.attrib.clear()
+    root.attrib.update({"viewBox": NUMBER.sub(_short, view), "aria-hidden": "true", "focusable": "false"})
+    text = ET.tostring(root, encoding="unicode", short_empty_elements=True)
+    return re.sub(r">\s+<", "><", text).replace(f' xmlns="{SVG[1:-1]}"', "")
+
+
+def _drop_styles(root: ET.Element) -> None:
+    for parent in root.iter(f"{SVG}defs"):
+        for child in list(parent):
+            if child.tag == f"{SVG}style":
+                parent.remove(child)
+
+
+def _mask_pictures(root: ET.Element) -> None:
+    """An image becomes a mask of the page's ink: its opacity is kept, its colour is not."""
+    for parent in list(root.iter()):
+        for place, image in enumerate(list(parent)):
+            if image.tag != f"{SVG}image":
+                continue
+            image.attrib["href"] = image.attrib.pop(LINK)
+            image.attrib.update({"image-rendering": "pixelated"})
+            image.attrib.pop("style", None)
+            key = image.attrib.pop("id", f"image{place}")
+            box = {side: image.attrib[side] for side in ("x", "y", "width", "height") if side in image.attrib}
+            group = ET.Element(f"{SVG}g")  # moved as a whole: the mask and what it covers are then in one place
+            if "transform" in image.attrib:
+                group.attrib["transform"] = image.attrib.pop("transform")
+            mask = ET.SubElement(group, f"{SVG}mask", {"id": key, "mask-type": "alpha"})
+            mask.append(image)
+            ET.SubElement(group, f"{SVG}rect", {"fill": "var(--ink)", "mask": f"url(#{key})", **box})
+            parent.remove(image)
+            parent.insert(place, group)
+
+
+def _plain(root: ET.Element) -> None:
+    """Attributes instead of styles, variables instead of colours, two digits instead of six."""
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(SVG)
+        if LINK in element.attrib:
+            element.attrib["href"] = element.attrib.pop(LINK)
+        style = element.attrib.pop("style", "")
+        for rule in filter(None, (part.strip() for part in style.split(";"))):
+            key, _, value = (part.strip() for part in rule.partition(":"))
+            if key == "font" and (found := FONT.search(value)):
+                element.attrib["font-size"] = found[2]
+                if found[1]:
+                    element.attrib["font-weight"] = found[1]
+            elif KEPT.match(key):
+                element.attrib[key] = value.removesuffix("px")
+        for key, value in element.attrib.items():
+            if key in ("fill", "stroke"):
+                element.attrib[key] = INKS.get(value, value)
+            elif key not in ("href", "id"):
+                element.attrib[key] = NUMBER.sub(_short, value)
+        if element.tag == "text" and element.get("fill") == "var(--ink)":
+            del element.attrib["fill"]
+
+
+def _short(number: re.Match[str]) -> str:
+    text = f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _own_ids(root: ET.Element, name: str) -> None:
+    """Ids that something refers to get the figure's name; the others go."""
+    used = set()
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            if key == "href" and value.startswith("#"):
+                used.add(value[1:])
+            elif found := re.fullmatch(r"url\(#(.+)\)", value):
+                used.add(found[1])
+    short = {key: f"{name}-{i}" for i, key in enumerate(sorted(used))}
+    for element in root.iter():
+        key = element.attrib.pop("id", None)
+        if key in short:
+            element.attrib["id"] = short[key]
+        for attribute, value in element.attrib.items():
+            if attribute == "href" and value.startswith("#"):
+                element.attrib[attribute] = f"#{short[value[1:]]}"
+            elif found := re.fullmatch(r"url\(#(.+)\)", value):
+                element.attrib[attribute] = f"url(#{short[found[1]]})"
