@@ -26,7 +26,13 @@ myst_heading_anchors = 3
 
 nitpicky = True
 # Types of other packages are not looked up: that would need their inventories, from the network.
-nitpick_ignore_regex = [(r"py:.*", r"(?!bstdg\.).*"), (r"py:.*", r"bstdg\.(.*\.)?_\w+.*")]
+# Nor are our own private ones, and those of modules that have no place in the reference.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!bstdg\.).*"),
+    (r"py:.*", r"bstdg\.(.*\.)?_\w+.*"),
+    (r"py:.*", r"bstdg\.(files|scene|datasets\.steps)\..*"),
+]
+suppress_warnings = ["ref.python"]  # two classes of one name, as Spikes in bstdg.rule and bstdg.film
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
@@ -40,6 +46,7 @@ _SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Yields|Example|Examples|
 
 
 _JOINED = re.compile(r"(?<!`)`([^`]+)`(?=[A-Za-z])")  # `Module`s
+_MARKUP = re.compile(r"\||(?<=\w)_(?=[,.\s)])")
 
 
 def _teach_rst(app, what, name, obj, options, lines: list[str]) -> None:
@@ -60,17 +67,18 @@ def _teach_rst(app, what, name, obj, options, lines: list[str]) -> None:
 
 
 def _escaped(line: str) -> str:
-    """What RST would take for markup but is none: a plural after code, and |m|."""
+    """What RST would take for markup but is none: a plural after code, |m|, and names that end in an underscore."""
     code = _JOINED.sub(r"`\1`\\ ", line).split("`")
-    return "`".join(part.replace("|", r"\|") if n % 2 == 0 else part for n, part in enumerate(code))
+    return "`".join(part if n % 2 else _MARKUP.sub(r"\\\g<0>", part) for n, part in enumerate(code))
 
 
-def _skip_fields(app, what, name, obj, skip, options) -> bool | None:
-    """Fields of a NamedTuple, which its docstring explains, are not explained again as "Alias for field number 0"."""
-    return True if type(obj).__name__ == "_tuplegetter" else None
+def _skip_made(app, what, name, obj, skip, options) -> bool | None:
+    """What nobody wrote: fields of a NamedTuple, which its docstring explains, and scikit-learn's set_..._request."""
+    made = type(obj).__name__ == "_tuplegetter" or re.fullmatch(r"set_\w+_request", name)
+    return True if made else None
 
 
 def setup(app) -> None:
     # Before napoleon, which listens to the same event.
     app.connect("autodoc-process-docstring", _teach_rst, priority=400)
-    app.connect("autodoc-skip-member", _skip_fields)
+    app.connect("autodoc-skip-member", _skip_made)

@@ -58,8 +58,10 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         figures_: all figures on the validation part (see `bstdg.decide.Tally.figures`), or, where nothing was held
             out and after `partial_fit`, on what was learnt from.
         decision_step_, spikes_: of these, the mean decision step, and hidden spikes a sample up to the decision.
-        history_: the figures of every epoch; loss_curve_: its losses.
-        n_iter_: epochs made; best_iter_: the one that validation chose.
+        history_: the figures of every epoch.
+        loss_curve_: the loss of every epoch.
+        n_iter_: epochs made.
+        best_iter_: the epoch that validation chose.
         scale_: what probabilities are calibrated by (see `predict_proba`).
         n_features_in_, feature_names_in_: as everywhere in scikit-learn; the features of images are their pixels.
 
