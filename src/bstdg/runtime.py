@@ -69,22 +69,6 @@ class Model:
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    def __repr__(self) -> str:
-        widths, shape = "-".join(map(str, self.packed.widths)), " x ".join(map(str, self.packed.image_shape))
-        reads = f"images of {shape}" if self.packed.input is None else f"events on {shape} channels"
-        return f"Model({widths}, T={self.packed.num_steps}, reads {reads}, engine={self.engine.NAME!r})"
-
-    def summary(self) -> Summary:
-        """Layers, bits, thresholds, operations of an inference, and bytes; prints as a table, in a notebook too."""
-        coding = self.packed.input
-        spikes = 1
-        if coding is not None and not coding.counts:
-            spikes = {"all": None, "one_per_step": self.packed.num_steps, "first": 1}[coding.keep]
-        return summarize(self.packed.layers, self.packed.num_steps, repr(self), channel_spikes=spikes)
-
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
-
     def encode(self, images: ArrayLike) -> NDArray[np.uint8]:
         """Images or features to steps, uint8 `[batch, channels]`.
 
