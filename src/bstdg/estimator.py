@@ -17,7 +17,7 @@ from bstdg.arrays import AUTO, Encoder, flattened
 from bstdg.decide import Decision
 from bstdg.errors import InputError
 from bstdg.estimator_training import Learner, Settings
-from bstdg.probability import lead_at_decision, probabilities
+from bstdg.probability import lead_at_decision, log_weights, probabilities
 from bstdg.runtime import BATCH, Model
 
 
@@ -188,16 +188,20 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        lead, decision = self._leads(X)
+        logs = log_weights(lead, decision.silent, self.scale_)
+        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """V - theta of every output at the step of the decision, `[samples, classes]`, in units of potential.
+        """Log odds of the second of two classes, `[samples]`; for more, log probabilities, `[samples, classes]`.
 
-        For two classes that of the second above that of the first, `[samples]`. The greatest is that of `predict`.
+        They rank samples as `predict_proba` does, and where that is 0 or 1 to the last digit, still tell them apart.
         """
-        lead, _ = self._leads(X)
-        return lead[:, 1] - lead[:, 0] if lead.shape[1] == 2 else lead
+        lead, decision = self._leads(X)
+        logs = log_weights(lead, decision.silent, self.scale_)
+        if logs.shape[1] == 2:
+            return logs[:, 1] - logs[:, 0]
+        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
 
     def decision_steps(self, X: ArrayLike) -> NDArray[np.int64]:
         """The step at which each sample is decided, 0 … T-1; a silent decision falls at the last."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bstdg.decide import Decision
 
+FAR = -37.0  # below, softplus(z) and exp(z) are the same float64
 WIDEST = 64.0  # how far calibration may move the scale, up or down, from that of training
 
 
@@ -37,10 +38,17 @@ def probabilities(lead: NDArray[np.float64], silent: NDArray[np.bool_], scale: f
     array([[0.98, 0.02],
            [0.5 , 0.5 ]])
     """
-    z = lead / scale
-    shifted = np.exp(z - z.max(axis=1, keepdims=True))
-    weights = np.where(silent[:, None], shifted, np.logaddexp(0.0, z))
+    weights = np.exp(log_weights(lead, silent, scale))
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def log_weights(lead: NDArray[np.float64], silent: NDArray[np.bool_], scale: float) -> NDArray[np.float64]:
+    """Logarithms of what `probabilities` are in proportion to: differences of them are log odds, to any precision."""
+    z = lead / scale
+    # Far below 0 softplus(z) is exp(z), which may underflow: its logarithm is z itself.
+    hazards = np.where(z < FAR, z, np.log(np.logaddexp(0.0, np.maximum(z, FAR))))
+    logs = np.where(silent[:, None], z, hazards)
+    return logs - logs.max(axis=1, keepdims=True)
 
 
 def calibrated_scale(
@@ -60,7 +68,8 @@ def calibrated_scale(
     rows, sure = np.arange(samples), (samples + 1) / (samples + 2)
 
     def cost(log_scale: float) -> float:
-        logs = np.log(np.maximum(probabilities(lead, silent, math.exp(log_scale)), 1e-300))
+        logs = log_weights(lead, silent, math.exp(log_scale))
+        logs = logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
         label = logs[rows, labels]
         others = (logs.sum(axis=1) - label) / (classes - 1)
         return -float((sure * label + (1.0 - sure) * others).mean())
