@@ -242,6 +242,7 @@ def test_objects_and_lies_about_sizes_are_refused_before_memory_is_taken(tmp_pat
         (member((10, 3, 4), b"\0" * 119), "should have 120 bytes by its header, and has 119"),
         (member((10, 3, 4), b"\0" * 120, b"\x93NUMPY\x09\x00"), "images is no array"),
         (b"what", "images is no array"),
+        (b"\x93NUMPY\x01\x00\x0b\x00{'descr': (", "images is no array"),  # a header that ends in the middle
     ):
         with zipfile.ZipFile(place, "w") as archive:
             archive.writestr("images.npy", content)

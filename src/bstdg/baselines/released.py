@@ -8,13 +8,13 @@ reads, and a pickle may run any program: split it where you trust it.
 from __future__ import annotations
 
 import time
-import tokenize
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import npy
 from bstdg.baselines import bs4nn, network, s4nn
 from bstdg.datasets import Dataset
 from bstdg.errors import FileFormatError, InputError
@@ -57,12 +57,10 @@ def _header(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
     """Shape, type and offset of the data, from a file's header alone."""
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
-            return shape, dtype, file.tell()
-    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
-        raise FileFormatError(f"{path} is no .npy array: {str(error).splitlines()[0]}") from None
+            found = npy.read_header(file)
+            return found.shape, found.dtype, file.tell()
+    except ValueError as error:
+        raise FileFormatError(f"{path} is no .npy array: {error}") from None
 
 
 def _holds_objects(path: Path) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import npy
 from bstdg.datasets.base import Dataset, Split, drawn_for_test
 from bstdg.encode import MAX_CHANNELS
 from bstdg.errors import FileFormatError, InputError
@@ -21,8 +22,6 @@ from bstdg.errors import FileFormatError, InputError
 MAX_MEMBER = 1 << 31  # bytes of one array
 SPLIT = ("train_images", "train_labels", "test_images", "test_labels")
 WHOLE = ("images", "labels")
-
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def load(path: Path, split: Split, size: tuple[int, int] | None) -> Dataset:
@@ -48,6 +47,7 @@ def load(path: Path, split: Split, size: tuple[int, int] | None) -> Dataset:
             classes = _array(archive, "classes", path) if "classes.npy" in there else None
             white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
             every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
+    # The last two are how zipfile refuses a packing it does not know, and a member that is encrypted.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise FileFormatError(f"{path} is no .npz file, or a damaged one: {error}") from error
     except OSError as error:
@@ -72,12 +72,9 @@ def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
         raise FileFormatError(f"{path}: {name} has {info.file_size:,} bytes, more than the {MAX_MEMBER:,} allowed")
     with archive.open(info) as file:
         try:
-            version = np.lib.format.read_magic(file)
-            if version not in _HEADERS:
-                raise ValueError(f"its version is {version}")
-            shape, fortran, dtype = _HEADERS[version](file)
+            shape, fortran, dtype = npy.read_header(file)
         except ValueError as error:
-            raise FileFormatError(f"{path}: {name} is no array: {str(error).splitlines()[0]}") from error
+            raise FileFormatError(f"{path}: {name} is no array: {error}") from error
         if dtype.hasobject:
             raise FileFormatError(
                 f"{path}: {name} holds Python objects, which are not read; save plain numbers or texts"
