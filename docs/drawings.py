@@ -14,9 +14,10 @@ from bstdg import latency
 from bstdg.decide import decide
 from bstdg.engine import oracle
 from bstdg.loss import first_to_fire
+from bstdg.plot import INK, LIT
 from bstdg.rule import psi
 
-INK, LIT, PALE = "#30343b", "#d1495b", "#9aa2ad"
+PALE = "#9aa2ad"
 T = 8
 
 

@@ -31,7 +31,7 @@ from bstdg import BSTDGClassifier, BstdgWarning, packed
 from bstdg.decide import decide
 from bstdg.engine import oracle
 from bstdg.errors import FileFormatError, InputError
-from bstdg.probability import calibrated_scale, lead_at_decision, log_weights, probabilities
+from bstdg.probability import calibrated_scale, lead_at_decision, log_probabilities, probabilities
 
 SMALL = {"hidden": (32,), "epochs": 6, "random_state": 0}
 # scikit-learn skips this check unless SCIPY_ARRAY_API is set before SciPy is imported: it runs in a process of its own.
@@ -231,10 +231,10 @@ def test_log_odds_rank_as_probabilities_do_silent_or_not():
     rng = np.random.default_rng(0)
     lead, silent = rng.integers(-60, 60, (500, 2)).astype(float), rng.random(500) < 0.5
     lead[silent] = -np.abs(lead[silent]) - 1.0
-    logs, given_ = log_weights(lead, silent, 3.0), probabilities(lead, silent, 3.0)
+    logs, given_ = log_probabilities(lead, silent, 3.0), probabilities(lead, silent, 3.0)
     odds = logs[:, 1] - logs[:, 0]
     np.testing.assert_allclose(1.0 / (1.0 + np.exp(-odds)), given_[:, 1], rtol=1e-9, atol=1e-300)
-    far = log_weights(np.array([[-3000.0, 1.0], [-6000.0, 1.0]]), np.array([False, False]), 1.0)
+    far = log_probabilities(np.array([[-3000.0, 1.0], [-6000.0, 1.0]]), np.array([False, False]), 1.0)
     assert np.isfinite(far).all()
     assert far[1, 0] < far[0, 0] < -2999.0
 

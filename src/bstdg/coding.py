@@ -80,7 +80,6 @@ class InputCoding:
             steps = getattr(self, name)
             if not steps or len(set(steps)) < len(steps) or not all(0 <= step <= MAX_STEPS for step in steps):
                 raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {list(steps)}")
-
         if not 0 <= self.counts < 2**16:
             raise InputError(f"input.counts must be in 0 … {2**16 - 1}, not {self.counts}")
 

@@ -17,7 +17,7 @@ from bstdg.arrays import AUTO, Encoder, flattened
 from bstdg.decide import Decision
 from bstdg.errors import InputError
 from bstdg.estimator_training import Learner, Settings
-from bstdg.probability import lead_at_decision, log_weights, probabilities
+from bstdg.probability import lead_at_decision, log_probabilities, probabilities
 from bstdg.runtime import BATCH, Model
 
 
@@ -156,7 +156,6 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         """
         first = not hasattr(self, "classes_")
         rows, shape, y = self._checked(X, y, reset=first)
-        check_classification_targets(y)
         if first:
             if classes is None:
                 raise InputError("classes must be passed on the first call to partial_fit: all labels that will come")
@@ -189,19 +188,15 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`."""
         lead, decision = self._leads(X)
-        logs = log_weights(lead, decision.silent, self.scale_)
-        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+        return log_probabilities(lead, decision.silent, self.scale_)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Log odds of the second of two classes, `[samples]`; for more, log probabilities, `[samples, classes]`.
 
         They rank samples as `predict_proba` does, and where that is 0 or 1 to the last digit, still tell them apart.
         """
-        lead, decision = self._leads(X)
-        logs = log_weights(lead, decision.silent, self.scale_)
-        if logs.shape[1] == 2:
-            return logs[:, 1] - logs[:, 0]
-        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+        logs = self.predict_log_proba(X)
+        return logs[:, 1] - logs[:, 0] if logs.shape[1] == 2 else logs
 
     def decision_steps(self, X: ArrayLike) -> NDArray[np.int64]:
         """The step at which each sample is decided, 0 … T-1; a silent decision falls at the last."""

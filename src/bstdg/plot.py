@@ -34,7 +34,7 @@ def decision(model: Model, image: Sample, label: str | None = None) -> Figure:
 
 
 def raster(
-    source: Model | Steps | Mapping[str, Steps],
+    source: Model | Scene | Steps | Mapping[str, Steps],
     sample: Sample | None = None,
     *,
     label: str | None = None,
@@ -47,8 +47,8 @@ def raster(
     the network has stopped by then.
 
     Args:
-        source: a deployed model; or the steps of one sample, uint8 `[channels]`, or `Events` of one; or several of
-            these by name.
+        source: a deployed model; or what it did (`bstdg.scene.scene`); or the steps of one sample, uint8 `[channels]`,
+            or `Events` of one; or several of these by name.
         sample: with a model, an image `[rows, columns]` as it reads them, or `Events` of one sample.
         label: the true class, for the title.
         num_steps: T, which arrays of steps alone do not tell.
@@ -64,7 +64,9 @@ def raster(
     if isinstance(source, Model):
         if sample is None:
             raise InputError("a raster of a model needs a sample: an image, or Events of one recording")
-        return _draw(scene(source, sample), label, columns)
+        source = scene(source, sample)
+    if isinstance(source, Scene):
+        return _draw(source, label, columns)
     named = source if isinstance(source, Mapping) else {"spikes": source}
     if not named:
         raise InputError("there are no steps to draw")

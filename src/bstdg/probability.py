@@ -38,17 +38,17 @@ def probabilities(lead: NDArray[np.float64], silent: NDArray[np.bool_], scale: f
     array([[0.98, 0.02],
            [0.5 , 0.5 ]])
     """
-    weights = np.exp(log_weights(lead, silent, scale))
-    return weights / weights.sum(axis=1, keepdims=True)
+    return np.exp(log_probabilities(lead, silent, scale))
 
 
-def log_weights(lead: NDArray[np.float64], silent: NDArray[np.bool_], scale: float) -> NDArray[np.float64]:
-    """Logarithms of what `probabilities` are in proportion to: differences of them are log odds, to any precision."""
+def log_probabilities(lead: NDArray[np.float64], silent: NDArray[np.bool_], scale: float) -> NDArray[np.float64]:
+    """Logarithms of `probabilities`, finite where those underflow; differences of them are log odds."""
     z = lead / scale
     # Far below 0 softplus(z) is exp(z), which may underflow: its logarithm is z itself.
     hazards = np.where(z < FAR, z, np.log(np.logaddexp(0.0, np.maximum(z, FAR))))
     logs = np.where(silent[:, None], z, hazards)
-    return logs - logs.max(axis=1, keepdims=True)
+    logs -= logs.max(axis=1, keepdims=True)
+    return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
 
 
 def calibrated_scale(
@@ -68,8 +68,7 @@ def calibrated_scale(
     rows, sure = np.arange(samples), (samples + 1) / (samples + 2)
 
     def cost(log_scale: float) -> float:
-        logs = log_weights(lead, silent, math.exp(log_scale))
-        logs = logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+        logs = log_probabilities(lead, silent, math.exp(log_scale))
         label = logs[rows, labels]
         others = (logs.sum(axis=1) - label) / (classes - 1)
         return -float((sure * label + (1.0 - sure) * others).mean())

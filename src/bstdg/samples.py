@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from bstdg import datasets
-from bstdg.datasets import Dataset, EventDataset, Split
+from bstdg.datasets import Dataset, EventDataset, Split, folder
 from bstdg.errors import InputError
 from bstdg.packed import PackedModel
 
@@ -60,7 +60,7 @@ def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "th
         raise InputError(f"{called} reads {what} of {reads}, but {name} has {what} of {holds}")
     if not events and model.scaling is None and samples.white != model.white:
         raise InputError(f"{name} has white {samples.white}, the model reads 0 … {model.white}")
-    if name == "folder" and samples.classes != model.classes:  # the same folder may have changed
+    if name == folder.NAME and samples.classes != model.classes:  # the same folder may have changed
         held, known = ", ".join(samples.classes), ", ".join(model.classes)
         raise InputError(f"the classes of the pictures are {held}, those of the model {known}")
     if (most := int(samples.labels.max())) >= len(model.classes):

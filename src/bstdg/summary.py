@@ -115,6 +115,15 @@ class Summary:
 NOTE = "thresholds: least … mean … greatest. A dense network simulated step by step takes {steps} times the operations."
 
 
+def layer_name(layer: int, layers: int) -> str:
+    """What a layer of so many is called.
+
+    >>> layer_name(0, 2), layer_name(1, 2)
+    ('hidden 1', 'output')
+    """
+    return "output" if layer == layers - 1 else f"hidden {layer + 1}"
+
+
 def _bound(number: int | None) -> str:
     return "no bound" if number is None else f"{number:,}"
 
@@ -142,7 +151,7 @@ def summarize(
         each = 2 if low >= -(2**15) and high < 2**15 and bits == 1 else 4
         rows.append(
             LayerSummary(
-                "output" if i == len(layers) - 1 else f"hidden {i + 1}",
+                layer_name(i, len(layers)),
                 channels,
                 neurons,
                 neurons * channels * bits,

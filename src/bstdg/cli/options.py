@@ -1,4 +1,4 @@
-"""Arguments that several commands take."""
+"""Arguments that several commands take, and how they are read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bstdg.cli import complete
+from bstdg.errors import InputError
 
 ModelFile = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A deployed model, such as runs/digits-seed0/model.bstdg.")
@@ -23,3 +24,11 @@ EngineName = Annotated[
     typer.Option("--engine", autocompletion=complete.engines, help="Engine to run it with: native, oracle or dense."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+
+def whole_numbers(text: str, wanted: str) -> list[int]:
+    """`0,3,7` as numbers; raises `InputError`, which says what is `wanted`, where it is something else."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdecimal() and len(word) < 10 for word in words):
+        raise InputError(f"{wanted}, not {text!r}")
+    return [int(word) for word in words]

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.options import AsJson, DataDir, EngineName
-from bstdg.errors import InputError
+from bstdg.cli.options import AsJson, DataDir, EngineName, whole_numbers
 
 EXAMPLES = """
 Examples:
@@ -68,7 +67,7 @@ def report(
         split=split,
         data_dir=data_dir,
         figures=figures,
-        samples=None if samples is None else _positions(samples),
+        samples=None if samples is None else whole_numbers(samples, "--samples takes numbers such as 0,3,7"),
         limit=limit,
         engine=engine,
         force=force,
@@ -78,11 +77,3 @@ def report(
         print(json.dumps(done))
         return
     print(f"{out}: {done['bytes']:,} bytes" + (f", figures in {figures}" if figures else ""))
-
-
-def _positions(text: str) -> list[int]:
-    """`0,3,7` as numbers."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() for part in parts):
-        raise InputError(f"--samples takes numbers such as 0,3,7, not {text!r}")
-    return [int(part) for part in parts]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.options import AsJson, DataDir
+from bstdg.cli.options import AsJson, DataDir, whole_numbers
 from bstdg.console import INTERRUPTED, complain, show_table
 from bstdg.errors import InputError
 
@@ -111,10 +111,8 @@ def _seeds(asked: str | None, quick: bool) -> tuple[int, ...]:
 
     if asked is None:
         return catalogue.QUICK_SEEDS if quick else catalogue.SEEDS
-    words = asked.split(",")
-    if not all(word.strip().isdecimal() and len(word.strip()) < 10 for word in words):
-        raise InputError(f"--seeds takes whole numbers with commas between them, such as 0,1,2, not {asked!r}")
-    return tuple(dict.fromkeys(int(word) for word in words))
+    numbers = whole_numbers(asked, "--seeds takes whole numbers with commas between them, such as 0,1,2")
+    return tuple(dict.fromkeys(numbers))
 
 
 def _run(

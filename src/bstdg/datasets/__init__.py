@@ -18,7 +18,7 @@ from bstdg.errors import InputError
 
 __all__ = ["Dataset", "EventDataset", "Split", "StepDataset", "are_events", "load", "names", "takes_size"]
 
-_Source = Callable[[str, Split, str | Path | None, bool], Dataset | EventDataset]
+_Source = Callable[..., Dataset | EventDataset]  # name, split, data_dir, progress; and size, where it takes one
 _SOURCES: dict[str, _Source] = {
     "digits": digits.load,
     **dict.fromkeys(mnist.COLLECTIONS, mnist.load),
@@ -90,5 +90,4 @@ def load(
         return _SOURCES[name](name, split, data_dir, progress)
     if not takes_size(name):
         raise InputError(f"data.size is for photographs; {name} comes in the size it has")
-    pictures = folder.load if name == folder.NAME else caltech.load
-    return pictures(name, split, data_dir, progress, size=(int(size[0]), int(size[1])))
+    return _SOURCES[name](name, split, data_dir, progress, size=(int(size[0]), int(size[1])))

@@ -8,9 +8,9 @@ import numpy as np
 
 from bstdg import energy as model_of_energy
 from bstdg.plot import INK, LATE, LIT
-from bstdg.report.looks import BLUE, panels, styled
+from bstdg.report.looks import filling, panels, styled
 from bstdg.report.measure import Measured
-from bstdg.report.neurons import layer_name
+from bstdg.summary import layer_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,9 +67,7 @@ def operations(measured: Measured) -> Figure:
     layers = len(measured.model.layers)
     for layer in range(layers):
         width = np.array([values[layer] for _, values in rows], float)
-        hatch = (None, "////", "....", "xxxx")[layer % 4]
-        axes.barh(range(len(rows)), width, 0.6, left, facecolor=LATE if hatch else BLUE, edgecolor=INK, lw=0,
-                  hatch=hatch, label=layer_name(layer, layers))  # fmt: skip
+        axes.barh(range(len(rows)), width, 0.6, left, label=layer_name(layer, layers), **filling(layer))
         left += width
     for row, value in enumerate(total):
         axes.annotate(f"{value:,.0f}", (value, row), (5, 0), textcoords="offset points", va="center")

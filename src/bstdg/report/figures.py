@@ -6,12 +6,12 @@ Every function returns a matplotlib `Figure` of its own; see `bstdg.report`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bstdg.plot import INK, LATE, LIT
-from bstdg.report.looks import BLUE, panels, styled, whole, wilson
+from bstdg.report.looks import BLUE, panels, reach, styled, whole, wilson
 from bstdg.report.measure import Measured
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NUMBERED = 12  # classes up to which a cell of the confusion matrix has room for its number
 LONG_NAMES = 3  # letters from which class names are turned
+DOTS: dict[str, Any] = {"color": LIT, "ls": "none", "marker": "o", "ms": 5, "elinewidth": 1.2}  # with error bars
 
 
 @styled
@@ -73,10 +74,8 @@ def decision_steps(measured: Measured) -> Figure:
     steps, decided = np.arange(measured.num_steps), measured.decided
     some = decided > 0
     hits, number = measured.right[some], decided[some]
-    low, high = wilson(hits, number)
-    share = hits / number
-    reach = 100 * np.clip([share - low, high - share], 0, None)
-    above.errorbar(steps[some], 100 * share, reach, color=LIT, ls="none", marker="o", ms=5, elinewidth=1.2)
+    low, _ = wilson(hits, number)
+    above.errorbar(steps[some], 100 * (hits / number), 100 * reach(hits, number), **DOTS)
     above.set(
         title="accuracy among those decided at a step, %", ylim=(max(0, 10 * np.floor(10 * low.min() - 0.3)), 102)
     )
@@ -98,10 +97,7 @@ def comparison(models: Sequence[Measured]) -> Figure:
     rows, names = np.arange(len(models)), [one.name for one in models]
     number = np.array([one.samples for one in models])
     hits = np.array([(one.label == one.truth).sum() for one in models])
-    low, high = wilson(hits, number)
-    share = hits / number
-    reach = 100 * np.clip([share - low, high - share], 0, None)
-    axes[0].errorbar(100 * share, rows, xerr=reach, color=LIT, ls="none", marker="o", ms=5, elinewidth=1.2)
+    axes[0].errorbar(100 * (hits / number), rows, xerr=100 * reach(hits, number), **DOTS)
     axes[0].set_title("accuracy, %")
     for axis, key, title in zip(
         axes[1:],

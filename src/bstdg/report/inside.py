@@ -11,6 +11,7 @@ from bstdg.report import costs, neurons
 from bstdg.report.history import History
 from bstdg.report.measure import Measured
 from bstdg.report.plates import Plate, Subject, Table, hidden_names
+from bstdg.summary import layer_name
 
 
 def _times(share: float) -> str:
@@ -74,7 +75,7 @@ def _thresholds(subject: Subject) -> Plate:
         for when, values in (("before", None if start is None else start[i]), ("after", layer.thresholds)):
             if values is not None:
                 spread = (f"{min(values):g}", f"{np.mean(values):.1f}", f"{max(values):g}")
-                rows.append((f"{neurons.layer_name(i, len(layers))}, {when}", *spread))
+                rows.append((f"{layer_name(i, len(layers))}, {when}", *spread))
     known = (
         "The outline is before training, set from data; the filled bars are what training made of them."
         if start is not None
@@ -122,7 +123,7 @@ def cost(subject: Subject) -> Iterator[Plate]:
     measured = subject.measured
     layers = len(measured.model.layers)
     parts = (measured.operations, measured.all_operations, measured.dense_operations)
-    each = ((neurons.layer_name(i, layers), *(f"{part[i]:,.0f}" for part in parts)) for i in range(layers))
+    each = ((layer_name(i, layers), *(f"{part[i]:,.0f}" for part in parts)) for i in range(layers))
     rows = (*each, ("all", *(f"{sum(part):,.0f}" for part in parts)))
     share = sum(measured.operations) / sum(measured.dense_operations)
     yield Plate(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.plot import INK, settle
+from bstdg.plot import INK, LATE, settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,6 +81,18 @@ def whole(axis: Any) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True, nbins=9))
+
+
+def filling(layer: int) -> dict[str, Any]:
+    """How the bars of a layer are filled, so that those of several tell each other apart without colour too."""
+    hatch = (None, "////", "....", "xxxx")[layer % 4]
+    return {"facecolor": LATE if hatch else BLUE, "edgecolor": INK, "lw": 0, "hatch": hatch}
+
+
+def reach(hits: NDArray[np.integer], number: NDArray[np.integer]) -> NDArray[np.floating]:
+    """How far `wilson` bounds lie below and above the shares themselves, `[2, …]`, as matplotlib takes error bars."""
+    share, (low, high) = hits / number, wilson(hits, number)
+    return np.clip([share - low, high - share], 0, None)
 
 
 def wilson(hits: NDArray[np.integer], number: NDArray[np.integer]) -> tuple[NDArray, NDArray]:

@@ -10,23 +10,15 @@ from numpy.typing import NDArray
 from bstdg.errors import InputError
 from bstdg.plot import INK, LATE, LIT, show_picture
 from bstdg.report.history import History
-from bstdg.report.looks import BLUE, panels, styled, whole
+from bstdg.report.looks import BLUE, filling, panels, styled, whole
 from bstdg.report.measure import Measured
+from bstdg.summary import layer_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROWS, COLUMNS = 8, 6  # of receptive fields
 LINES = ("-", "--", ":", "-.")
-
-
-def layer_name(layer: int, layers: int) -> str:
-    """What a layer is called.
-
-    >>> layer_name(0, 2), layer_name(1, 2)
-    ('hidden 1', 'output')
-    """
-    return "output" if layer == layers - 1 else f"hidden {layer + 1}"
 
 
 @styled
@@ -60,9 +52,7 @@ def firing_steps(measured: Measured) -> Figure:
     steps, floor = np.arange(measured.num_steps), np.zeros(measured.num_steps)
     for i, fired in enumerate(measured.fired):
         share = fired.sum(axis=0) / measured.samples
-        hatch = (None, "////", "....", "xxxx")[i % 4]
-        axes.bar(steps, share, 0.72, floor, facecolor=LATE if hatch else BLUE, edgecolor=INK, lw=0, hatch=hatch,
-                 label=f"hidden {i + 1}")  # fmt: skip
+        axes.bar(steps, share, 0.72, floor, label=f"hidden {i + 1}", **filling(i))
         floor = floor + share
     axes.set(xlabel="step", ylabel="hidden spikes a sample")
     whole(axes.xaxis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from bstdg.report import figures
 from bstdg.report.history import History
 from bstdg.report.looks import style
 from bstdg.report.measure import Measured
-from bstdg.scene import scene
+from bstdg.scene import Scene, scene
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,6 +69,11 @@ class Subject:
         """What the report calls it."""
         return self.measured.name
 
+    @cached_property
+    def scenes(self) -> dict[int, Scene]:
+        """What is drawn of each chosen sample."""
+        return {i: scene(self.model, reading.one(self.model, self.samples, i)) for i in self.chosen}
+
 
 def decisions(subject: Subject) -> Iterator[Plate]:
     """The chosen samples, each from input to decision."""
@@ -75,14 +81,13 @@ def decisions(subject: Subject) -> Iterator[Plate]:
     for index in subject.chosen:
         truth, label = classes[measured.truth[index]], classes[measured.label[index]]
         step = int(measured.step[index])
-        sample = reading.one(subject.model, subject.samples, index)
-        shown = scene(subject.model, sample)
+        shown = subject.scenes[index]
         counts = [(layer.name, int((layer.steps <= step).sum())) for layer in shown.layers]
         right = "rightly" if truth == label else "wrongly"
         how = ", silently: no output reached its threshold" if measured.silent[index] else ""
         spikes = ", ".join(f"{number:,} spikes of {name}" for name, number in counts)
         with style():
-            figure = plot.raster(subject.model, sample, label=truth, columns=2)
+            figure = plot.raster(shown, label=truth, columns=2)
         caption = f"Sample {index}, {truth}: decided {right} as {label} at step {step}{how}."
         yield Plate(f"sample-{index}", figure, caption, f"{caption} Up to the decision: {spikes}.")
 
@@ -92,16 +97,12 @@ def decision_table(subject: Subject) -> Table:
     measured, classes = subject.measured, subject.measured.model.classes
     rows = []
     for index in subject.chosen:
-        shown = scene(subject.model, reading.one(subject.model, subject.samples, index))
+        shown = subject.scenes[index]
         spikes = [f"{int((layer.steps <= shown.step).sum()):,}" for layer in shown.layers]
         ends = (shown.step, "yes" if measured.silent[index] else "no", *spikes)
         rows.append((index, classes[measured.truth[index]], classes[shown.label], *ends))
     layers = [f"{name} spikes" for name in ("input", *hidden_names(measured))]
     return Table(("sample", "label", "decided", "step", "silent", *layers), tuple(rows))
-
-
-def _hidden(measured: Measured) -> list[str]:
-    return [f"hidden {i + 1}" for i in range(len(measured.fired))]
 
 
 def hidden_names(measured: Measured) -> list[str]:
