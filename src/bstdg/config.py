@@ -59,6 +59,8 @@ class DataConfig:
         validation: share of the training set held out to choose the best epoch.
         validation_speakers: hold out all recordings of these speakers instead (event data that name them).
         size: rows and columns that images are brought to, for data sets of photographs; () is their default.
+        edges: read not the pixels but how strong edges of four directions are in cells of so many pixels a side
+            (`bstdg.edges`); 0 reads the pixels.
         limit: train on at most this many samples (0: all), for quick trials.
     """
 
@@ -66,10 +68,12 @@ class DataConfig:
     validation: float = 0.1
     validation_speakers: tuple[int, ...] = ()
     size: tuple[int, ...] = ()
+    edges: int = 0
     limit: int = 0
 
     def __post_init__(self) -> None:
         _require(0.0 < self.validation < 1.0, f"data.validation must be between 0 and 1, not {self.validation}")
+        _require(self.edges >= 0, f"data.edges must be 0 or more pixels, not {self.edges}")
         _require(self.limit >= 0, f"data.limit must be 0 or more, not {self.limit}")
         _require(
             all(speaker >= 0 for speaker in self.validation_speakers),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg import augment, distill
+from bstdg import augment, distill, edges
 from bstdg.config import Recipe
 from bstdg.datasets import Dataset, EventDataset, StepDataset
 from bstdg.encode import latency
@@ -63,11 +63,12 @@ def prepare(
     distorting, teaching = (
         torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
     )
-    original = torch.from_numpy(dataset.images[chosen])
-    images = torch.empty(recipe.distort.copies + 1, *original.shape, dtype=torch.uint8)
-    images[0] = original
-    for copy in images[1:]:
-        copy.copy_(augment.distort(original, recipe.distort, distorting))
+    original, cell = torch.from_numpy(dataset.images[chosen]), recipe.data.edges
+    shape = edges.maps_shape(dataset.image_shape, cell) if cell else dataset.image_shape
+    images = torch.empty(recipe.distort.copies + 1, len(original), *shape, dtype=torch.uint8)
+    for number, copy in enumerate(images):
+        pixels = augment.distort(original, recipe.distort, distorting) if number else original
+        copy.copy_(torch.from_numpy(edges.maps(pixels.numpy(), cell, dataset.white)) if cell else pixels)
     taught = None
     if recipe.teacher.weight:
         labels = torch.from_numpy(dataset.labels[chosen])
@@ -94,7 +95,7 @@ def _teacher(
     learning = {k: v for k, v in told["teacher"].items() if k not in ("weight", "temperature")}
     origin = {"data": told["data"], "distort": told["distort"], "teacher": learning, "seed": seed}
     classes = len(dataset.classes)
-    teacher = distill.blank(dataset.image_shape, classes, recipe.teacher)
+    teacher = distill.blank((images.shape[2], images.shape[3]), classes, recipe.teacher)
     if keep is not None and distill.load(keep / TEACHER, teacher, origin):
         return teacher
     teacher = distill.teach(images, labels, dataset.white, classes, recipe.teacher, generator)

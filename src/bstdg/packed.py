@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg import files
+from bstdg import edges, files
 from bstdg.coding import InputCoding
 from bstdg.encode import MAX_CHANNELS, never
 from bstdg.engine.base import LayerBits
@@ -48,6 +48,8 @@ class PackedModel:
         trained: where it comes from and its figures (data set, seed, versions, …), for `bstdg info`.
         input: how timed events become steps; None for a network that reads images. The file has the key then only.
         scaling: how features of any range become steps; None for images and events. The same holds for its entries.
+        edges: side of the cells, in pixels, of the edge maps that images become (`bstdg.edges`); 0 where their pixels
+            are read. The file has the key where it is not 0.
 
     Raises:
         InputError: the parts do not fit each other.
@@ -62,12 +64,17 @@ class PackedModel:
     trained: dict[str, Any] = field(default_factory=dict)
     input: InputCoding | None = None
     scaling: FeatureScaling | None = None
+    edges: int = 0
 
     def __post_init__(self) -> None:
         never(self.num_steps)
         if not self.layers:
             raise InputError("a model needs at least one layer")
         self._check_scaling()
+        if type(self.edges) is not int or self.edges < 0:
+            raise InputError(f"edges must be a number of pixels, not {self.edges!r}")
+        if self.edges and (self.input is not None or self.scaling is not None or self.white > 255):
+            raise InputError("edges are found in images of bytes alone")
         width = self.input_width
         for i, layer in enumerate(self.layers):
             if layer.signs.ndim != 2 or layer.signs.shape[1] != width:
@@ -101,6 +108,8 @@ class PackedModel:
         """Channels that the first layer reads."""
         if self.scaling is not None:
             return self.scaling.width
+        if self.edges:
+            return math.prod(edges.maps_shape(self.image_shape, self.edges))
         channels = math.prod(self.image_shape)
         return channels if self.input is None else self.input.width(channels)
 
@@ -153,6 +162,8 @@ def to_bytes(model: PackedModel) -> bytes:
         config["input"] = model.input.to_dict()
     if model.scaling is not None:
         config["scaling"] = {"version": SCALING_VERSION}
+    if model.edges:
+        config["edges"] = model.edges
     header: dict[str, Any] = {
         "__metadata__": {
             "format": FORMAT,
@@ -211,6 +222,7 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
             config["trained"],
             coding_of(config),
             scaling,
+            config.get("edges", 0),
         )
     except (KeyError, TypeError, ValueError, InputError) as error:
         if isinstance(error, FileFormatError):
@@ -243,8 +255,10 @@ def _scaling(parsed: files.TensorFile, config: dict[str, Any], name: str) -> Fea
     return FeatureScaling.of_tensors(parsed.tensors)
 
 
-def without_scaling(model: PackedModel) -> PackedModel:
-    """The network alone, whose inputs are the channels that the scaling would feed; itself where there is none."""
+def network_alone(model: PackedModel) -> PackedModel:
+    """The network without scaling or edges, which reads what these would feed it; itself where there is neither."""
+    if model.edges:
+        return dataclasses.replace(model, edges=0, image_shape=edges.maps_shape(model.image_shape, model.edges))
     if model.scaling is None:
         return model
     return dataclasses.replace(model, scaling=None, image_shape=(model.input_width,))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bstdg import engine, packed
+from bstdg import edges, engine, packed
 from bstdg.decide import Decision, Tally, decide
 from bstdg.encode import Events, latency
 from bstdg.engine import native
@@ -47,7 +47,8 @@ class Model:
         self.packed = model
         self.engine = engine.get(engine_name or engine.default_inference())
         self._network = engine.compiled(self.engine.NAME, model.layers, model.num_steps)
-        self._step_of_pixel = _step_of_pixel(model) if model.input is None and model.scaling is None else None
+        plain = model.input is None and model.scaling is None and not model.edges
+        self._step_of_pixel = _step_of_pixel(model) if plain else None
 
     def __reduce__(self) -> tuple[type[Model], tuple[packed.PackedModel, str]]:
         """A copy, or a pickle, lays the bits out anew for the machine that it comes to."""
@@ -83,8 +84,18 @@ class Model:
         pixels = self._batch(images)
         if self.packed.scaling is not None:
             return self.packed.scaling.encode(pixels.reshape(len(pixels), math.prod(self.packed.image_shape)))
+        if self.packed.edges:
+            pixels = self._edges(pixels)
         white = self.packed.white if np.issubdtype(pixels.dtype, np.integer) else 1.0
         return latency(pixels, self.packed.num_steps, white=white, silent_below=self.packed.silent_below)
+
+    def _edges(self, pixels: NDArray) -> NDArray[np.uint8]:
+        white = self.packed.white
+        levels = latency(pixels, 1, white=white if np.issubdtype(pixels.dtype, np.integer) else 1.0)  # checks the range
+        if pixels.dtype != np.uint8:
+            pixels = np.rint(np.asarray(pixels, np.float64) * (1 if pixels.dtype.kind in "iu" else white))
+        images = pixels.astype(np.uint8).reshape(len(levels), *self.packed.image_shape)
+        return edges.maps(images, self.packed.edges, white)
 
     def encode_events(self, offsets: ArrayLike, channels: ArrayLike, times: ArrayLike) -> Events:
         """Recordings of timed events as the network reads them; arguments as for `bstdg.coding.InputCoding.encode`.

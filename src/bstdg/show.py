@@ -52,6 +52,7 @@ def model(described: PackedModel, file: str, size: int, engine: str) -> Table:
         said = f"{shape} features, scaled here: {levels} levels on {channels} channels each"
     elif described.input is None:
         said = f"{shape}, 0 … {described.white}, silent at or below {described.silent_below:g} of it"
+        said += f"; edges in cells of {described.edges} x {described.edges} pixels" if described.edges else ""
     else:
         coding = ", ".join(f"{name} {value}" for name, value in described.input.to_dict().items())
         said = f"events on {shape} channels; {coding}"
@@ -96,6 +97,7 @@ def as_dict(described: PackedModel, size: int, engine: str) -> dict[str, Any]:
         "engine": engine,
         "trained": described.trained,
         **({} if described.input is None else {"input": described.input.to_dict()}),
+        **({"edges": described.edges} if described.edges else {}),
         **({} if described.scaling is None else {"scaling": _scaling(described.scaling)}),
     }
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg import advice, augment, checkpoint, datasets, feed, files, lessons, packed, runtime
+from bstdg import advice, augment, checkpoint, datasets, edges, feed, files, lessons, packed, runtime
 from bstdg.average import Average
 from bstdg.config import Recipe, TrainConfig, from_dict
 from bstdg.datasets import Dataset, EventDataset, StepDataset
@@ -139,6 +139,7 @@ class TrainingRun:
     ):
         self.recipe, self.seed, self.device = recipe, seed, device
         self.classes, self.image_shape = dataset.classes, dataset.image_shape
+        self.edges = recipe.data.edges
         seeds = np.random.SeedSequence(seed).generate_state(3)
         weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
         training, validation = parts or _split(dataset, recipe, int(seeds[2]))
@@ -189,10 +190,17 @@ class TrainingRun:
             self.validation = feed.EventFeed(dataset, validation, self.recipe)[:]
             return self.input.width(dataset.num_channels), self.input.tied_channels(dataset.num_channels)
         self.input, self.white = None, dataset.white
+        if self.edges and not isinstance(dataset, Dataset):
+            raise InputError(f"data.edges is for images; {dataset.name} are features")
         if isinstance(dataset, StepDataset):
             steps, self.scaling = dataset.steps, dataset.scaling
         else:
-            steps = latency(dataset.images, config.num_steps, white=dataset.white, silent_below=config.silent_below)
+            images = dataset.images
+            if self.edges:
+                if self.recipe.train.shift:
+                    raise InputError("train.shift moves pixels, which data.edges leaves none of: give distort.move")
+                images = edges.maps(images, self.edges, dataset.white)
+            steps = latency(images, config.num_steps, white=dataset.white, silent_below=config.silent_below)
             advice.look(steps, config.num_steps, dataset.white)
         self.training, self.validation = torch.from_numpy(steps[training]), steps[validation]
         return steps.shape[1], 0
@@ -387,6 +395,7 @@ class TrainingRun:
             {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed},
             self.input,
             self.scaling,
+            self.edges,
         )
 
 

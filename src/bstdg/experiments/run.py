@@ -138,7 +138,7 @@ def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path 
         predecessor.method,
         predecessor.data,
         seed=seed,
-        settings={"hidden": [predecessor.hidden]} if predecessor.hidden else None,
+        settings={**({"hidden": [predecessor.hidden]} if predecessor.hidden else {}), **dict(predecessor.settings)},
         data_dir=data_dir,
         say=lambda row: say(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
     )

@@ -76,8 +76,8 @@ def export(
 ) -> Exported:
     """Write a model for a target, with golden vectors and a manifest; the same model always gives the same bytes.
 
-    A model that scales features is exported without that: its inputs are the channels that the scaling feeds, and the
-    manifest says so.
+    A model that scales features, or finds edges, is exported without that: its inputs are the channels that the scaling
+    or the edge maps feed, and the manifest says so.
 
     Args:
         target_name: one of `targets()`.
@@ -96,13 +96,13 @@ def export(
     chosen, out = target(target_name), Path(out)
     source = None if isinstance(model, PackedModel) else Path(model)
     loaded = model if isinstance(model, PackedModel) else packed.load(model)
-    scaled, loaded = loaded.scaling, packed.without_scaling(loaded)
-    data = packed.to_bytes(loaded) if source is None or scaled else source.read_bytes()
+    whole, loaded = loaded, packed.network_alone(loaded)
+    data = packed.to_bytes(loaded) if source is None or loaded is not whole else source.read_bytes()
     called = names.check(name or _default_name(loaded))
     if images is not None and images < 0:
         raise InputError(f"the number of images cannot be {images}")
     folders.check_replaceable(out, force, source)
-    inputs = vectors.joined(vectors.corners(loaded), vectors.images(loaded, images, data_dir))
+    inputs = vectors.joined(vectors.corners(loaded), vectors.images(whole, images, data_dir))
     golden = Golden.of(loaded, inputs.steps)
     written = chosen.write(loaded, golden, called)
     proof = vectors.to_bytes(golden)
@@ -127,10 +127,16 @@ def export(
             "vectors": len(golden.steps),
             "parts": [{"what": what, "vectors": count} for what, count in inputs.parts],
         },
-        "figures": {**written.figures, **({"input": STEPS_ALONE} if scaled else {})},
+        "figures": {**written.figures, **_input_of(whole)},
     }
     folders.write(out, {**written.files, folders.MODEL: data, folders.GOLDEN: proof}, manifest)
     return Exported(out, folders.read_manifest(out))
+
+
+def _input_of(model: PackedModel) -> dict[str, str]:
+    if model.edges:
+        return {"input": f"edge maps: bstdg.edges.maps with cells of {model.edges} pixels makes them of images"}
+    return {} if model.scaling is None else {"input": STEPS_ALONE}
 
 
 def _default_name(model: PackedModel) -> str:

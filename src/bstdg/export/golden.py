@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg import files
-from bstdg.encode import latency
+from bstdg import files, runtime
 from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.export.base import Golden
 from bstdg.packed import PackedModel
@@ -66,13 +65,12 @@ def images(model: PackedModel, count: int | None, data_dir: str | Path | None = 
     if count == 0 or (count is None and (name is None or not _at_hand(name, data_dir))):
         return none
     try:
-        pixels = _test_pixels(model, name, data_dir)
+        pixels = _test_pixels(model, name, data_dir)[: IMAGES if count is None else count]
     except (BstdgError, OSError):
         if count is None:
             return none
         raise
-    pixels = pixels[: IMAGES if count is None else count]
-    steps = latency(pixels, model.num_steps, white=model.white, silent_below=model.silent_below)
+    steps = runtime.Model(model, "oracle").encode(pixels)
     return Inputs(steps, ((f"the first test images of {name}", len(steps)),))
 
 

@@ -89,6 +89,7 @@ def facts(subject: Subject) -> list[tuple[str, str]]:
     if model.input is None:
         silent = f"{model.silent_below:g} of white and below" if model.silent_below else "0"
         reads = f"images of {shape}, 0 … {model.white}; silent at {silent}"
+        reads += f"; edges in cells of {model.edges} x {model.edges} pixels" if model.edges else ""
     else:
         coding = ", ".join(f"{name} {value}" for name, value in model.input.to_dict().items())
         reads = f"events on {shape} channels: {coding}"
