@@ -225,6 +225,7 @@ def test_a_wrong_key_or_value_is_named(text, message, recipe):
 OUT_OF_RANGE = [
     ("data", "validation", [0, 1, -0.1, 1.1]),
     ("data", "limit", [-1]),
+    ("data", "edges", [-1]),
     ("network", "hidden", [[0], [-1], [5, 0], [65_536]]),
     ("network", "num_steps", [0, -1, 255]),
     ("network", "silent_below", [-0.1, 1, 2]),
