@@ -172,6 +172,39 @@ def test_images_and_recordings_are_not_mixed_up():
     assert len(events.encode_events([0, 1], [2], [0.1])) == 1
 
 
+@given(
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from([1, 3, 6]),
+    recordings(),
+    st.integers(1, 12),
+)
+def test_edges_of_counts_equal_the_oracle(cell, rows, columns, counts, recording, num_steps):
+    offsets, channels, times, _ = recording
+    num_channels = 2 * cell * rows
+    coding = InputCoding(duration=1.0, pool=2, gates=cell * columns, counts=counts, edges=cell)
+    wires = channels % num_channels
+    found = coding.encode(offsets, wires, times, num_channels=num_channels, num_steps=num_steps)
+    wanted = oracle_events.code(coding, offsets, wires, times, num_channels=num_channels, num_steps=num_steps)
+    assert_equal(found, wanted)
+    assert found.num_channels == coding.width(num_channels) == 4 * rows * columns
+
+
+def test_edges_of_counts_go_with_delays_and_windows():
+    plain = InputCoding(duration=1.0, gates=4, counts=2, edges=2)
+    both = InputCoding(duration=1.0, gates=4, counts=2, edges=2, delays=(0, 1), windows=(0, 2))
+    recording = ([0, 3], [0, 1, 3], [0.1, 0.3, 0.9])
+    once = plain.encode(*recording, num_channels=4, num_steps=8)
+    assert len(once.steps) and (plain.own_channels(4), both.width(4)) == (16, 6 * 16)
+    assert_equal(both.encode(*recording, num_channels=4, num_steps=8), both.expand(once))
+
+
+def test_edges_must_fill_the_picture_of_counts():
+    with pytest.raises(InputError, match="do not fill"):
+        InputCoding(gates=3, counts=2, edges=2).encode([0, 0], [], [], num_channels=4, num_steps=8)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -186,6 +219,8 @@ def test_images_and_recordings_are_not_mixed_up():
         ({"windows": (-1,)}, "windows"),
         ({"counts": -1}, "counts"),
         ({"counts": 65536}, "counts"),
+        ({"edges": -1, "counts": 1}, "edges"),
+        ({"edges": 2}, "edges"),
     ],
 )
 def test_impossible_codings_are_refused(fields, message):

@@ -11,6 +11,8 @@ no multiplication and no engine needs to know of it, since every structure is ev
              is a second event, on a channel whose weights are minus those of the first
     counts   the recording is heard to its end first; then every channel of every gate fires once, the sooner the more
              events it had: the latency code of an image whose pixels are counts (`keep` is then of a gate)
+    edges    with counts: pooled channels (rows) by gates (columns) are a picture, each pixel the square root of a
+             count; what fires is how strong its edges are in cells of so many rows and columns (`bstdg.edges`)
 
 Blocks of channels follow each other: for every window (those that end first), for every delay, for every gate, the
 pooled channels; then, in the same order, the channels that take back. Events that would come after the last step are
@@ -20,6 +22,7 @@ they are bits like all others.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -27,8 +30,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bstdg.encode import MAX_CHANNELS, MAX_STEPS, Events, Keep, bin_events, never
+from bstdg import edges
+from bstdg.encode import MAX_CHANNELS, MAX_STEPS, Events, Keep, bin_events, latency, never
 from bstdg.errors import InputError
+
+WHITE = 255  # of the picture that counts make
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class InputCoding:
         windows: in steps, each once; 0 never takes back, and (0,) is the plain network.
         counts: events of a channel in a gate that make it fire at step 0, fewer making it fire later; 0: events keep
             their own steps.
+        edges: side of the cells of edge maps of the counts; 0: counts fire themselves.
 
     Raises:
         InputError: a value is out of range.
@@ -64,6 +71,7 @@ class InputCoding:
     delays: tuple[int, ...] = (0,)
     windows: tuple[int, ...] = (0,)
     counts: int = 0
+    edges: int = 0
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.duration) and self.duration > 0):
@@ -82,19 +90,27 @@ class InputCoding:
                 raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {list(steps)}")
         if not 0 <= self.counts < 2**16:
             raise InputError(f"input.counts must be in 0 … {2**16 - 1}, not {self.counts}")
+        if self.edges < 0 or (self.edges and not self.counts):
+            raise InputError(f"input.edges must be 0 or more, and 0 without input.counts, not {self.edges}")
 
     def pooled(self, num_channels: int) -> int:
         """How many channels are left of `num_channels` when neighbours are joined."""
         return -(-num_channels // self.pool)
 
+    def counted(self, num_channels: int) -> int:
+        """How many channels fire for the pooled ones of all gates: as many, or as their edge maps have."""
+        if self.edges:
+            return math.prod(edges.maps_shape((self.pooled(num_channels), self.gates), self.edges))
+        return self.pooled(num_channels) * self.gates
+
     def own_channels(self, num_channels: int) -> int:
         """Channels with weights of their own."""
-        return self.pooled(num_channels) * self.gates * len(self.delays) * len(self.windows)
+        return self.counted(num_channels) * len(self.delays) * len(self.windows)
 
     def tied_channels(self, num_channels: int) -> int:
         """Channels that take back: the n-th of them has minus the weights of channel n."""
         ending = sum(window > 0 for window in self.windows)
-        return self.pooled(num_channels) * self.gates * len(self.delays) * ending
+        return self.counted(num_channels) * len(self.delays) * ending
 
     def width(self, num_channels: int) -> int:
         """Input width of a network that reads `num_channels` channels through this coding."""
@@ -136,12 +152,27 @@ class InputCoding:
 
         c of n = `counts` events fire at step floor((1 - c / n) T), more at step 0.
         """
+        if self.edges:
+            return self._edges(binned, num_steps)
         width = binned.num_channels * self.gates
         sample = np.repeat(np.arange(len(binned)), np.diff(binned.offsets))
         place = sample * width + binned.steps.astype(np.int64) * binned.num_channels + binned.channels
         place, count = np.unique(place, return_counts=True)
         step = (self.counts - np.minimum(count, self.counts)) * never(num_steps) // self.counts
         return _sorted(place // width, step, place % width, len(binned), width, num_steps)
+
+    def _edges(self, binned: Events, num_steps: int) -> Events:
+        """Events binned by gate become the edges of the picture that their square roots make."""
+        shape = (len(binned), binned.num_channels, self.gates)
+        sample = np.repeat(np.arange(len(binned)), np.diff(binned.offsets))
+        place = (sample * shape[1] + binned.channels) * shape[2] + binned.steps
+        count = np.minimum(np.bincount(place, minlength=math.prod(shape)), self.counts)
+        # The root of a whole number below 2 ** 53 is exact enough in float64 for its floor to be right.
+        pixels = np.sqrt(count * WHITE**2 // self.counts).astype(np.uint8).reshape(shape)
+        steps = latency(edges.maps(pixels, self.edges, WHITE), num_steps, white=WHITE)
+        sample, channel = np.nonzero(steps < num_steps)
+        step = steps[sample, channel].astype(np.int64)
+        return _sorted(sample, step, channel, len(binned), steps.shape[1], num_steps)
 
     def expand(self, events: Events) -> Events:
         """Events on pooled channels (with `counts`, on those of every gate) become events on the first layer's."""
@@ -171,6 +202,8 @@ class InputCoding:
         values = {**asdict(self), "delays": list(self.delays), "windows": list(self.windows)}
         if not self.counts:  # a key that came later: files of those that do not use it stay as they were
             del values["counts"]
+        if not self.edges:
+            del values["edges"]
         return values
 
 

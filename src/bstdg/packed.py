@@ -240,7 +240,7 @@ def coding_of(config: dict[str, Any]) -> InputCoding | None:
         return None
     values = config["input"]
     steps = {name: tuple(int(step) for step in values[name]) for name in ("delays", "windows")}
-    for name in ("onset", "pool", "gates", "counts"):
+    for name in ("onset", "pool", "gates", "counts", "edges"):
         if not isinstance(values.get(name, 0), int):
             raise InputError(f"input.{name} must be an integer, not {values[name]!r}")
     return InputCoding(**{**values, **steps})

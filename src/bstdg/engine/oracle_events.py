@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from bstdg.coding import InputCoding
 from bstdg.encode import Events, Keep
+from bstdg.errors import InputError
 
 
 def bin_events(
@@ -78,6 +79,8 @@ def code(
     plain = bin_events(
         offsets, pooled, clock, num_channels=width, num_steps=parts, duration=coding.duration, keep=coding.keep
     )
+    if coding.edges:
+        return _edges(coding, plain, num_steps)
     windows = [
         *sorted(window for window in coding.windows if window),
         *(window for window in coding.windows if not window),
@@ -107,6 +110,45 @@ def code(
         np.array([channel for _, channel in kept], np.uint16),
         np.array([step for step, _ in kept], np.uint8),
         len(names),
+        num_steps,
+    )
+
+
+def _edges(coding: InputCoding, plain: Events, num_steps: int) -> Events:
+    """Edge maps of counts, a recording and a cell at a time; delays and windows with them are not written twice."""
+    if coding.delays != (0,) or coding.windows != (0,):
+        raise InputError("the oracle knows edges of counts without delays and windows only")
+    rows, columns, cell = plain.num_channels, coding.gates, coding.edges
+    kept: list[tuple[int, int]] = []
+    ends = [0]
+    for begin, end in pairwise(plain.offsets.tolist()):
+        places = list(zip(plain.channels[begin:end].tolist(), plain.steps[begin:end].tolist(), strict=True))
+        pixel = {p: math.isqrt(min(places.count(p), coding.counts) * 255**2 // coding.counts) for p in set(places)}
+
+        def at(row: int, column: int, pixel: dict[tuple[int, int], int] = pixel) -> int:
+            return pixel.get((min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)), 0)
+
+        sums: dict[tuple[int, int, int], int] = {}
+        for row in range(rows):
+            for column in range(columns):
+                ways = [(0, 1), (1, 1), (1, 0), (1, -1)]
+                strength = [abs(at(row + r, column + c) - at(row - r, column - c)) for r, c in ways]
+                for d in range(4):
+                    place = (d, row // cell, column // cell)
+                    sums[place] = sums.get(place, 0) + max(strength[d] - strength[(d + 2) % 4], 0)
+        spikes = []
+        for (d, row, column), total in sums.items():
+            level = min(255, 6 * total // cell**2)
+            if level:
+                channel = (d * (rows // cell) + row) * (columns // cell) + column
+                spikes.append(((255 - level) * num_steps // 255, channel))
+        kept += sorted(spikes)
+        ends.append(len(kept))
+    return Events(
+        np.array(ends, np.int64),
+        np.array([channel for _, channel in kept], np.uint16),
+        np.array([step for step, _ in kept], np.uint8),
+        4 * (rows // cell) * (columns // cell),
         num_steps,
     )
 
