@@ -133,9 +133,9 @@ def test_every_form_of_an_image_is_read_alike(trained):
 def test_the_network_alone_reads_the_maps(trained):
     model, images = packed.load(trained[0]), datasets.load("digits", "test").images[:50]
     alone = runtime.Model(packed.network_alone(model))
-    assert alone.packed.image_shape == (16, 4) and alone.packed.edges == 0
+    assert alone.packed.image_shape == (64,) and alone.packed.edges == 0
     maps = edges.maps(images, 2, 16)
-    assert np.array_equal(alone.predict(maps), runtime.Model(model).predict(images))
+    assert np.array_equal(alone.predict(maps.reshape(len(maps), -1)), runtime.Model(model).predict(images))
 
 
 def test_the_file_keeps_it_and_refuses_nonsense(trained):
@@ -199,3 +199,20 @@ def test_copies_are_distorted_before_their_edges_are_found(tmp_path):
     assert whole is not None
     assert np.array_equal(made.steps[:6].numpy(), latency(edges.maps(photos, 2), 200))
     assert not np.array_equal(made.steps[6:12], made.steps[:6])
+
+
+def test_every_target_takes_the_network_alone(trained, tmp_path):
+    for target in ("web", "verilog"):
+        done = export(target, trained[0], tmp_path / target, images=0)
+        assert "edge maps" in done.manifest["figures"]["input"]
+
+
+def test_a_report_shows_the_weights_of_the_maps(trained):
+    from bstdg import report
+    from bstdg.report import neurons
+
+    measured = report.measure(bstdg.load(trained[0]), datasets.load("digits", "test"), limit=60)
+    figure = neurons.fields(measured)
+    (shown,) = figure.axes[0].images
+    rows = len(neurons.chosen_fields(measured))
+    assert shown.get_array().shape[0] == rows * (16 + 2) - 2

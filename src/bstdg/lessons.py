@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def prepare(
 ) -> Lessons | None:
     """Copies of the images `chosen` for training, and what a teacher trained on them says; None if not asked for.
 
+    The teacher sees pictures, also where the network reads their edges.
+
     Args:
         dataset: the training split.
         chosen: positions of the training part; a teacher must not see the rest.
@@ -63,27 +66,27 @@ def prepare(
     distorting, teaching = (
         torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
     )
-    original, cell = torch.from_numpy(dataset.images[chosen]), recipe.data.edges
-    shape = edges.maps_shape(dataset.image_shape, cell) if cell else dataset.image_shape
-    images = torch.empty(recipe.distort.copies + 1, len(original), *shape, dtype=torch.uint8)
-    for number, copy in enumerate(images):
-        pixels = augment.distort(original, recipe.distort, distorting) if number else original
-        copy.copy_(torch.from_numpy(edges.maps(pixels.numpy(), cell, dataset.white)) if cell else pixels)
+    original = torch.from_numpy(dataset.images[chosen])
+    images = [original, *(augment.distort(original, recipe.distort, distorting) for _ in range(recipe.distort.copies))]
     taught = None
     if recipe.teacher.weight:
         labels = torch.from_numpy(dataset.labels[chosen])
         teacher = _teacher(images, labels, dataset, recipe, seed, teaching, keep)
         heat = recipe.teacher.temperature
         taught = torch.cat([distill.probabilities(teacher, copy, dataset.white, heat) for copy in images])
-    network = recipe.network
-    for copy in images:  # in place: pixels are not needed any more
-        steps = latency(copy.numpy(), network.num_steps, white=dataset.white, silent_below=network.silent_below)
-        copy.copy_(torch.from_numpy(steps).view(copy.shape))
-    return Lessons(images.flatten(2).flatten(0, 1), taught, len(chosen))
+    network, cell = recipe.network, recipe.data.edges
+    shape = edges.maps_shape(dataset.image_shape, cell) if cell else dataset.image_shape
+    steps = torch.empty(len(images), len(chosen), math.prod(shape), dtype=torch.uint8)
+    for copy in steps:
+        pixels = images.pop(0).numpy()  # given up as they are read: both together may not fit into memory
+        pixels = edges.maps(pixels, cell, dataset.white) if cell else pixels
+        coded = latency(pixels, network.num_steps, white=dataset.white, silent_below=network.silent_below)
+        copy.copy_(torch.from_numpy(coded))
+    return Lessons(steps.flatten(0, 1), taught, len(chosen))
 
 
 def _teacher(
-    images: Tensor,
+    images: list[Tensor],
     labels: Tensor,
     dataset: Dataset,
     recipe: Recipe,
@@ -95,10 +98,10 @@ def _teacher(
     learning = {k: v for k, v in told["teacher"].items() if k not in ("weight", "temperature")}
     origin = {"data": told["data"], "distort": told["distort"], "teacher": learning, "seed": seed}
     classes = len(dataset.classes)
-    teacher = distill.blank((images.shape[2], images.shape[3]), classes, recipe.teacher)
+    teacher = distill.blank(dataset.image_shape, classes, recipe.teacher)
     if keep is not None and distill.load(keep / TEACHER, teacher, origin):
         return teacher
-    teacher = distill.teach(images, labels, dataset.white, classes, recipe.teacher, generator)
+    teacher = distill.teach(torch.stack(images), labels, dataset.white, classes, recipe.teacher, generator)
     if keep is not None:
         distill.save(keep / TEACHER, teacher, origin)
     return teacher

@@ -257,11 +257,9 @@ def _scaling(parsed: files.TensorFile, config: dict[str, Any], name: str) -> Fea
 
 def network_alone(model: PackedModel) -> PackedModel:
     """The network without scaling or edges, which reads what these would feed it; itself where there is neither."""
-    if model.edges:
-        return dataclasses.replace(model, edges=0, image_shape=edges.maps_shape(model.image_shape, model.edges))
-    if model.scaling is None:
+    if model.scaling is None and not model.edges:
         return model
-    return dataclasses.replace(model, scaling=None, image_shape=(model.input_width,))
+    return dataclasses.replace(model, scaling=None, edges=0, image_shape=(model.input_width,))
 
 
 def _layer(parsed: files.TensorFile, i: int, below: int, above: int, name: str) -> LayerBits:

@@ -32,7 +32,8 @@ seeds, ± is the sample standard deviation. Steps count from 0; spikes and synap
 the decision. "Published" is a figure from a paper, by that paper's metric; "released weights" is a predecessor's
 published network run by its own conventions; "measured" was trained and run here. "Ties right" counts a decision as
 right if the label is among the outputs that fired first, as the predecessors' papers do; it is there for comparison
-only. Energy is an estimate, from counted operations and memory accesses and a table of a 45 nm process (see
+only. Networks called "-edges" read the edges of pictures (see the data sets page) in place of pixels; the sixteen
+additions and comparisons a pixel that find them are in neither operations nor energy. Energy is an estimate, from counted operations and memory accesses and a table of a 45 nm process (see
 `bstdg.energy`); it was not measured.
 """
 ABLATIONS = (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg.edges import maps_shape
 from bstdg.errors import InputError
-from bstdg.packed import network_alone
 from bstdg.plot import INK, LATE, LIT, show_picture
 from bstdg.report.history import History
 from bstdg.report.looks import BLUE, filling, panels, styled, whole
@@ -138,7 +138,8 @@ def fields(measured: Measured) -> Figure:
     if not has_pictures(measured):
         raise InputError("the input is no image, so weights have no picture")
     rows = chosen_fields(measured)
-    height, width = network_alone(measured.model).image_shape
+    model = measured.model
+    height, width = maps_shape(model.image_shape, model.edges) if model.edges else model.image_shape
     mosaic = np.zeros((len(rows) * (height + 2) - 2, COLUMNS * (width + 2) - 2))
     figure, (axes,) = panels(1, 0.2 + 4.5 * mosaic.shape[0] / mosaic.shape[1])
     signs = measured.model.layers[0].signs
