@@ -33,8 +33,8 @@ the decision. "Published" is a figure from a paper, by that paper's metric; "rel
 published network run by its own conventions; "measured" was trained and run here. "Ties right" counts a decision as
 right if the label is among the outputs that fired first, as the predecessors' papers do; it is there for comparison
 only. Networks called "-edges" read the edges of pictures (see the data sets page) in place of pixels; the sixteen
-additions and comparisons a pixel that find them are in neither operations nor energy. Energy is an estimate, from counted operations and memory accesses and a table of a 45 nm process (see
-`bstdg.energy`); it was not measured.
+additions and comparisons a pixel that find them are in neither operations nor energy. Energy is an estimate, from
+counted operations and memory accesses and a table of a 45 nm process (see `bstdg.energy`); it was not measured.
 """
 ABLATIONS = (
     "One respect is changed at a time, from `recipes/{recipe}.toml`, {epochs} epochs; what is not named is the base's."
