@@ -86,7 +86,7 @@ def _others(data: str, axis: str, runs: Runs, of: Callable[[Run], float]):
         if not name.startswith("runs/") or mine[0].data != data or "decision_step_mean" not in mine[0].test:
             continue
         ours = mine[0].method == OURS
-        label = f"recipe {short(name)}" if ours else f"{mine[0].method}, trained here"
+        label = f"recipe {short(name)}" if ours else f"{short(name).removeprefix('baseline-')}, trained here"
         yield RECIPE if ours else PREDECESSOR, label, [_point(mine, of)]
     for released in RELEASED:
         if released.data == data and axis == "steps":
