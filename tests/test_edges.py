@@ -215,4 +215,8 @@ def test_a_report_shows_the_weights_of_the_maps(trained):
     figure = neurons.fields(measured)
     (shown,) = figure.axes[0].images
     rows = len(neurons.chosen_fields(measured))
-    assert shown.get_array().shape[0] == rows * (16 + 2) - 2
+    mosaic = shown.get_array()[..., 3]  # how much ink
+    assert mosaic.shape[0] == rows * (8 + 2) - 2
+    _, neurons_of_row = neurons.chosen_fields(measured)[0]
+    weights = measured.model.layers[0].signs[neurons_of_row[0]].reshape(4, 4, 4) > 0
+    assert np.array_equal(mosaic[:4, 4:8] > 0, weights[1]) and np.array_equal(mosaic[4:8, :4] > 0, weights[2])

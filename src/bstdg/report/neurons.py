@@ -129,7 +129,8 @@ def training(history: History) -> Figure:
 def fields(measured: Measured) -> Figure:
     """Signs of the weights of first-layer neurons, as images, in rows by the median step at which a neuron fires.
 
-    A pixel is inked where its weight is +1. Of each row the neurons that fire for the most samples.
+    A pixel is inked where its weight is +1; edge maps lie two by two. Of each row the neurons that fire for the most
+    samples.
 
     Raises:
         InputError: the input is no image, or there are no hidden neurons.
@@ -138,11 +139,14 @@ def fields(measured: Measured) -> Figure:
     if not has_pictures(measured):
         raise InputError("the input is no image, so weights have no picture")
     rows = chosen_fields(measured)
-    model = measured.model
-    height, width = maps_shape(model.image_shape, model.edges) if model.edges else model.image_shape
+    signs, model = measured.model.layers[0].signs, measured.model
+    height, width = model.image_shape
+    if model.edges:
+        rows_of_maps, width_of_maps = maps_shape(model.image_shape, model.edges)
+        height, width = rows_of_maps // 2, width_of_maps * 2
+        signs = signs.reshape(-1, 2, 2, height // 2, width_of_maps).transpose(0, 1, 3, 2, 4)
     mosaic = np.zeros((len(rows) * (height + 2) - 2, COLUMNS * (width + 2) - 2))
     figure, (axes,) = panels(1, 0.2 + 4.5 * mosaic.shape[0] / mosaic.shape[1])
-    signs = measured.model.layers[0].signs
     for i, (_, neurons) in enumerate(rows):
         for j, neuron in enumerate(neurons):
             top, left = i * (height + 2), j * (width + 2)
