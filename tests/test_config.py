@@ -134,7 +134,7 @@ def test_a_fields_name_suffices_where_it_is_the_only_one(section, field, recipe)
         loaded = load_recipe(recipe(), [f"{field}={toml(value)}"])
         assert getattr(getattr(loaded, section), field) == value
     else:
-        with pytest.raises(InputError, match=r"say which of data.name, loss.name"):
+        with pytest.raises(InputError, match=f"say which of {', '.join(f'{o}.{field}' for o in owners)}"):
             load_recipe(recipe(), [f"{field}={toml(value)}"])
 
 
@@ -272,6 +272,7 @@ OUT_OF_RANGE = [
     ("input", "onset", [-1]),
     ("input", "pool", [0]),
     ("input", "gates", [0, 255]),
+    ("input", "edges", [-1]),
     ("input", "counts", [-1, 65536]),
     ("input", "delays", [[], [1, 1], [-1], [255]]),
     ("input", "windows", [[], [1, 1], [-1], [255]]),

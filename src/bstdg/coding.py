@@ -90,8 +90,8 @@ class InputCoding:
                 raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {list(steps)}")
         if not 0 <= self.counts < 2**16:
             raise InputError(f"input.counts must be in 0 … {2**16 - 1}, not {self.counts}")
-        if self.edges < 0 or (self.edges and not self.counts):
-            raise InputError(f"input.edges must be 0 or more, and 0 without input.counts, not {self.edges}")
+        if self.edges < 0:
+            raise InputError(f"input.edges must be 0 or more, not {self.edges}")
 
     def pooled(self, num_channels: int) -> int:
         """How many channels are left of `num_channels` when neighbours are joined."""
@@ -100,6 +100,8 @@ class InputCoding:
     def counted(self, num_channels: int) -> int:
         """How many channels fire for the pooled ones of all gates: as many, or as their edge maps have."""
         if self.edges:
+            if not self.counts:
+                raise InputError("input.edges are those of counts: give input.counts too")
             return math.prod(edges.maps_shape((self.pooled(num_channels), self.gates), self.edges))
         return self.pooled(num_channels) * self.gates
 
