@@ -90,11 +90,10 @@ class Model:
         return latency(pixels, self.packed.num_steps, white=white, silent_below=self.packed.silent_below)
 
     def _edges(self, pixels: NDArray) -> NDArray[np.uint8]:
-        white = self.packed.white
-        levels = latency(pixels, 1, white=white if np.issubdtype(pixels.dtype, np.integer) else 1.0)  # checks the range
-        if pixels.dtype != np.uint8:
-            pixels = np.rint(np.asarray(pixels, np.float64) * (1 if pixels.dtype.kind in "iu" else white))
-        images = pixels.astype(np.uint8).reshape(len(levels), *self.packed.image_shape)
+        white, whole = self.packed.white, np.issubdtype(pixels.dtype, np.integer)
+        latency(pixels, 1, white=white if whole else 1.0)  # refuses what is out of range
+        levels = pixels if whole else np.rint(pixels.astype(np.float64) * white)
+        images = levels.astype(np.uint8).reshape(len(levels), *self.packed.image_shape)
         return edges.maps(images, self.packed.edges, white)
 
     def encode_events(self, offsets: ArrayLike, channels: ArrayLike, times: ArrayLike) -> Events:

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bstdg.coding import InputCoding
 from bstdg.encode import Events, Keep
@@ -114,6 +114,23 @@ def code(
     )
 
 
+def edge_maps(image: NDArray, cell: int, white: int) -> NDArray[np.int64]:
+    """What `bstdg.edges.maps` makes of one image `[rows, columns]`, pixel by pixel as that module's text says."""
+    rows, columns = image.shape
+
+    def at(row: int, column: int) -> int:
+        return int(image[min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)])
+
+    sums = np.zeros((4, rows // cell, columns // cell), np.int64)
+    for row in range(rows):
+        for column in range(columns):
+            ways = [(0, 1), (1, 1), (1, 0), (1, -1)]
+            strength = [abs(at(row + r, column + c) - at(row - r, column - c)) for r, c in ways]
+            for d in range(4):
+                sums[d, row // cell, column // cell] += max(strength[d] - strength[(d + 2) % 4], 0)
+    return np.minimum(6 * sums // cell**2, white).reshape(-1, columns // cell)
+
+
 def _edges(coding: InputCoding, plain: Events, num_steps: int) -> Events:
     """Edge maps of counts, a recording and a cell at a time; delays and windows with them are not written twice."""
     if coding.delays != (0,) or coding.windows != (0,):
@@ -123,26 +140,11 @@ def _edges(coding: InputCoding, plain: Events, num_steps: int) -> Events:
     ends = [0]
     for begin, end in pairwise(plain.offsets.tolist()):
         places = list(zip(plain.channels[begin:end].tolist(), plain.steps[begin:end].tolist(), strict=True))
-        pixel = {p: math.isqrt(min(places.count(p), coding.counts) * 255**2 // coding.counts) for p in set(places)}
-
-        def at(row: int, column: int, pixel: dict[tuple[int, int], int] = pixel) -> int:
-            return pixel.get((min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)), 0)
-
-        sums: dict[tuple[int, int, int], int] = {}
-        for row in range(rows):
-            for column in range(columns):
-                ways = [(0, 1), (1, 1), (1, 0), (1, -1)]
-                strength = [abs(at(row + r, column + c) - at(row - r, column - c)) for r, c in ways]
-                for d in range(4):
-                    place = (d, row // cell, column // cell)
-                    sums[place] = sums.get(place, 0) + max(strength[d] - strength[(d + 2) % 4], 0)
-        spikes = []
-        for (d, row, column), total in sums.items():
-            level = min(255, 6 * total // cell**2)
-            if level:
-                channel = (d * (rows // cell) + row) * (columns // cell) + column
-                spikes.append(((255 - level) * num_steps // 255, channel))
-        kept += sorted(spikes)
+        picture = np.zeros((rows, columns), int)
+        for place in set(places):
+            picture[place] = math.isqrt(min(places.count(place), coding.counts) * 255**2 // coding.counts)
+        levels = enumerate(edge_maps(picture, cell, 255).ravel().tolist())
+        kept += sorted(((255 - level) * num_steps // 255, channel) for channel, level in levels if level)
         ends.append(len(kept))
     return Events(
         np.array(ends, np.int64),

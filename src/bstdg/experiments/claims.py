@@ -85,14 +85,14 @@ def _best(data: str, structure: str, on_edges: str, on_pixels: str, target: floa
     """The goal for accuracy, held against the network that reads edges and the one that reads pixels."""
     for reads, run in (("edges", on_edges), ("pixels", on_pixels)):
         text = f"{structure} on {reads}: accuracy, best"
-        yield _goal(data, text, run, "accuracy", "at least", target, f"{target:.1%}".replace("%", " %"))
+        yield _goal(data, text, run, "accuracy", "at least", target, f"{100 * target:.1f} %")
 
 
 def _first_spike(data: str, structure: str, accuracy: float, step: float, spikes: int) -> Iterator[Claim]:
     """The goals for decisions by the first spike, held against both."""
     for reads, run in (("edges", f"{data}-edges"), ("pixels", data)):
         text = f"{structure} on {reads}, first spike decides: accuracy"
-        yield _goal(data, text, run, "accuracy", "at least", accuracy, f"{accuracy:.1%}".replace("%", " %"))
+        yield _goal(data, text, run, "accuracy", "at least", accuracy, f"{100 * accuracy:.1f} %")
         yield _goal(data, "and its decision step", run, "decision_step_mean", "at most", step, f"{step} of 8")
         yield _goal(data, "and its hidden spikes", run, "hidden_spikes_to_decision", "at most", spikes, f"{spikes}")
 
