@@ -157,7 +157,7 @@ class InputCoding:
         if self.edges:
             return self._edges(binned, num_steps)
         width = binned.num_channels * self.gates
-        sample = _samples(binned)
+        sample = binned.samples()
         place = sample * width + binned.steps.astype(np.int64) * binned.num_channels + binned.channels
         place, count = np.unique(place, return_counts=True)
         step = (self.counts - np.minimum(count, self.counts)) * never(num_steps) // self.counts
@@ -166,7 +166,7 @@ class InputCoding:
     def _edges(self, binned: Events, num_steps: int) -> Events:
         """Events binned by gate become the edges of the picture that their square roots make."""
         shape = (len(binned), binned.num_channels, self.gates)
-        sample = _samples(binned)
+        sample = binned.samples()
         place = (sample * shape[1] + binned.channels) * shape[2] + binned.steps
         count = np.minimum(np.bincount(place, minlength=math.prod(shape)), self.counts)
         # The root of a whole number below 2 ** 53 is exact enough in float64 for its floor to be right.
@@ -182,7 +182,7 @@ class InputCoding:
         if gates == 1 and self.delays == (0,) and self.windows == (0,):
             return events
         num_steps, num_channels = never(events.num_steps), events.num_channels
-        sample = _samples(events)
+        sample = events.samples()
         step = events.steps.astype(np.int64)
         channel = step * gates // num_steps * num_channels + events.channels
         block = num_channels * gates
@@ -220,11 +220,6 @@ def since_onset(offsets: NDArray, times: NDArray, onset: int) -> NDArray[np.floa
         part = clock[begin:end]
         part -= np.partition(part, onset - 1)[onset - 1] if onset <= len(part) else part.max(initial=0.0) + 1.0
     return clock
-
-
-def _samples(events: Events) -> NDArray[np.int64]:
-    """The number of the sample that each event is of."""
-    return np.repeat(np.arange(len(events)), np.diff(events.offsets))
 
 
 def _sorted(

@@ -152,11 +152,14 @@ class Events:
         take = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Events(offsets, self.channels[take], self.steps[take], self.num_channels, self.num_steps)
 
+    def samples(self) -> NDArray[np.int64]:
+        """Which sample each event is of, `[events]`."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
     def first_steps(self) -> NDArray[np.uint8]:
         """First step of every channel, `uint8` `[batch, num_channels]`, T where a channel is silent."""
         first = np.full((len(self), self.num_channels), self.num_steps, np.uint8)
-        sample = np.repeat(np.arange(len(self)), np.diff(self.offsets))
-        np.minimum.at(first, (sample, self.channels), self.steps)
+        np.minimum.at(first, (self.samples(), self.channels), self.steps)
         return first
 
     @classmethod

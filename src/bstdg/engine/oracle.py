@@ -34,8 +34,7 @@ def spike_train(spikes: NDArray[np.uint8] | Events, num_steps: int) -> NDArray[n
     """How many events each channel has at each step, `[batch, T, channels]`."""
     events = spikes if isinstance(spikes, Events) else Events.from_steps(spikes, num_steps)
     train = np.zeros((len(events), num_steps, events.num_channels))
-    sample = np.repeat(np.arange(len(events)), np.diff(events.offsets))
-    np.add.at(train, (sample, events.steps, events.channels), 1.0)
+    np.add.at(train, (events.samples(), events.steps, events.channels), 1.0)
     return train
 
 

@@ -74,7 +74,7 @@ def _stream(at: int, layers: tuple[LayerPlan, ...], items: int, name: str) -> st
 def _items(steps: NDArray[np.uint8], num_steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Steps `[vectors, channels]` as a stream of items, and the place at which each vector begins, `[vectors + 1]`."""
     events = Events.from_steps(steps, num_steps)
-    sample = np.repeat(np.arange(len(steps)), np.diff(events.offsets))
+    sample = events.samples()
     ends = np.arange(len(steps) * num_steps)
     items = np.concatenate([events.channels.astype(np.int64), np.full(len(ends), END)])
     step = np.concatenate([sample * num_steps + events.steps, ends])  # an end comes after the events of its step
