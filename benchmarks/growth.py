@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from common import Case, Row, about, measure, save, show
 
-from bstdg.config import LossConfig, NetworkConfig
-from bstdg.encode import latency
 from bstdg.engine import native, native_training
-from bstdg.loss import Loss
-from bstdg.network import Network
+from bstdg.inputs.latency import latency
+from bstdg.learning.loss import Loss
+from bstdg.learning.network import Network
+from bstdg.learning.recipe import LossConfig, NetworkConfig
 
 CHANNELS, CLASSES = 784, 10
 USUAL: dict[str, Any] = {"T": 8, "width": 600, "density": 0.19, "batch": None, "threads": 1}

@@ -21,11 +21,12 @@ import torch
 from common import Case, Row, about, measure, megahertz, save, show
 from peers import WIDTHS, float_network, peers, spike_train, time_stepped
 
-from bstdg import datasets, packed, runtime
-from bstdg.config import load_recipe
-from bstdg.encode import latency
+from bstdg import datasets
 from bstdg.engine import dense, native
-from bstdg.train import train
+from bstdg.inputs.latency import latency
+from bstdg.learning.recipe import load_recipe
+from bstdg.model import packed, runtime
+from bstdg.training.train import train
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "mnist-fast.toml"
 BATCHES = (1, 128, 10_000)

@@ -12,9 +12,11 @@ import json
 import tempfile
 from pathlib import Path
 
-from bstdg import datasets, packed, runtime
-from bstdg.export import nir, nir_fidelity
+from bstdg import datasets
+from bstdg.export import nir
 from bstdg.export.base import Golden
+from bstdg.export.nir import fidelity as nir_fidelity
+from bstdg.model import packed, runtime
 
 
 def main() -> None:

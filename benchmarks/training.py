@@ -28,11 +28,11 @@ from peers import WIDTHS, float_network, peers, spike_train
 from torch.nn import functional as F
 
 from bstdg import datasets
-from bstdg.config import LossConfig, NetworkConfig
-from bstdg.encode import latency
 from bstdg.engine import native_training
-from bstdg.loss import Loss
-from bstdg.network import Network
+from bstdg.inputs.latency import latency
+from bstdg.learning.loss import Loss
+from bstdg.learning.network import Network
+from bstdg.learning.recipe import LossConfig, NetworkConfig
 
 OURS, FLOAT, SKLEARN = ("bstdg native", "bstdg dense"), "torch float32", "scikit-learn MLPClassifier"
 

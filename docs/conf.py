@@ -32,7 +32,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"bstdg\.(.*\.)?_\w+.*"),
     (r"py:.*", r"bstdg\.(files|scene|datasets\.steps)\..*"),
 ]
-suppress_warnings = ["ref.python"]  # two classes of one name, as Spikes in bstdg.rule and bstdg.film
+suppress_warnings = ["ref.python"]  # two classes of one name, as Spikes in bstdg.learning.rule and bstdg.drawing.films
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}

@@ -11,11 +11,11 @@ import torch
 from matplotlib.figure import Figure
 
 from bstdg import latency
-from bstdg.decide import decide
+from bstdg.drawing.style import INK, LIT
 from bstdg.engine import oracle
-from bstdg.loss import first_to_fire
-from bstdg.plot import INK, LIT
-from bstdg.rule import psi
+from bstdg.engine.decide import decide
+from bstdg.learning.loss import first_to_fire
+from bstdg.learning.rule import psi
 
 PALE = "#9aa2ad"
 T = 8

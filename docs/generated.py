@@ -8,9 +8,9 @@ from typing import Any
 
 import typer
 
-from bstdg import starter
 from bstdg.cli import app as cli
-from bstdg.config import DataConfig, Recipe
+from bstdg.cli import starter
+from bstdg.learning.recipe import DataConfig, Recipe
 
 _HERE = re.compile(r"^<!-- generated: (\w+) -->$", re.M)
 

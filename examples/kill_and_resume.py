@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bstdg import checkpoint
+from bstdg.training import checkpoint
 
 
 def training(arguments: argparse.Namespace, out: Path) -> subprocess.Popen[bytes]:

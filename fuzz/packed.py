@@ -12,8 +12,9 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["bstdg.packed", "bstdg.files"]):
-    from bstdg import files, packed
+with atheris.instrument_imports(include=["bstdg.model.packed", "bstdg.files"]):
+    from bstdg import files
+    from bstdg.model import packed
 from bstdg.errors import FileFormatError
 
 

@@ -1,4 +1,4 @@
-// S4NN's and BS4NN's learning, image by image: what bstdg.baselines.s4nn and bs4nn do in NumPy, in one loop.
+// S4NN's and BS4NN's learning, image by image: what bstdg.lab.predecessors.s4nn and bs4nn do in NumPy, in one loop.
 #pragma once
 
 #include <cstddef>

@@ -24,10 +24,10 @@ from typing import Any
 import torch
 
 from bstdg import datasets
-from bstdg.config import Recipe, load_recipe
 from bstdg.errors import InputError
+from bstdg.learning.recipe import Recipe, load_recipe
 from bstdg.progress import Live, Quiet
-from bstdg.train import TrainingRun
+from bstdg.training.train import TrainingRun
 
 FOLDER = Path(__file__).parent
 LAST = 3  # epochs whose mean is a trial's score: by then the cosine has come to rest

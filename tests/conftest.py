@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import settings
+from support.browser import browser, open_page  # noqa: F401  (fixtures of all wings)
 
 from bstdg.cli import app
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bstdg import packed, runtime
-from bstdg.engine.base import LayerBits
-from bstdg.scaling import FeatureScaling
+from bstdg.inputs.features import FeatureScaling
+from bstdg.layers import FullLayer
+from bstdg.model import packed, runtime
 
 
 def main(out: Path) -> None:
@@ -20,7 +20,7 @@ def main(out: Path) -> None:
     widths = (20, 13, 9, 3)  # no multiple of 8: every row has padding
     thresholds = ((1, 5), (-2, 40_000), (2, 5))  # the second layer needs 32-bit thresholds
     layers = tuple(
-        LayerBits(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(low, high, above))
+        FullLayer(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(low, high, above))
         for below, above, (low, high) in zip(widths, widths[1:], thresholds, strict=False)
     )
     layers[1].thresholds[:6] = rng.integers(1, 5, 6)  # most of its neurons can fire all the same
@@ -39,7 +39,7 @@ def scaled(out: Path) -> None:
     features = rng.normal([0.0, 1e6, -3.0], [1.0, 1e3, 0.0], (30, 3))  # the last never varies
     scaling = FeatureScaling.fit(features, 6)
     layers = tuple(
-        LayerBits(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(1, 3, above))
+        FullLayer(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(1, 3, above))
         for below, above in ((6, 9), (9, 2))
     )
     trained = {"data": "golden"}

@@ -1,4 +1,4 @@
-"""The command line, one module for each command or two. How it speaks and ends is in `bstdg.console`."""
+"""The command line, one module for each command or two. How it speaks and ends is in `bstdg.cli.console`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bstdg.cli import baseline, doctor, export, importing, judge, look, new, report, reproduce, train
-from bstdg.console import Command, Commands
+from bstdg.cli.console import Command, Commands
 
 app = typer.Typer(
     name="bstdg",

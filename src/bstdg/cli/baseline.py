@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from bstdg.cli import complete
+from bstdg.cli.console import show_table
 from bstdg.cli.options import AsJson, DataDir
-from bstdg.console import show_table
 from bstdg.errors import InputError
 
 EXAMPLES = """
@@ -54,15 +54,15 @@ def baseline(
 
     Accuracy is judged by the strict rule and by the predecessors' own. The report has the keys of a run's report.json.
     """
-    from bstdg import baselines
-    from bstdg.baselines.base import write
+    from bstdg.lab import predecessors
+    from bstdg.lab.predecessors.base import write
 
     if weights is not None:
         if override:
             raise InputError("--weights runs a network as it was released: --set has nothing to change")
-        report = baselines.run_released(name, weights, data, data_dir=data_dir)
+        report = predecessors.run_released(name, weights, data, data_dir=data_dir)
     else:
-        report = baselines.train(
+        report = predecessors.train(
             name, data, seed=seed, settings=_settings(override or []), data_dir=data_dir, say=_say_epoch
         )
     if weights is None or out is not None:
@@ -102,7 +102,8 @@ def _say_epoch(row: dict[str, Any]) -> None:
 def _show(report: dict[str, Any], out: Path | None) -> None:
     from rich.table import Table
 
-    from bstdg import energy, show
+    from bstdg.cli import show
+    from bstdg.model import energy
 
     row, structure = report["test"], "-".join(map(str, report["widths"]))
     origin = f"seed {report['seed']}" if "seed" in report else "released weights"

@@ -33,14 +33,14 @@ def targets(incomplete: str) -> list[str]:
 
 def baselines(incomplete: str) -> list[str]:
     """Predecessors and plain networks."""
-    from bstdg import baselines
+    from bstdg.lab import predecessors
 
-    return _beginning(baselines.names(), incomplete)
+    return _beginning(predecessors.names(), incomplete)
 
 
 def experiments(incomplete: str) -> list[str]:
     """What can be reproduced."""
-    from bstdg.experiments import catalogue
+    from bstdg.lab.experiments import catalogue
 
     return _beginning((experiment.name for experiment in catalogue.EXPERIMENTS), incomplete)
 

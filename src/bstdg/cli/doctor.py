@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import typer
 
+from bstdg.cli.console import FAILURE, show_table
+from bstdg.cli.examine import Finding, examine
 from bstdg.cli.options import AsJson, DataDir
-from bstdg.console import FAILURE, show_table
-from bstdg.doctor import Finding, examine
 
 EXAMPLES = """
 Examples:

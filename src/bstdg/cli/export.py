@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bstdg.cli import complete
+from bstdg.cli.console import FAILURE, show_table
 from bstdg.cli.options import AsJson, DataDir
-from bstdg.console import FAILURE, show_table
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ def import_nir(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Make a model of a NIR graph of binary weights and integrate-and-fire neurons."""
-    from bstdg import packed
-    from bstdg.export import nir_import
+    from bstdg.export.nir import importer as nir_import
+    from bstdg.model import packed
 
     if out.exists() and not force:
         raise InputError(f"{out} is there already; name another file, or give --force")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bstdg.cli import complete
+from bstdg.cli.console import BAD_INPUT, complain, show_table
 from bstdg.cli.options import AsJson, DataDir, EngineName, ModelFile
-from bstdg.console import BAD_INPUT, complain, show_table
 from bstdg.errors import FileFormatError, InputError
 
 if TYPE_CHECKING:
-    from bstdg.runtime import Model
+    from bstdg.model.runtime import Model
 
 EVALUATE_EXAMPLES = """
 Examples:
@@ -54,8 +54,8 @@ def evaluate(
 
     Accuracy, ties, silence, decision step, spikes and synaptic operations.
     """
-    from bstdg import runtime, samples
     from bstdg.datasets import EventDataset
+    from bstdg.model import runtime, samples
 
     loaded = runtime.load(model, engine)
     judged = samples.load(loaded.packed, data, split, data_dir, called=str(model), progress=True)
@@ -67,7 +67,7 @@ def evaluate(
     if as_json:
         print(json.dumps({"model": str(model), "data": name, "split": split, **row}))
         return
-    from bstdg import show
+    from bstdg.cli import show
 
     show_table(show.figures(f"{model} on {name} ({split})", row))
 
@@ -89,8 +89,8 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Decide images, or recordings of events: class, step and spikes."""
-    from bstdg import images, runtime
     from bstdg.datasets import spoken
+    from bstdg.model import images, runtime
 
     loaded, paths = runtime.load(model, engine), _paths(files)
     failed = False
@@ -123,7 +123,7 @@ def _paths(files: list[Path] | None) -> Iterable[Path]:
 
 
 def _decisions(model: Model, spikes: Any, name: str) -> Iterator[dict[str, Any]]:
-    from bstdg.decide import input_to_decision
+    from bstdg.model.tally import input_to_decision
 
     run = model.run(spikes)
     many = len(spikes) > 1

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bstdg.cli.console import show_table
 from bstdg.cli.options import AsJson, DataDir, ModelFile
-from bstdg.console import show_table
 from bstdg.errors import InputError
 
 INFO_EXAMPLES = "\nExample:\n  bstdg info runs/digits-seed0/model.bstdg"
@@ -22,10 +22,12 @@ Examples:
 
 def info(model: ModelFile, as_json: AsJson = False) -> None:
     """Describe a model file: structure, origin and figures."""
-    from bstdg import engine, packed, show
+    from bstdg.cli import show
+    from bstdg.engine import choose
+    from bstdg.model import packed
 
     described = packed.load(model)
-    size, default = model.stat().st_size, engine.default_inference()
+    size, default = model.stat().st_size, choose.FASTEST
     if as_json:
         print(json.dumps(show.as_dict(described, size, default)))
         return
@@ -47,8 +49,9 @@ def raster(
     data_dir: DataDir = None,
 ) -> None:
     """Draw a decision: input, hidden and output spikes."""
-    from bstdg import images, plot, runtime, samples
     from bstdg.datasets import spoken
+    from bstdg.drawing.rasters import save_decision
+    from bstdg.model import images, runtime, samples
 
     loaded, label = runtime.load(model), None
     if loaded.packed.scaling is not None:
@@ -66,7 +69,7 @@ def raster(
         recordings = spoken.read(file, "recordings", "test")
         _there(sample, len(recordings), str(file), "recordings")
         chosen = samples.one(loaded, recordings, sample)
-    plot.save_decision(loaded, chosen, out, label)
+    save_decision(loaded, chosen, out, label)
     print(str(out))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bstdg.cli import complete
-from bstdg.console import complain
+from bstdg.cli.console import complain
 from bstdg.errors import InputError
 from bstdg.shipped import shipped_recipes
 
@@ -43,9 +43,10 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a recipe to start from, in which every field is explained."""
-    from bstdg import datasets, files, starter
+    from bstdg import datasets, files
+    from bstdg.cli import starter
     from bstdg.cli.train import recipe_file
-    from bstdg.config import load_recipe
+    from bstdg.learning.recipe import load_recipe
 
     if file.suffix != ".toml":
         raise InputError(f"a recipe's name ends in .toml, not {file.name!r}")

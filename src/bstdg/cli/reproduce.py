@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bstdg.cli import complete
+from bstdg.cli.console import INTERRUPTED, complain, show_table
 from bstdg.cli.options import AsJson, DataDir, whole_numbers
-from bstdg.console import INTERRUPTED, complain, show_table
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
-    from bstdg.experiments.catalogue import Experiment
+    from bstdg.lab.experiments.catalogue import Experiment
 
 EXAMPLES = """
 Examples:
@@ -53,7 +53,7 @@ def reproduce(
 
     Every run is kept as JSON under --out; what is there is not run again.
     """
-    from bstdg.experiments import catalogue
+    from bstdg.lab.experiments import catalogue
 
     if sum((name is not None, list_, report is not None)) != 1:
         raise InputError("give the name of one experiment, or --list, or --report FILE.md")
@@ -61,7 +61,7 @@ def reproduce(
         _list(data_dir, as_json)
         return
     if report is not None:
-        from bstdg.experiments import page
+        from bstdg.lab.experiments import page
 
         for written in page.write(out, report):
             print(written)
@@ -71,7 +71,7 @@ def reproduce(
 
 
 def _list(data_dir: Path | None, as_json: bool) -> None:
-    from bstdg.experiments import catalogue, needs
+    from bstdg.lab.experiments import catalogue, needs
 
     rows = []
     for experiment in catalogue.EXPERIMENTS:
@@ -107,7 +107,7 @@ def _minutes(minutes: float) -> str:
 
 
 def _seeds(asked: str | None, quick: bool) -> tuple[int, ...]:
-    from bstdg.experiments import catalogue
+    from bstdg.lab.experiments import catalogue
 
     if asked is None:
         return catalogue.QUICK_SEEDS if quick else catalogue.SEEDS
@@ -118,7 +118,7 @@ def _seeds(asked: str | None, quick: bool) -> tuple[int, ...]:
 def _run(
     experiment: Experiment, out: Path, seeds: Sequence[int], quick: bool, data_dir: Path | None, as_json: bool
 ) -> None:
-    from bstdg.experiments import needs
+    from bstdg.lab.experiments import needs
 
     data = experiment.quick_data or experiment.data if quick else experiment.data
     there, where = needs.state(data, data_dir)
@@ -127,7 +127,7 @@ def _run(
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out names a folder")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch starts its threads, as for `bstdg train`
-    from bstdg.experiments import run
+    from bstdg.lab.experiments import run
 
     try:
         runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, say=_note)
@@ -137,7 +137,7 @@ def _run(
     if as_json:
         print(run.as_json(runs))
         return
-    from bstdg.experiments import show
+    from bstdg.lab.experiments import show
 
     for table in show.summary(experiment, runs, quick):
         show_table(table)

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from bstdg.cli import complete
+from bstdg.cli.console import INTERRUPTED, complain, show_table
 from bstdg.cli.options import AsJson, DataDir
-from bstdg.console import INTERRUPTED, complain, show_table
 from bstdg.errors import InputError
 from bstdg.shipped import shipped_recipes
 
@@ -66,7 +66,7 @@ def train(
     (the thresholds it began with), log.jsonl (a line an epoch) and report.json (figures on the test set, read once,
     at the end).
     """
-    from bstdg.config import load_recipe
+    from bstdg.learning.recipe import load_recipe
 
     if resume and overwrite:
         raise InputError("--resume goes on with a run, --overwrite starts it anew: give one of them")
@@ -75,7 +75,7 @@ def train(
     folder = out or Path("runs") / f"{path.stem}-seed{seed}"
     # Before torch starts its threads: by default they spin while they wait, on the cores that the native engine needs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from bstdg.train import train as run
+    from bstdg.training.train import train as run
 
     with _resume_hint(folder):
         report = run(
@@ -93,7 +93,7 @@ def train(
     if as_json:
         print(json.dumps(report))
         return
-    from bstdg import show
+    from bstdg.cli import show
 
     structure = "-".join(map(str, report["widths"]))
     show_table(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
@@ -108,7 +108,7 @@ def train(
 @contextlib.contextmanager
 def _resume_hint(folder: Path) -> Iterator[None]:
     """Who stops a training is told how to go on."""
-    from bstdg.checkpoint import NAME
+    from bstdg.training.checkpoint import NAME
 
     try:
         yield

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg import npy
+from bstdg.datasets import npy
 from bstdg.datasets.base import Dataset, Split, drawn_for_test
-from bstdg.encode import MAX_CHANNELS
 from bstdg.errors import FileFormatError, InputError
+from bstdg.spikes.events import MAX_CHANNELS
 
 MAX_MEMBER = 1 << 31  # bytes of one array
 SPLIT = ("train_images", "train_labels", "test_images", "test_labels")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.datasets.base import Split
-from bstdg.encode import MAX_CHANNELS, check_offsets
 from bstdg.errors import InputError
+from bstdg.spikes.events import MAX_CHANNELS, check_offsets
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from bstdg.datasets import arrays
 from bstdg.datasets.base import Dataset, Split, drawn_for_test
 from bstdg.datasets.files import DATA_VARIABLE
-from bstdg.encode import MAX_CHANNELS
+from bstdg.datasets.pictures import grey_levels
 from bstdg.errors import InputError
+from bstdg.spikes.events import MAX_CHANNELS
 
 NAME = "folder"
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -175,8 +176,6 @@ def _read(files: list[Path], size: tuple[int, int] | None) -> NDArray[np.uint8]:
 
 
 def _grey(file: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    from bstdg.images import grey_levels
-
     try:
         if file.stat().st_size > MAX_FILE:
             raise InputError(f"{file} has more than the {MAX_FILE:,} bytes that a picture may have here")

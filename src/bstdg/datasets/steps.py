@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
-from bstdg.scaling import FeatureScaling
+from bstdg.inputs.features import FeatureScaling
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -8,15 +8,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.decide import Decision, decide
-from bstdg.encode import Events
-
-
-class LayerBits(NamedTuple):
-    """One deployed layer: `signs` int8 -1/+1 `[neurons, channels]`, `thresholds` integers `[neurons]`."""
-
-    signs: NDArray[np.int8]
-    thresholds: NDArray[np.int64]
+from bstdg.engine.decide import Decision, decide
+from bstdg.layers import FullLayer, Layer
+from bstdg.spikes.events import Events
 
 
 class Trace(NamedTuple):
@@ -36,7 +30,11 @@ class Engine(Protocol):
 
     NAME: str
 
-    def forward(self, layers: Sequence[LayerBits], spikes: NDArray[np.uint8] | Events, num_steps: int, /) -> Trace: ...
+    def forward(self, layers: Sequence[Layer], spikes: NDArray[np.uint8] | Events, num_steps: int, /) -> Trace: ...
+
+    def refuses(self, layer: Layer, /) -> str | None:
+        """Why this engine cannot compute such a layer, in words; None where it can."""
+        ...
 
 
 class Compiled(Protocol):
@@ -50,13 +48,20 @@ class Compiled(Protocol):
 class Interpreted:
     """A deployed network for an engine that makes nothing ready: it gets the layers anew each time."""
 
-    def __init__(self, engine: Engine, layers: Sequence[LayerBits], num_steps: int):
+    def __init__(self, engine: Engine, layers: Sequence[Layer], num_steps: int, device: object = "cpu"):
         self._engine, self._layers, self._num_steps = engine, layers, num_steps
+        # Only an engine that computes elsewhere is told where.
+        self._where = {} if str(device) == "cpu" else {"device": device}
 
     def trace(self, spikes: NDArray[np.uint8] | Events) -> Trace:
         """Every hidden spike step and output potential."""
-        return self._engine.forward(self._layers, spikes, self._num_steps)
+        return self._engine.forward(self._layers, spikes, self._num_steps, **self._where)
 
     def decide(self, spikes: NDArray[np.uint8] | Events) -> Decision:
         """The decision of each sample."""
         return decide(self.trace(spikes).potentials, self._layers[-1].thresholds)
+
+
+def knows_full_layers_alone(layer: Layer) -> str | None:
+    """What engines and exports say that compute fully connected layers and no others."""
+    return None if layer.kind == FullLayer.kind else f"layers of kind {layer.kind!r} are not computed here"

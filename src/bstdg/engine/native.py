@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg import _native
-from bstdg.decide import Decision
-from bstdg.encode import Events, never
-from bstdg.engine.base import LayerBits, Trace
+from bstdg.engine.base import Trace
+from bstdg.engine.base import knows_full_layers_alone as refuses
+from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
+from bstdg.layers import FullLayer, Layer, size
+from bstdg.spikes.events import Events, never
 
 NAME = "native"
 NOT_ALLOWED = 255  # in a table of steps: no such byte may come
@@ -47,15 +49,12 @@ class Compiled:
         InputError: the layers do not fit each other, or BSTDG_ISA names what this machine has not.
     """
 
-    def __init__(self, layers: Sequence[LayerBits], num_steps: int, threads: int | None = None):
+    def __init__(self, layers: Sequence[Layer], num_steps: int, threads: int | None = None):
         self.num_steps = never(num_steps)
         self.threads = threads or available_threads()
-        self.classes = len(layers[-1].signs) if layers else 0
-        self.hidden = [len(layer.signs) for layer in layers[:-1]]
-        arrays = [
-            (np.ascontiguousarray(layer.signs, np.int8), np.ascontiguousarray(layer.thresholds, np.int64))
-            for layer in layers
-        ]
+        self.classes = size(layers[-1].gives) if layers else 0
+        self.hidden = [size(layer.gives) for layer in layers[:-1]]
+        arrays = [_arrays(layer) for layer in layers]
         try:
             self._network = _native.Network(arrays, num_steps)
         except ValueError as error:
@@ -115,6 +114,13 @@ class Compiled:
         return min(self.threads, 1 + batch * self._weights // WEIGHTS_A_THREAD)
 
 
+def _arrays(layer: Layer) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """What the native module is given of a layer."""
+    if not isinstance(layer, FullLayer):
+        raise InputError(f"engine 'native': {refuses(layer)}")
+    return np.ascontiguousarray(layer.signs, np.int8), np.ascontiguousarray(layer.thresholds, np.int64)
+
+
 def _check_bytes(spikes: Any) -> None:
     if not isinstance(spikes, np.ndarray) or spikes.dtype != np.uint8 or spikes.ndim != 2:
         what = f"{spikes.dtype} {list(spikes.shape)}" if isinstance(spikes, np.ndarray) else type(spikes).__name__
@@ -123,7 +129,7 @@ def _check_bytes(spikes: Any) -> None:
         raise InputError("the native engine reads C-contiguous arrays; numpy.ascontiguousarray makes a copy that is")
 
 
-def forward(layers: Sequence[LayerBits], spikes: NDArray[np.uint8] | Events, num_steps: int) -> Trace:
+def forward(layers: Sequence[Layer], spikes: NDArray[np.uint8] | Events, num_steps: int) -> Trace:
     """Run a deployed network once (see `bstdg.engine.base`); to run it again and again, keep a `Compiled`."""
     if not isinstance(spikes, Events):
         spikes = np.ascontiguousarray(spikes)

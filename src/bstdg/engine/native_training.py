@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from bstdg import _native
-from bstdg.engine.dense import EventSource, Source, StepSource
+from bstdg.spikes.source import EventSource, Source, StepSource
 
 NAME = "native"
 

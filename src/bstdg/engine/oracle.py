@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.encode import Events
-from bstdg.engine.base import LayerBits, Trace
+from bstdg.engine.base import Trace
 from bstdg.engine.oracle_events import bin_events
+from bstdg.errors import InputError
+from bstdg.layers import FullLayer, Layer
+from bstdg.spikes.events import Events
 
 __all__ = ["backward", "bin_events", "crossing", "decide_one", "forward", "potentials", "signs", "spike_train", "trace"]
 
@@ -68,13 +71,39 @@ def crossing(potential: NDArray[np.int64], threshold: NDArray) -> Crossing:
     return Crossing(steps.astype(np.uint8), reach.astype(np.uint8), at_reach - np.asarray(threshold, np.float64))
 
 
-def forward(layers: Sequence[LayerBits], spikes: NDArray[np.uint8] | Events, num_steps: int) -> Trace:
+def forward(layers: Sequence[Layer], spikes: NDArray[np.uint8] | Events, num_steps: int) -> Trace:
     """Run a whole network: hidden spike steps of every layer and the potentials of the output layer."""
     hidden = []
     for layer in layers[:-1]:
-        spikes = crossing(potentials(spikes, layer.signs, num_steps), layer.thresholds).steps
+        spikes = crossing(layer_potentials(layer, spikes, num_steps), layer.thresholds).steps
         hidden.append(spikes)
-    return Trace(tuple(hidden), potentials(spikes, layers[-1].signs, num_steps))
+    return Trace(tuple(hidden), layer_potentials(layers[-1], spikes, num_steps))
+
+
+def layer_potentials(layer: Layer, spikes: NDArray[np.uint8] | Events, num_steps: int) -> NDArray[np.int64]:
+    """V_j(t) of every neuron of a layer, `[batch, T, neurons]`.
+
+    A layer of a kind of one's own gives its reference itself, `potentials(spikes, num_steps)`, slow and obvious.
+    """
+    if isinstance(layer, FullLayer):
+        return potentials(spikes, layer.signs, num_steps)
+    if isinstance(layer, OwnReference):
+        return layer.potentials(spikes, num_steps)
+    raise InputError(f"engine 'oracle': {refuses(layer)}")
+
+
+@runtime_checkable
+class OwnReference(Protocol):
+    """A layer that brings its reference along."""
+
+    def potentials(self, spikes: NDArray[np.uint8] | Events, num_steps: int, /) -> NDArray[np.int64]: ...
+
+
+def refuses(layer: Layer) -> str | None:
+    """Why there is no reference for a layer; None where there is one."""
+    if isinstance(layer, (FullLayer, OwnReference)):
+        return None
+    return f"layers of kind {layer.kind!r} have no reference here, and bring none along (`potentials`)"
 
 
 def decide_one(potential: NDArray[np.int64], threshold: NDArray[np.int64]) -> tuple[int, int, bool, bool]:

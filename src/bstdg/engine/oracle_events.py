@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bstdg.coding import InputCoding
-from bstdg.encode import Events, Keep
 from bstdg.errors import InputError
+from bstdg.inputs.recordings import InputCoding
+from bstdg.spikes.events import Events, Keep
 
 
 def bin_events(
@@ -26,7 +26,7 @@ def bin_events(
 ) -> Events:
     """`step = floor((time - start) * (T / duration))` in float64, for every event by itself.
 
-    Takes and returns what `bstdg.encode.bin_events` does, but trusts its arguments.
+    Takes and returns what `bstdg.spikes.events.bin_events` does, but trusts its arguments.
 
     >>> bin_events([0, 3], [1, 0, 1], [0.9, 0.5, 2.0], num_channels=2, num_steps=2, duration=1.0).channels
     array([0, 1], dtype=uint16)
@@ -115,7 +115,7 @@ def code(
 
 
 def edge_maps(image: NDArray, cell: int, white: int) -> NDArray[np.int64]:
-    """What `bstdg.edges.maps` makes of one image `[rows, columns]`, pixel by pixel as that module's text says."""
+    """What `bstdg.inputs.edges.maps` makes of one image `[rows, columns]`, pixel by pixel as that module's text says."""
     rows, columns = image.shape
 
     def at(row: int, column: int) -> int:

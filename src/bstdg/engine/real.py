@@ -12,8 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from bstdg.engine import dense
-from bstdg.engine.base import LayerBits
+from bstdg.engine.base import knows_full_layers_alone as refuses
 from bstdg.engine.dense import impulse_gradient, potential_gradient
+from bstdg.layers import FullLayer
 
 __all__ = [
     "crossing",
@@ -24,6 +25,7 @@ __all__ = [
     "potential_credit",
     "potential_gradient",
     "potentials",
+    "refuses",
 ]
 
 NAME = "real"
@@ -47,8 +49,8 @@ potential_credit = partial(dense.potential_credit, weights_of=weights)
 forward = partial(dense.forward, weights_of=lambda whole: whole)  # of what `deployed` gives
 
 
-def deployed(latent: Tensor, threshold: Tensor) -> LayerBits:
+def deployed(latent: Tensor, threshold: Tensor) -> FullLayer:
     """A layer in whole numbers of 1/1024: V >= theta is 1024 V >= ceil(1024 theta)."""
     whole = weights(latent.detach().cpu()).mul_(GRID).numpy().astype(np.int16)
     scaled = np.ceil(threshold.detach().cpu().double().expand(len(latent)).numpy() * GRID)
-    return LayerBits(whole, scaled.astype(np.int64))  # pyright: ignore[reportArgumentType]
+    return FullLayer(whole, scaled.astype(np.int64))  # pyright: ignore[reportArgumentType]

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import bstdg
-from bstdg import packed
 from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.export import folder as folders
 from bstdg.export import golden as vectors
 from bstdg.export import names
 from bstdg.export.base import Check, Golden, Target
-from bstdg.packed import PackedModel
+from bstdg.model import packed
+from bstdg.model.packed import PackedModel
 
 __all__ = ["Check", "Exported", "Golden", "Target", "export", "target", "targets", "verify"]
 
@@ -135,7 +135,7 @@ def export(
 
 def _input_of(model: PackedModel) -> dict[str, str]:
     if model.edges:
-        return {"input": f"edge maps: bstdg.edges.maps with cells of {model.edges} pixels makes them of images"}
+        return {"input": f"edge maps: bstdg.inputs.edges.maps with cells of {model.edges} pixels makes them of images"}
     return {} if model.scaling is None else {"input": STEPS_ALONE}
 
 

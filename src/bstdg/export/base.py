@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.decide import decide
 from bstdg.engine import oracle
-from bstdg.packed import PackedModel
+from bstdg.engine.decide import decide
+from bstdg.model.packed import PackedModel
 
 _CELLS = 1 << 24  # float64 numbers that the oracle may lay out over time at once: 128 MiB
 

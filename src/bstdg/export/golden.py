@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg import files, runtime
+from bstdg import files
 from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.export.base import Golden
-from bstdg.packed import PackedModel
+from bstdg.model import runtime
+from bstdg.model.packed import PackedModel
 
 FORMAT = "bstdg-golden"
 VERSION = 1

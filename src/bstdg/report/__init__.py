@@ -6,7 +6,7 @@ matplotlib `Figure` that is nobody else's. `write` makes the page, as `bstdg rep
     of a Measured        anytime, confusion, decision_steps, energy, fields, firing, firing_steps, operations
     of several           comparison
     with a History       thresholds, training
-    of one sample        bstdg.plot.raster, bstdg.plot.animate
+    of one sample        bstdg.drawing.raster, bstdg.drawing.animate
 
 >>> import bstdg
 >>> from bstdg import datasets, report

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bstdg import energy as model_of_energy
-from bstdg.plot import INK, LATE, LIT
+from bstdg.drawing.style import INK, LATE, LIT
+from bstdg.model import energy as model_of_energy
+from bstdg.model.summary import layer_name
 from bstdg.report.looks import filling, panels, styled
 from bstdg.report.measure import Measured
-from bstdg.summary import layer_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ORDINARY = {"binary": "one-bit weights, no spikes", "mlp": "float32, no spikes"}  # kinds of `bstdg.energy`
+ORDINARY = {"binary": "one-bit weights, no spikes", "mlp": "float32, no spikes"}  # kinds of `bstdg.model.energy`
 
 
 class Cost(NamedTuple):
@@ -83,7 +83,7 @@ def operations(measured: Measured) -> Figure:
 
 @styled
 def energy(measured: Measured) -> Figure:
-    """An estimate of the energy of a decision, by the table of `bstdg.energy`, beside ordinary networks; log scale."""
+    """An estimate of the energy of a decision, by the table of `bstdg.model.energy`, beside ordinary networks; log scale."""
     figure, (axes,) = panels(1, 2.2)
     rows = costs(measured)
     for row, cost in enumerate(rows):

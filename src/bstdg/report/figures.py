@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bstdg.plot import INK, LATE, LIT
+from bstdg.drawing.style import INK, LATE, LIT
 from bstdg.report.looks import BLUE, panels, reach, styled, whole, wilson
 from bstdg.report.measure import Measured
 

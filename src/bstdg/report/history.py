@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bstdg.errors import FileFormatError
-from bstdg.packed import PackedModel
+from bstdg.model.packed import PackedModel
 
 START, LOG, REPORT = "start.json", "log.jsonl", "report.json"
 LARGEST = 1 << 28  # bytes: far more than any log

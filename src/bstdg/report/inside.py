@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bstdg import energy as model_of_energy
+from bstdg.model import energy as model_of_energy
+from bstdg.model.summary import layer_name
 from bstdg.report import costs, neurons
 from bstdg.report.history import History
 from bstdg.report.measure import Measured
 from bstdg.report.plates import Plate, Subject, Table, hidden_names
-from bstdg.summary import layer_name
 
 
 def _times(share: float) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.plot import INK, LATE, settle
+from bstdg.drawing.style import INK, LATE, settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def style() -> Iterator[None]:
 
 def panels(rows: int, height: float, *, columns: int = 1, **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure of the report's width with so many panels, row by row; `height` in inches."""
-    from bstdg.drawing import Drawing
+    from bstdg.drawing.figure import Drawing
 
     figure = Drawing(figsize=(WIDTH, height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **shared)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.edges import maps_shape
+from bstdg.drawing.style import INK, LATE, LIT, show_picture
 from bstdg.errors import InputError
-from bstdg.plot import INK, LATE, LIT, show_picture
+from bstdg.inputs.edges import maps_shape
+from bstdg.model.summary import layer_name
 from bstdg.report.history import History
 from bstdg.report.looks import BLUE, filling, panels, styled, whole
 from bstdg.report.measure import Measured
-from bstdg.summary import layer_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import bstdg
-from bstdg.export.web_proof import allow
+from bstdg.export.web.proof import allow
 from bstdg.report import inside, plates
 from bstdg.report.neurons import has_pictures
 from bstdg.report.plates import Plate, Subject, Table

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bstdg import plot
-from bstdg import samples as reading
+from bstdg.drawing.rasters import raster
+from bstdg.drawing.scene import Scene, scene
+from bstdg.model import samples as reading
 from bstdg.report import figures
 from bstdg.report.history import History
 from bstdg.report.looks import style
 from bstdg.report.measure import Measured
-from bstdg.scene import Scene, scene
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bstdg.datasets import Dataset, EventDataset
-    from bstdg.runtime import Model
+    from bstdg.model.runtime import Model
 
 CONFUSIONS = 8  # most frequent errors that are named
 
@@ -87,7 +87,7 @@ def decisions(subject: Subject) -> Iterator[Plate]:
         how = ", silently: no output reached its threshold" if measured.silent[index] else ""
         spikes = ", ".join(f"{number:,} spikes of {name}" for name, number in counts)
         with style():
-            figure = plot.raster(shown, label=truth, columns=2)
+            figure = raster(shown, label=truth, columns=2)
         caption = f"Sample {index}, {truth}: decided {right} as {label} at step {step}{how}."
         yield Plate(f"sample-{index}", figure, caption, f"{caption} Up to the decision: {spikes}.")
 

@@ -12,7 +12,8 @@ import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
-from bstdg import plot
+from bstdg.drawing.figure import save
+from bstdg.drawing.style import INK, LATE, LIT, SHADE
 from bstdg.report.looks import BLUE
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 SVG, LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 INKS = {
-    plot.INK: "var(--ink)",
-    plot.LIT: "var(--lit)",
-    plot.SHADE: "var(--shade)",
-    plot.LATE: "var(--late)",
+    INK: "var(--ink)",
+    LIT: "var(--lit)",
+    SHADE: "var(--shade)",
+    LATE: "var(--late)",
     BLUE: "var(--blue)",
     "#000000": "var(--ink)",
     "#ffffff": "var(--card)",
@@ -43,7 +44,7 @@ def inline(figure: Figure, name: str) -> str:
 
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.image_inline": True}):
-        plot.save(figure, file, "svg")
+        save(figure, file, "svg")
     root = ET.fromstring(file.getvalue())  # noqa: S314  (written a line above)
     for element in list(root):
         if element.tag == f"{SVG}metadata":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bstdg.packed import VERSION
+from bstdg.model.packed import VERSION
 
 if TYPE_CHECKING:
     from bstdg.report.measure import Measured

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bstdg import files, plot, runtime
-from bstdg import samples as reading
+from bstdg import files
+from bstdg.drawing.figure import save
 from bstdg.errors import InputError
+from bstdg.model import runtime
+from bstdg.model import samples as reading
 from bstdg.progress import bar
 from bstdg.report import history
 from bstdg.report.measure import check_samples, measure, telling
@@ -50,7 +52,7 @@ def write(
         engine: which engine runs the models.
         force: replace files that no report wrote.
         show_progress: show bars on standard error, or in a notebook.
-        load: gives the samples instead of `bstdg.samples.load`, for data of one's own.
+        load: gives the samples instead of `bstdg.model.samples.load`, for data of one's own.
 
     Returns:
         What `bstdg report --json` prints.
@@ -185,5 +187,5 @@ def _write_figures(folder: Path, drawn: dict[str, Plate], show_progress: bool) -
     paths = {folder / f"{name}.{kind}": plate for name, plate in drawn.items() for kind in KINDS}
     with bar("writing figures", len(paths), "files", show=show_progress) as advance:
         for path, plate in paths.items():
-            plot.save(plate.figure, path, path.suffix[1:], dpi=200)
+            save(plate.figure, path, path.suffix[1:], dpi=200)
             advance(1)

@@ -1,0 +1,160 @@
+"""Arrays that users bring, images or tables of features: what they are, and how they become steps.
+
+Images `[samples, rows, columns]` of integers, or of floats 0 … 1, keep the latency code of this package's data sets.
+All else gets a `bstdg.inputs.features.FeatureScaling`, made from the training samples.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.errors import BstdgWarning, InputError
+from bstdg.inputs.features import Codes, FeatureScaling, Spread
+from bstdg.inputs.latency import latency
+
+AUTO = "auto"
+BLANK_SHARE = 0.3  # of a table's values that are 0 and its least: then 0 means that there is nothing
+MANY_PIXELS = 256  # above, a second channel for each dark pixel costs more spikes than it is worth
+FEW_CHANNELS = 48  # up to which a table of few features is given more pairs of channels
+MOSTLY = 0.5  # share of a batch's values beyond the range seen in training, above which we warn
+WHITE = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """How one user's samples become steps.
+
+    Attributes:
+        shape: rows and columns of an image, or the number of features.
+        num_steps: T.
+        white: the pixel value that fires at step 0, where integers are read as pixels.
+        scaling: of features; None where samples are read as pixels.
+    """
+
+    shape: tuple[int, ...]
+    num_steps: int
+    white: int = WHITE
+    scaling: FeatureScaling | None = None
+
+    @classmethod
+    def fit(
+        cls, rows: NDArray, shape: tuple[int, ...], num_steps: int, spread: Spread | str, codes: Codes | str | int
+    ) -> Encoder:
+        """The encoder for training samples `rows`, `[samples, features]`, of images or features of `shape`.
+
+        Raises:
+            InputError: the spread or code is unknown.
+        """
+        if len(shape) == 2 and spread == codes == AUTO:
+            if rows.dtype.kind in "bui" and rows.min() >= 0 and rows.max() <= 65_535:
+                brightest = max(1, int(rows.max()))
+                return cls(shape, num_steps, WHITE if WHITE // 2 < brightest <= WHITE else brightest)
+            if rows.min() >= 0 and rows.max() <= 1:
+                return cls(shape, num_steps)
+            if rows.min() >= 0 and rows.max() <= WHITE:
+                warnings.warn(
+                    f"these images are floats up to {rows.max():g}; pixels are 0 … 255 as integers, 0 … 1 as floats: "
+                    "divide X by 255, or give it as uint8 (for now it is scaled by the greatest value seen)",
+                    BstdgWarning,
+                    stacklevel=4,
+                )
+        codes = int(codes) if isinstance(codes, np.integer) else codes
+        picture = _like_pixels(rows)
+        if spread == AUTO:
+            spread = "shared" if picture else "standard"
+        if codes == AUTO:
+            pairs = max(1, FEW_CHANNELS // (2 * rows.shape[1]))  # few features need several to be told apart finely
+            codes = "on" if picture and rows.shape[1] > MANY_PIXELS else "on-off" if pairs == 1 else pairs
+        scaling = FeatureScaling.fit(rows, num_steps, spread=spread, codes=codes)  # pyright: ignore[reportArgumentType]
+        return cls(shape, num_steps, WHITE, scaling)
+
+    def clipped(self, rows: NDArray) -> NDArray:
+        """Samples brought into the range that the model reads, with a warning where most of them lie outside."""
+        if self.scaling is not None:
+            low, high, outside = self.scaling.low, self.scaling.high, self.scaling.outside(rows)
+        else:
+            low, high = 0, self.white if rows.dtype.kind in "bui" else 1
+            outside = (rows < low) | (rows > high)
+        if len(rows) > 1 and outside.mean() > MOSTLY:
+            warnings.warn(
+                f"{outside.mean():.0%} of these values lie outside the range of the training samples, and count as its "
+                "nearest end: scale X as it was scaled for fit",
+                BstdgWarning,
+                stacklevel=4,
+            )
+        return rows if self.scaling is not None else np.clip(rows, low, high)
+
+    def encode(self, rows: NDArray) -> NDArray[np.uint8]:
+        """Steps uint8 `[samples, channels]` of samples that are in range."""
+        if self.scaling is not None:
+            return self.scaling.encode(rows)
+        pixels = rows.astype(np.uint8) if rows.dtype.kind == "b" else rows
+        return latency(pixels, self.num_steps, white=self.white if pixels.dtype.kind in "ui" else 1.0)
+
+
+def _like_pixels(rows: NDArray) -> bool:
+    """Whether a table looks like flat images or counts: often 0, never less, and all features alike in magnitude."""
+    if rows.min() != 0 or np.mean(rows == 0) < BLANK_SHARE:
+        return False
+    highest = rows.max(axis=0)
+    highest = highest[highest > 0]
+    return len(highest) > 0 and bool(np.quantile(highest, 0.25) >= highest.max() / 4)
+
+
+def flattened(X: object, samples: int | None = None) -> tuple[object, tuple[int, ...] | None]:
+    """A batch of images as rows of pixels, and their shape; what is no 3-D array comes back as it is, with None.
+
+    Args:
+        X: what the user gave.
+        samples: how many labels came with it, if any did.
+
+    Raises:
+        InputError: it has more than three axes, or its first axis is not that of the samples.
+    """
+    shape = getattr(X, "shape", None)
+    if shape is None and isinstance(X, (list, tuple)):
+        X = np.asarray(X) if np.ndim(X) > 2 else X  # pyright: ignore[reportArgumentType]
+        shape = getattr(X, "shape", None)
+    if shape is None or len(shape) < 3:
+        return X, None
+    if len(shape) > 3:
+        raise InputError(
+            f"X has {len(shape)} axes, {list(shape)}; give features [samples, features] or grey images "
+            "[samples, rows, columns]"
+        )
+    images = np.asarray(X)
+    if samples is not None and shape[0] != samples == shape[1]:
+        raise InputError(
+            f"X is {list(shape)} with {samples} labels: that looks like spike trains [time, samples, features]. "
+            "Samples come first, and values are given instead of trains: X.mean(axis=0) if they code by rate"
+        )
+    if shape[1] != shape[2] and images.size and np.isin(images[:1000], (0, 1)).all():
+        warnings.warn(
+            f"X holds only 0 and 1 and is {list(shape)}: are these spike trains [samples, time, features]? Values are "
+            "turned into spike times here: give X.mean(axis=1) if the trains code by rate; ignore this for images",
+            BstdgWarning,
+            stacklevel=4,
+        )
+    if not images.size:
+        raise InputError(f"X has no pixels: it is {list(shape)}")
+    return images.reshape(len(images), -1), (int(shape[1]), int(shape[2]))
+
+
+def warn_of_idle_steps(rows: NDArray, steps: NDArray[np.uint8], num_steps: int) -> None:
+    """Warn where T is greater than the different values of any feature: then there is little for time to tell."""
+    present = np.zeros((num_steps + 1, steps.shape[1]), bool)
+    present[steps, np.arange(steps.shape[1])] = True
+    if present.sum(axis=0).max() >= num_steps:  # what counting in full would find as well
+        return
+    most = max(len(np.unique(column)) for column in rows.T)
+    if most < min(num_steps, len(rows)):
+        warnings.warn(
+            f"num_steps={num_steps}, but no feature of X has more than {most} different values: "
+            f"num_steps={max(1, most - 1)} tells as much, and sooner",
+            BstdgWarning,
+            stacklevel=4,
+        )

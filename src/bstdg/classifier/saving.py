@@ -1,0 +1,115 @@
+"""A fitted classifier as one model file: the network, its scaling, and what only the classifier knows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.classifier.arrays import Encoder
+from bstdg.errors import FileFormatError, InputError
+from bstdg.model.packed import PackedModel
+from bstdg.model.runtime import Model
+
+if TYPE_CHECKING:
+    from bstdg.classifier.estimator import BSTDGClassifier
+
+KEY, VERSION = "estimator", 1
+KINDS = "biufU"  # of labels: what JSON holds exactly
+
+
+def packed_model(estimator: BSTDGClassifier) -> PackedModel:
+    """The model of a fitted classifier, with the rest of it in the table of its origin.
+
+    Raises:
+        InputError: labels are neither numbers nor texts.
+    """
+    said = {
+        "version": VERSION,
+        "params": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "classes": _labels(estimator.classes_),
+        "n_iter": estimator.n_iter_,
+        "best_iter": estimator.best_iter_,
+        "scale": estimator.scale_,
+        "history": estimator.history_,
+    }
+    if hasattr(estimator, "feature_names_in_"):
+        said["feature_names"] = [str(name) for name in estimator.feature_names_in_]
+    model = estimator.model_.packed
+    return replace(model, trained={**model.trained, "validation": estimator.figures_, KEY: said})
+
+
+def restore(estimator: BSTDGClassifier, model: PackedModel, name: str) -> BSTDGClassifier:
+    """Make an unfitted classifier the one that `packed_model` described; `name` is what errors call the file.
+
+    Raises:
+        InputError: the file holds a network, but no classifier.
+        FileFormatError: what it says of the classifier makes no sense.
+    """
+    if KEY not in model.trained:
+        raise InputError(f"{name} holds a network, but no classifier: bstdg.load reads it")
+    said = model.trained[KEY]
+    try:
+        if said["version"] != VERSION:
+            found = said["version"]
+            raise FileFormatError(
+                f"{name} holds a classifier of version {found}; this program reads {VERSION}: upgrade it"
+            )
+        params = {key: tuple(value) if isinstance(value, list) else value for key, value in said["params"].items()}
+        estimator.set_params(**params)
+        estimator.classes_ = _from_labels(said["classes"], len(model.classes))
+        estimator.n_iter_, estimator.best_iter_ = int(said["n_iter"]), int(said["best_iter"])
+        estimator.scale_ = _positive(said["scale"])
+        estimator.history_ = [dict(row) for row in said["history"]]
+        estimator.figures_ = dict(model.trained["validation"])
+        estimator.n_features_in_ = int(np.prod(model.image_shape))
+        if "feature_names" in said:
+            names = [str(feature) for feature in said["feature_names"]]
+            if len(names) != estimator.n_features_in_:
+                raise ValueError(f"{len(names)} names for {estimator.n_features_in_} features")
+            estimator.feature_names_in_ = np.array(names, dtype=object)
+        estimator._describe()
+    except FileFormatError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise FileFormatError(f"{name} has a damaged description of its classifier: {error}") from None
+    trained = {key: value for key, value in model.trained.items() if key not in (KEY, "validation")}
+    model = replace(model, trained=trained)
+    estimator._learner_ = None
+    estimator._encoder = Encoder(model.image_shape, model.num_steps, model.white, model.scaling)
+    estimator.model_ = Model(model)
+    return estimator
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON holds it; a source of random numbers has been used up, and is left out."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, (tuple, list, np.ndarray)):
+        return np.asarray(value).tolist()
+    return value if isinstance(value, (bool, int, float, str)) else None
+
+
+def _labels(classes: NDArray) -> dict[str, Any]:
+    texts = classes.dtype.kind == "O" and all(isinstance(label, str) for label in classes)
+    if not texts and (classes.dtype.kind not in KINDS or not json.dumps(classes.tolist())):
+        raise InputError(f"labels must be numbers or texts to be saved, not {classes.dtype}")
+    return {"dtype": classes.dtype.str, "values": classes.tolist()}
+
+
+def _from_labels(said: dict[str, Any], expected: int) -> NDArray:
+    kind, values = np.dtype(said["dtype"]), said["values"]
+    if kind.kind not in KINDS + "O" or kind.itemsize > 1 << 16:
+        raise ValueError(f"labels of type {kind}")
+    texts = kind.kind != "O" or all(isinstance(value, str) for value in values)
+    if not isinstance(values, list) or len(values) != expected or not texts:
+        raise ValueError("labels that do not fit the network")
+    return np.array(values, dtype=kind)
+
+
+def _positive(value: Any) -> float:
+    if not isinstance(value, float) or not 0 < value < float("inf"):
+        raise ValueError(f"the scale {value!r}")
+    return value

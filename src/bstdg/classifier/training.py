@@ -1,0 +1,219 @@
+"""What a classifier's parameters mean to `bstdg.training.train`, and how arrays are learnt from there."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bstdg.classifier.arrays import Encoder, warn_of_idle_steps
+from bstdg.datasets import StepDataset
+from bstdg.engine import native_training
+from bstdg.errors import BstdgWarning, InputError
+from bstdg.learning.recipe import Recipe, from_dict
+from bstdg.model import packed, runtime
+from bstdg.model.probability import calibrated_scale, lead_at_decision
+from bstdg.model.tally import Tally
+from bstdg.progress import Quiet, live
+from bstdg.training.health import SILENT_ABOVE, HealthWatch
+from bstdg.training.train import TrainingRun, find_device
+
+ENDLESS = 10**9  # epochs of a schedule whose rates do not fall
+FEWEST_HELD_OUT = 10
+WORK_A_THREAD = 1 << 30  # samples times weights of an epoch, above which more threads pay
+SECTIONS = {
+    "network": ("hidden", "num_steps"),
+    "rule": ("width",),
+    "loss": ("latency_weight", "spike_weight", "label_smoothing"),
+    "train": ("epochs", "batch", "weight_rate", "threshold_rate", "spike_dropout", "jitter", "patience"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A classifier's parameters, checked: the recipe, and where it is computed."""
+
+    recipe: Recipe
+    engine: str | None
+    device: str
+    threads: int | None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], samples: int) -> Settings:
+        """From `get_params` and the number of samples to learn from.
+
+        Raises:
+            InputError: a parameter is of the wrong type or out of range; it is called by its own name.
+        """
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
+        hidden = plain["hidden"]
+        plain["hidden"] = [hidden] if isinstance(hidden, int) else np.asarray(hidden).tolist()
+        if plain["batch"] is None:
+            plain["batch"] = min(256, max(32, samples // 24))
+        if plain["epochs"] is None:
+            whole = isinstance(plain["batch"], int) and plain["batch"] >= 1
+            batches = math.ceil(samples / plain["batch"]) if whole else 1
+            passes = min(20, max(16, 400 // batches))
+            plain["epochs"] = max(min(passes, 3 * batches), math.ceil(80 / batches))
+        if plain["num_steps"] == 1:
+            plain["jitter"] = 0
+        share, threads = plain["validation_fraction"], plain["n_jobs"]
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
+            raise InputError(f"validation_fraction must be in [0, 1), not {share!r}")
+        if threads is not None and (not isinstance(threads, int) or threads == 0 or threads < -1):
+            raise InputError(f"n_jobs must be None, a number of threads, or -1 for all, not {threads!r}")
+        if plain["engine"] not in (None, "native", "dense"):
+            raise InputError(f"engine must be None, 'native' or 'dense', not {plain['engine']!r}")
+        values = {section: {name: plain[name] for name in names} for section, names in SECTIONS.items()}
+        try:
+            recipe = from_dict(Recipe, values)
+        except InputError as error:
+            raise InputError(re.sub(rf"\b({'|'.join(SECTIONS)})\.", "", str(error))) from None
+        return cls(recipe, plain["engine"], str(plain["device"]), threads)
+
+
+class Learner:
+    """One network learning from arrays; what it has come to is in its attributes.
+
+    Args:
+        settings: of the classifier.
+        encoder: how samples become steps.
+        classes: a name for each label 0 … n-1.
+        seed: decides all draws.
+
+    Attributes:
+        model: the network as deployed.
+        figures: of it, on the validation part, or on what was learnt from last.
+        history: a row of figures for each epoch.
+        scale: of its probabilities.
+        epochs: how many were made; best_epoch: the one deployed.
+    """
+
+    def __init__(self, settings: Settings, encoder: Encoder, classes: Sequence[str], seed: int):
+        self.settings, self.encoder, self.classes, self.seed = settings, encoder, tuple(classes), seed
+        self.run: TrainingRun | None = None
+        self.model: Any = None
+        self.figures: dict[str, Any] = {}
+        self.history: list[dict[str, Any]] = []
+        self.scale, self.epochs, self.best_epoch = 1.0, 0, 0
+
+    def fit(self, rows: NDArray, labels: NDArray[np.int64], validation_fraction: float, verbose: bool) -> None:
+        """Train from the start, on all samples but those held out."""
+        data = self._data(rows, labels)
+        warn_of_idle_steps(rows, data.steps, self.settings.recipe.network.num_steps)
+        parts, held_out = _parts(labels, validation_fraction, self.seed)
+        run = self._start(self.settings.recipe, data, parts)
+        progress = live(self.settings.recipe.train.epochs, len(parts[0])) if verbose else Quiet()
+        try:
+            with self._threads(len(parts[0])):
+                while not run.finished:
+                    self.history.append(run.run_epoch(progress))
+                    progress.epoch(self.history[-1])
+        finally:
+            progress.close()
+        self.model = self._told(run.best_model())
+        self.figures, self.epochs, self.best_epoch = run.best["figures"], run.epoch, run.best["epoch"]
+        self.scale = _scale(run)
+        if held_out:
+            self.scale = _calibrated(self.model, data.steps[parts[1]], labels[parts[1]], self.scale)
+        run.release()
+        _warn_of_silence(self.history[-1]["silent_share"])
+
+    def learn(self, rows: NDArray, labels: NDArray[np.int64]) -> None:
+        """One pass over a batch, at rates that do not fall."""
+        data = self._data(rows, labels)
+        if self.run is None:
+            every = np.arange(len(rows))
+            self._start(self.settings.recipe, data, (every, every))
+        run = self.run
+        assert run is not None  # noqa: S101  (started above)
+        run.recipe = replace(run.recipe, train=replace(run.recipe.train, epochs=ENDLESS))
+        run.training, run.labels = torch.from_numpy(data.steps), torch.from_numpy(labels)
+        run.validation, run.validation_labels = data.steps, labels
+        with self._threads(len(rows)):
+            loss = run.learn(Quiet())
+            self.figures = run.validate().figures()
+        self.model = self._told(run.deployed())
+        self.scale, self.epochs = _scale(run), run.epoch
+        self.best_epoch = self.epochs
+        self.history.append({"epoch": self.epochs, "loss": loss, **self.figures})
+        run.release()
+
+    def _data(self, rows: NDArray, labels: NDArray[np.int64]) -> StepDataset:
+        encoder = self.encoder
+        steps = encoder.encode(rows)
+        return StepDataset("X", steps, labels, self.classes, encoder.shape, encoder.white, encoder.scaling)
+
+    def _start(self, recipe: Recipe, data: StepDataset, parts: tuple[NDArray, NDArray]) -> TrainingRun:
+        device = find_device(self.settings.device)
+        self.run = TrainingRun(recipe, data, self.seed, device, self.settings.engine, parts)
+        self.run.health = Unwatched()
+        return self.run
+
+    def _told(self, model: packed.PackedModel) -> packed.PackedModel:
+        """The model with what `bstdg info` says of it; it names no data set, since it comes from an array."""
+        return replace(model, trained={"seed": self.seed, "recipe": model.trained["recipe"]})
+
+    @contextmanager
+    def _threads(self, samples: int) -> Iterator[None]:
+        """As many threads as asked for, or as have work enough; torch has its own again afterwards."""
+        run, before = self.run, torch.get_num_threads()
+        assert run is not None  # noqa: S101  (there is a run before there is work)
+        wanted = self.settings.threads
+        if wanted is None:
+            weights = sum(p.numel() for p in run.network.parameters())
+            wanted = before if samples * weights > WORK_A_THREAD else 1
+        torch.set_num_threads(before if wanted < 0 else wanted)
+        try:
+            with native_training.own_threads():
+                yield
+        finally:
+            torch.set_num_threads(before)
+
+
+class Unwatched(HealthWatch):
+    """Looks at no epoch's tally: what it would say names fields that a classifier has not."""
+
+    def look(self, tally: Tally) -> None: ...
+
+
+def _parts(labels: NDArray[np.int64], share: float, seed: int) -> tuple[tuple[NDArray, NDArray], bool]:
+    """Positions of what is learnt from and what is held out; all are both where that would be too few."""
+    from sklearn.model_selection import train_test_split
+
+    every, held_out = np.arange(len(labels)), round(share * len(labels))
+    counts = np.bincount(labels)
+    if held_out < max(FEWEST_HELD_OUT, len(counts)):
+        return (every, every), False
+    stratify = labels if counts[counts > 0].min() >= 2 else None
+    training, validation = train_test_split(every, test_size=held_out, stratify=stratify, random_state=seed)
+    return (np.asarray(training), np.asarray(validation)), True
+
+
+def _warn_of_silence(shares: Sequence[float]) -> None:
+    for i, share in enumerate(shares):
+        if share > SILENT_ABOVE:
+            warnings.warn(
+                f"{share:.0%} of hidden layer {i} fire for no sample: lower spike_weight or threshold_rate",
+                BstdgWarning,
+                stacklevel=4,
+            )
+
+
+def _scale(run: TrainingRun) -> float:
+    """The scale of the soft threshold that training came to."""
+    return float(run.loss.log_scale.detach().exp())
+
+
+def _calibrated(model: packed.PackedModel, steps: NDArray, labels: NDArray[np.int64], start: float) -> float:
+    result = runtime.Model(model).run(steps)
+    lead = lead_at_decision(result.trace.potentials, model.layers[-1].thresholds, result.decision)
+    return calibrated_scale(lead, result.decision.silent, labels, start)

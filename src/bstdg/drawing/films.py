@@ -1,0 +1,107 @@
+"""A decision as a film: a frame for each layer of each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.drawing import style
+from bstdg.drawing.scene import Sample, Scene, scene
+from bstdg.model.runtime import Model
+
+if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
+    from matplotlib.figure import Figure
+
+FILM = "gif"
+FRAMES_A_SECOND = 2
+HOLD = 4  # frames for which the decision stays
+
+
+class Spikes(NamedTuple):
+    """One layer in the film: its spikes, and the dots that show them."""
+
+    points: NDArray[np.integer]  # [spikes, 2]: step and neuron
+    fired: Any  # dots of what has fired before this step
+    firing: Any  # … and of what fires now
+
+
+class Film:
+    """The frames of one decision.
+
+    Attributes:
+        figure: what is drawn on.
+        frames: how many there are: one for each layer at each step up to the decision, then `HOLD` of it.
+
+    Args:
+        what: the decision.
+        label: the true class, for the title.
+    """
+
+    def __init__(self, what: Scene, label: str | None):
+        self._what = what
+        self._turns = len(what.layers) + 1
+        self.frames = (what.step + 1) * self._turns + HOLD
+        pictures = 0 if what.picture is None else 1
+        self.figure: Figure
+        self.figure, axes = style.panels(pictures + self._turns, None, pictures)
+        if what.picture is not None:
+            style.show_picture(axes[0], what.picture, f"image{'' if label is None else f' of {label}'}")
+        num_steps = len(what.lead)
+        self._layers = []
+        for axis, layer in zip(axes[pictures:-1], what.layers, strict=True):
+            fired = axis.scatter([], [], s=style.DOT, color=style.INK, linewidths=0)
+            firing = axis.scatter([], [], s=2 * style.DOT, color=style.LIT, linewidths=0)
+            axis.set(title=layer.name, ylabel=layer.rows, ylim=(layer.width, -1))
+            spikes = np.column_stack([layer.steps, layer.channels])
+            self._layers.append(Spikes(spikes[layer.steps < num_steps], fired, firing))
+        self._output = axes[-1]
+        self._lines = [self._output.plot([], [], color=style.INK, alpha=0.5, lw=1)[0] for _ in what.classes]
+        style.race(self._output, what.lead)
+        self._output.set_title("output")
+        self._clocks = [axis.axvline(0, color=style.LIT, lw=1, zorder=0.5) for axis in axes[pictures:]]
+        for axis in axes[pictures:]:
+            style.frame(axis, num_steps)
+        style.settle(self.figure)
+
+    def when(self, frame: int) -> tuple[int, int]:
+        """The step of a frame, and the last layer that has had its turn in it (0: the input)."""
+        last = (self._what.step + 1) * self._turns - 1
+        return divmod(min(frame, last), self._turns)
+
+    def show(self, frame: int) -> list[Any]:
+        """Draw a frame; returns what changed."""
+        step, turn = self.when(frame)
+        for i, layer in enumerate(self._layers):
+            when = layer.points[:, 0]
+            reached = step if i <= turn else step - 1  # layers whose turn is to come are where the last step left them
+            layer.fired.set_offsets(layer.points[when < step])
+            layer.firing.set_offsets(layer.points[(when == step) & (when <= reached)])
+        shown = step + 1 if turn == self._turns - 1 else step
+        for line, lead in zip(self._lines, self._what.lead.T, strict=True):
+            line.set_data(np.arange(shown), lead[:shown])
+        for clock in self._clocks:
+            clock.set_xdata([step, step])
+        if shown > self._what.step:
+            self._lines[self._what.label].set(color=style.LIT, alpha=1.0, lw=2)
+            name = self._what.classes[self._what.label]
+            self._output.set_title(f"output: {name} at step {self._what.step}")
+        else:
+            self._lines[self._what.label].set(color=style.INK, alpha=0.5, lw=1)
+            self._output.set_title("output")
+        return [*self._lines, *self._clocks, *(dots for layer in self._layers for dots in layer[1:])]
+
+
+def animate(model: Model, sample: Sample, *, label: str | None = None) -> FuncAnimation:
+    """One decision as a film: a frame for each layer of each step, until the first output is at its threshold.
+
+    Within a step the layers follow each other so that the eye can; to the network it is one step. Spikes of the
+    present step are lit. In a notebook, `IPython.display.HTML(animate(model, image).to_jshtml())` plays it; its
+    `save` makes a GIF. Arguments and errors as for `raster`.
+    """
+    from matplotlib.animation import FuncAnimation
+
+    film = Film(scene(model, sample), label)
+    return FuncAnimation(film.figure, film.show, frames=film.frames, interval=1000 // FRAMES_A_SECOND, repeat=False)

@@ -1,0 +1,235 @@
+"""Freestanding C99: one header and one source, weights as rows of bits, for 32-bit microcontrollers.
+
+Each layer counts as the native engine does, 32 neurons a word (see `templates/network.c.in`). Here the tables are
+laid out, and every counter gets as many bits as the greatest number of events can ask for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.errors import InputError
+from bstdg.export.base import Golden, Target, Written
+from bstdg.export.c import proof
+from bstdg.export.c.proof import records
+from bstdg.inputs.latency import latency
+from bstdg.layers import FullLayer
+from bstdg.model.packed import PackedModel
+
+WORD = 32
+MOST_TABLE_BYTES = 16 << 20  # the flash that any microcontroller maps, and what a compiler takes in an array
+CODE_BYTES = 3072  # allowed for the code, which no network changes; `verify` measures it
+GOLDEN_BYTES = 16_384  # of input steps in the self-test
+_FEWEST_PLANES = 4  # sixteen rows at a time touch four
+
+
+@dataclass(frozen=True)
+class Tables:
+    """One layer as the C source holds it.
+
+    Attributes:
+        rows: uint32 `[words, channels + 1]`, bit j % 32 of word j / 32 being 1 where the weight to neuron j is +1; the
+            last channel is none.
+        start: uint32 `[words, planes]`, the counters' offsets, bit by bit.
+        top: what is added to the number of events heard to give what counters are compared with.
+        range: the greatest offset.
+        planes: bits of a counter above the lowest, which never changes.
+        neurons, channels: sizes.
+    """
+
+    rows: NDArray[np.uint32]
+    start: NDArray[np.uint32]
+    top: int
+    range: int
+    planes: int
+    neurons: int
+    channels: int
+
+    @property
+    def words(self) -> int:
+        """Words of one bit a neuron."""
+        return self.rows.shape[0]
+
+    @property
+    def table_bytes(self) -> int:
+        """What it takes of flash."""
+        return self.rows.nbytes + self.start.nbytes
+
+
+def tables(layer: FullLayer, most_events: int, exact: bool) -> Tables:
+    """Lay out a layer that hears at most `most_events` events.
+
+    V lies within ± `most_events`, so a threshold beyond is as good as the nearest one outside; unless `exact` V minus
+    threshold is asked for, as in the output layer.
+    """
+    neurons, channels = layer.signs.shape
+    thresholds = layer.thresholds.astype(np.int64)
+    if not exact:
+        thresholds = np.clip(thresholds, -most_events, most_events + 1)
+    top = max(0, int(thresholds.max()))
+    offset = top - thresholds
+    greatest = max(2 * most_events + int(offset.max()), most_events + top)
+    planes = max(_FEWEST_PLANES, greatest.bit_length() - 1)
+    start_planes = max(1, int(offset.max()).bit_length())
+    bits = (offset[:, None] >> np.arange(start_planes)) & 1
+    rows = np.zeros((channels + 1, neurons), np.uint8)
+    rows[:channels] = layer.signs.T > 0
+    columns, start = (np.ascontiguousarray(_words(part).T) for part in (rows, bits.T.astype(np.uint8)))
+    return Tables(columns, start, top, int(offset.max()), planes, neurons, channels)
+
+
+def _words(bits: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Rows of bits `[n, neurons]` as words `[n, ceil(neurons / 32)]`, the first bit lowest."""
+    padded = np.pad(bits, ((0, 0), (0, -bits.shape[1] % WORD)))
+    return np.ascontiguousarray(np.packbits(padded, axis=1, bitorder="little")).view("<u4")
+
+
+def write(model: PackedModel, golden: Golden, name: str) -> Written:
+    """The C files, and what they take of a microcontroller.
+
+    Raises:
+        InputError: the weights take more than 16 MiB.
+    """
+    most_events = model.widths[0] * model.num_steps
+    needed = sum(
+        4 * (below + 1) * -(-above // WORD) for below, above in zip(model.widths, model.widths[1:], strict=False)
+    )
+    if needed > MOST_TABLE_BYTES:
+        raise InputError(
+            f"the C target holds at most {MOST_TABLE_BYTES:,} bytes of weights, this model needs {needed:,}: "
+            f"{needed - MOST_TABLE_BYTES:,} too many"
+        )
+    bounds = (most_events, *model.widths[1:-1])
+    last = len(model.layers) - 1
+    layers = [
+        tables(layer, bound, exact=i == last) for i, (layer, bound) in enumerate(zip(model.layers, bounds, strict=True))
+    ]
+    fields = _fields(model, layers, name, most_events)
+    files = {
+        f"{name}.h": "network.h.in",
+        f"{name}.c": "network.c.in",
+        "Makefile": "Makefile.in",
+        "README.md": "README.md.in",
+        "test/check.h": "check.h.in",
+        "test/check.c": "check.c.in",
+        "test/run.c": "run.c.in",
+        "test/selftest.c": "selftest.c.in",
+        "test/cortexm.c": "cortexm.c.in",
+        "test/cortexm.ld": "cortexm.ld",
+    }
+    contents = {path: _filled(template, fields).encode() for path, template in files.items()}
+    contents["test/golden.h"] = "".join(_golden_header(golden)).encode()
+    figures = {
+        "ram_bytes": int(fields["RAM"]),
+        "flash_bytes": int(fields["FLASH"]),
+        "table_bytes": int(fields["FLASH"]) - CODE_BYTES,
+        "most_events": most_events,
+        "counter_bits": [layer.planes + 1 for layer in layers],
+    }
+    return Written(contents, figures)
+
+
+def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: int) -> dict[str, str]:
+    """What stands between @ and @ in the templates."""
+    planes = sum(layer.planes * layer.words for layer in layers)
+    fired = sum(layer.words for layer in layers)
+    step_table = 256 if model.white <= 255 else 0
+    flash = sum(layer.table_bytes for layer in layers) + step_table + 36 * len(layers) + CODE_BYTES
+    values = np.arange(model.white + 1, dtype=np.int64)[None]
+    steps = latency(values, model.num_steps, white=model.white, silent_below=model.silent_below)[0]
+    texts = ["".join(_layer_arrays(i, layer)) for i, layer in enumerate(layers)]
+    if step_table:
+        texts.append("".join(_array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - model.white)])))
+    return {
+        "NAME": name,
+        "GUARD": name.upper(),
+        "STRUCTURE": "-".join(map(str, model.widths)),
+        "CHANNELS": str(model.widths[0]),
+        "STEPS": str(model.num_steps),
+        "CLASSES": str(model.widths[-1]),
+        "LAYERS": str(len(layers)),
+        "HIDDEN": str(sum(model.widths[1:-1])),
+        "HIDDEN_WIDTHS": "".join(f"{width}, " for width in model.widths[1:-1]),
+        "WHITE": str(model.white),
+        "SILENT_PIXEL": str(int(np.flatnonzero(steps == model.num_steps).max())),
+        "MOST_EVENTS": str(most_events),
+        "PIXEL": "uint8_t" if model.white <= 255 else "uint16_t",
+        "PLANES": str(planes),
+        "FIRED_WORDS": str(fired),
+        "RAM": str(_state_bytes(model, planes, fired)),
+        "FLASH": str(flash),
+        "TABLES": "\n".join(texts),
+        "LAYER_TABLE": "".join(_layer_rows(layers)),
+    }
+
+
+def _state_bytes(model: PackedModel, planes: int, fired: int) -> int:
+    """The size of the state's struct; `test/check.c` does not compile where a compiler lays it out otherwise."""
+    layers, halves = len(model.layers), model.widths[0] + model.num_steps
+    return 4 * (planes + fired + layers) + -(-(2 * halves + 4 + layers + 2) // 4) * 4
+
+
+def _layer_arrays(i: int, layer: Tables) -> Iterator[str]:
+    yield from _array(f"uint32_t rows{i}[{layer.rows.size}]", (f"0x{word:08x}u" for word in layer.rows.flat))
+    yield from _array(f"uint32_t start{i}[{layer.start.size}]", (f"0x{word:08x}u" for word in layer.start.flat))
+
+
+def _layer_rows(layers: list[Tables]) -> Iterator[str]:
+    planes_at = fired_at = 0
+    for i, layer in enumerate(layers):
+        sizes = (layer.top, layer.range, planes_at, fired_at, layer.channels, layer.neurons, layer.words)
+        numbers = ", ".join(f"{n}u" for n in (*sizes, layer.planes, layer.start.shape[1]))
+        yield f"    {{rows{i}, start{i}, {numbers}}},\n"
+        planes_at += layer.planes * layer.words
+        fired_at += layer.words
+
+
+def _array(declared: str, values: Iterable[object]) -> Iterator[str]:
+    """A constant array, eight numbers a line."""
+    texts = [str(value) for value in values]
+    yield f"static const {declared} = {{\n"
+    for at in range(0, len(texts), 8):
+        yield "    " + ", ".join(texts[at : at + 8]) + ",\n"
+    yield "};\n"
+
+
+def _golden_header(golden: Golden) -> Iterator[str]:
+    """Vectors evenly taken from all, with a hash of what has to come out."""
+    channels = golden.steps.shape[1]
+    most = max(1, min(16, GOLDEN_BYTES // channels, len(golden.steps)))
+    chosen = np.linspace(0, len(golden.steps) - 1, most).astype(int)
+    yield f"enum {{ GOLDEN = {len(chosen)} }};\n\n"
+    yield f"static const uint8_t golden_steps[GOLDEN][{channels}] = {{\n"
+    for steps in golden.steps[chosen]:
+        yield "    {" + ",".join(map(str, steps.tolist())) + "},\n"
+    yield "};\n\n"
+    hashes = [f"0x{_fnv(row.tobytes()):08x}u" for row in records(golden)[chosen]]
+    yield from _array("uint32_t golden_hash[GOLDEN]", hashes)
+
+
+def _fnv(data: bytes) -> int:
+    """FNV-1a, 32 bits (Fowler, Noll, Vo)."""
+    value = 2166136261
+    for byte in data:
+        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
+    return value
+
+
+def _filled(template: str, fields: dict[str, str]) -> str:
+    text = (resources.files("bstdg.export.c") / "templates" / template).read_text(encoding="utf-8")
+    return re.sub(r"@([A-Z_]+)@", lambda found: fields[found[1]], text)
+
+
+TARGET = Target(
+    name="c",
+    gives="one header and one source of freestanding C99, a self-test with golden vectors",
+    needs="a C compiler; gcc-arm-linux-gnueabihf, gcc-riscv64-linux-gnu, qemu-user; gcc-arm-none-eabi, qemu-system-arm",
+    write=write,
+    verify=proof.verify,
+)

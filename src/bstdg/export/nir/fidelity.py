@@ -1,0 +1,256 @@
+"""What other libraries make of the exported graphs, held to the oracle: exact, approximate or unsupported, and why.
+
+Each library runs in a process of its own, so that one that fails, or prints, or is slow, is one line of the report. Of
+every graph the library loads the whole, for its output spikes, and the same nodes cut behind each hidden layer, for
+hidden spikes, and behind the last weights, for the currents from which V, and our decision, follow. The first spike of
+every neuron counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.engine import oracle
+from bstdg.engine.decide import decide
+from bstdg.export.base import Golden
+from bstdg.export.nir import file as nir_file
+from bstdg.export.nir import graph as nir_graph
+from bstdg.export.nir import simulators as nir_simulators
+from bstdg.model.packed import PackedModel
+
+SECONDS = 600  # after which a library is given up
+PART = 128  # vectors the oracle runs at once
+
+
+class Library(NamedTuple):
+    """A library that imports NIR.
+
+    Attributes:
+        name: what pip calls it.
+        file: the file to give it.
+        late: steps by which each layer's spikes come late.
+        remarks: why it is not exact, by file, as far as its source says.
+    """
+
+    name: str
+    file: str
+    late: int
+    remarks: Mapping[str, str]
+
+
+LIBRARIES = (
+    Library(
+        "snntorch",
+        "lif",
+        0,
+        {
+            "model": "one threshold for all neurons of a layer is all that is taken",
+            "shared": "IF becomes a neuron that leaks (beta 0.9), and its spikes and membrane go on as a pair",
+        },
+    ),
+    Library("spikingjelly", "shared", 0, {"model": "one threshold for all neurons of a layer is all that is taken"}),
+    Library(
+        "norse",
+        "shared",
+        0,
+        {
+            "model": "neurons fall back to 0 and fire again",
+            "lif": "r of a LIF node is left out: currents are scaled by dt/tau, to nothing",
+        },
+    ),
+    Library("sinabs", "shared", 0, {"model": "there are no Linear nodes"}),
+    Library("spyx", "shared", 1, {"model": "the threshold is subtracted after a spike: neurons fire again"}),
+)
+
+
+class Finding(NamedTuple):
+    """How one library ran one file.
+
+    Attributes:
+        library: its name.
+        version: its version, empty where it is not installed.
+        file: "model", "shared" or "lif".
+        verdict: "exact" where every hidden and output spike step, output potential and decision is the oracle's.
+        hidden: share of hidden spike steps (vectors x neurons) that are the oracle's; 1 where there are none.
+        outputs: share of output spike steps.
+        decisions: share of vectors with the oracle's class and step, V read from the currents of the last weights.
+        by_spikes: share of vectors whose first output spike, lowest index on ties, names the oracle's class.
+        again: spikes that neurons fired after their first, a vector.
+        reason: why it is not exact.
+    """
+
+    library: str
+    version: str
+    file: str
+    verdict: Literal["exact", "approximate", "unsupported", "not run"]
+    hidden: float = 0.0
+    outputs: float = 0.0
+    decisions: float = 0.0
+    by_spikes: float = 0.0
+    again: float = 0.0
+    reason: str = ""
+
+
+def python_of(library: Library) -> str:
+    """The Python that has the library: what BSTDG_SINABS_PYTHON (and so on) names, or else this one.
+
+    Not all libraries bear each other: Sinabs wants another version of nir than the rest.
+    """
+    return os.environ.get(f"BSTDG_{library.name.upper()}_PYTHON", sys.executable)
+
+
+def examine(
+    folder: Path, model: PackedModel, golden: Golden, library: Library, python: str | None = None
+) -> list[Finding]:
+    """Run the three files of an export's `folder` in a library; one finding a file.
+
+    Args:
+        folder: where model.nir, shared.nir and lif.nir are.
+        model: what they were made of.
+        golden: inputs and what the oracle makes of them.
+        library: which.
+        python: the Python that has it, see `python_of`.
+    """
+    python = python or python_of(library)
+    with tempfile.TemporaryDirectory(prefix="bstdg-nir-") as scratch:
+        work = Path(scratch)
+        np.save(work / "plain.npy", golden.steps)
+        np.save(work / "biased.npy", with_bias(golden.steps))
+        graphs = [graph for name in nir_graph.VARIANTS for graph in _graphs(folder, work, name, len(model.layers) - 1)]
+        answer, trouble = _ask(work, graphs, model, library, python)
+        if trouble:
+            return [Finding(library.name, "", library.file, "not run", reason=trouble)]
+        return [_finding(work, name, answer, model, golden, library) for name in nir_graph.VARIANTS]
+
+
+def _graphs(folder: Path, work: Path, name: str, last: int) -> list[dict[str, Any]]:
+    """What to run of a file: the whole, and its cuts."""
+    path = folder / f"{name}.nir"
+    graph = nir_file.read(path)
+    common = {
+        "dt": nir_graph.LIF_DT if name == "lif" else 1.0,
+        "steps": str(work / ("plain.npy" if name == "model" else "biased.npy")),
+    }
+    graphs = [{"name": f"{name}-{last}", "path": str(path.resolve()), "keep": "spikes", **common}]
+    cuts = [(f"{name}-{i}", nir_graph.spikes(i), "spikes") for i in range(last)]
+    for label, node, keep in [*cuts, (f"{name}-currents", nir_graph.current(last), "output")]:
+        cut = work / f"{label}.nir"
+        cut.write_bytes(nir_graph.to_bytes(nir_graph.cut(graph, node)))
+        graphs.append({"name": label, "path": str(cut), "keep": keep, **common})
+    return graphs
+
+
+def _ask(
+    work: Path, graphs: list[dict[str, Any]], model: PackedModel, library: Library, python: str
+) -> tuple[dict[str, Any], str]:
+    """The library's answer, or what kept it from answering."""
+    job = {
+        "library": library.name,
+        "num_steps": model.num_steps,
+        "total": model.num_steps + library.late * len(model.layers),
+        "graphs": graphs,
+        "answer": str(work),
+    }
+    (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    command = [python, "-P", nir_simulators.__file__, str(work / "job.json")]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False, cwd=work)
+    except subprocess.TimeoutExpired:
+        return {}, f"{library.name} did not finish within {SECONDS} s"
+    except OSError as error:
+        return {}, f"{python} does not run: {error.strerror}"
+    if not (work / "answer.json").exists():
+        lines = done.stderr.decode("utf-8", "replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), f"exit status {done.returncode}")
+        return {}, f"{library.name} ended early: {said[:300]}"
+    answer = json.loads((work / "answer.json").read_text(encoding="utf-8"))
+    if library.name not in answer["versions"]:
+        hint = f"pip install {library.name}, or let BSTDG_{library.name.upper()}_PYTHON name a Python that has it"
+        return {}, hint
+    return answer, ""
+
+
+def _finding(
+    work: Path, name: str, answer: dict[str, Any], model: PackedModel, golden: Golden, library: Library
+) -> Finding:
+    version = answer["versions"][library.name]
+    errors = [error for graph, error in answer["errors"].items() if graph.rpartition("-")[0] == name]
+    if errors:
+        error, remark = errors[0], library.remarks.get(name)
+        return Finding(library.name, version, name, "unsupported", reason=f"{remark} ({error})" if remark else error)
+    last = len(model.layers) - 1
+    steps, again = [], 0
+    for i in range(last + 1):
+        first, count = (np.load(work / f"{name}-{i}.{key}.npy", allow_pickle=False) for key in ("first", "count"))
+        again += int((count - (count > 0)).sum())
+        width = len(model.layers[i].signs)  # the relay neuron, where there is one, is the last and no part of the model
+        if first.shape not in ((len(golden.label), width), (len(golden.label), width + 1)):
+            reason = f"layer {i} gives {first.shape[1:]} outputs, not {width}"
+            return Finding(library.name, version, name, "unsupported", reason=reason)
+        steps.append(_on_our_clock(first[:, :width], library.late * (i + 1), model.num_steps))
+    currents = np.load(work / f"{name}-currents.output.npy", allow_pickle=False)
+    potentials = np.cumsum(currents, axis=1, dtype=np.float64)[:, library.late * last :][:, : model.num_steps]
+    return compare(model, golden, steps, potentials, again, Finding(library.name, version, name, "exact"), library)
+
+
+def compare(
+    model: PackedModel,
+    golden: Golden,
+    steps: list[NDArray[np.int64]],
+    potentials: NDArray[np.float64],
+    again: int,
+    about: Finding,
+    library: Library,
+) -> Finding:
+    """Hold a run's first spikes `[vectors, neurons]` of each layer, and the last layer's V, to the oracle."""
+    vectors, layer = len(golden.label), model.layers[-1]
+    if about.file != "model":
+        potentials = potentials - nir_graph.offsets(layer)
+    truth = output_potentials(model, golden.steps)
+    fired = oracle.crossing(truth, layer.thresholds).steps
+    hidden = [ours == theirs for ours, theirs in zip(golden.hidden, steps[:-1], strict=True)]
+    decided = decide(np.round(potentials).astype(np.int64), layer.thresholds)
+    right = (decided.label == golden.label) & (decided.step == golden.step) & (decided.silent == golden.silent)
+    first = steps[-1].argmin(axis=1)
+    by_spikes = (first == golden.label) & (steps[-1].min(axis=1) < model.num_steps)
+    found = about._replace(
+        hidden=float(np.mean([h.mean() for h in hidden], dtype=np.float64)) if hidden else 1.0,
+        outputs=float((fired == steps[-1]).mean()),
+        decisions=float(right.mean()),
+        by_spikes=float(by_spikes.mean()),
+        again=again / vectors,
+    )
+    if all(h.all() for h in hidden) and found.outputs == found.decisions == 1.0 and np.array_equal(potentials, truth):
+        late = f"each layer {library.late} step late, which is taken off" if library.late else ""
+        return found._replace(reason=late)
+    remark = library.remarks.get(about.file, "")
+    if all((layer >= model.num_steps).all() for layer in steps) and (fired < model.num_steps).any():
+        return found._replace(verdict="unsupported", reason=f"no neuron fires: {remark}")
+    return found._replace(verdict="approximate", reason=remark)
+
+
+def output_potentials(model: PackedModel, steps: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """V `[vectors, T, classes]` of the output layer, by the oracle."""
+    parts = range(0, len(steps), PART)
+    traces = [oracle.forward(model.layers, steps[i : i + PART], model.num_steps) for i in parts]
+    return np.concatenate([trace.potentials for trace in traces]).astype(np.int64)
+
+
+def _on_our_clock(first: NDArray[np.int64], late: int, num_steps: int) -> NDArray[np.int64]:
+    """Steps less the library's delay; what is after T-1 is never."""
+    return np.minimum(first - late, num_steps)
+
+
+def with_bias(steps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The input of the shared graphs: one more channel, which spikes at step 0."""
+    return np.column_stack([steps, np.zeros(len(steps), np.uint8)])

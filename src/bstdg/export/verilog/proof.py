@@ -1,0 +1,158 @@
+"""The proof of a Verilog export: lint, simulation and synthesis with the tools that are here."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bstdg.export.base import Check, Golden
+from bstdg.export.verilog.bench import FOLDER, bench
+from bstdg.export.verilog.design import PARALLEL, plan
+from bstdg.export.verilog.tools import Bench, Failed, NotRun, benches, call, need, need_verilator, statistics
+from bstdg.model.packed import PackedModel
+
+# Icarus interprets: so many additions of a weight take minutes. Verilator compiles, and takes all vectors.
+ICARUS_ADDITIONS = 30_000_000
+YOSYS = "yosys"
+
+# LUTs and block RAMs of 4 kbit of Lattice's devices: iCE40 LP/HX/UltraPlus Family Data Sheets.
+ICE40 = {"HX1K": (1280, 16), "HX4K": (3520, 20), "UP5K": (5280, 30), "HX8K": (7680, 32)}
+
+
+def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
+    """Every check in turn; one whose tool is not here is not run."""
+    name = _name(folder)
+    yield _checked("test vectors", lambda: _vectors(folder, model, golden, name))
+    with tempfile.TemporaryDirectory() as place:
+        scratch = Path(place)
+        yield _checked("lint, Verilator", lambda: _lint(folder, model, name))
+        yield _checked("simulation, Verilator", lambda: _verilator(folder, model, golden, name, scratch))
+        yield _checked("simulation, Icarus Verilog", lambda: _icarus(folder, model, golden, name, scratch))
+        yield _checked("synthesis, Yosys, any device", lambda: _generic(folder, name, scratch))
+        yield _checked("synthesis, Yosys, iCE40", lambda: _ice40(folder, name, scratch))
+
+
+def _checked(title: str, work: Callable[[], str]) -> Check:
+    """What came of `work`, which returns what was found."""
+    try:
+        return Check(title, "passed", work())
+    except NotRun as error:
+        return Check(title, "not run", str(error))
+    except Failed as error:
+        return Check(title, "failed", str(error))
+
+
+def _name(folder: Path) -> str:
+    """The export's name, which is that of its test bench too."""
+    manifest = folder / "manifest.json"
+    if manifest.is_file():
+        return json.loads(manifest.read_text())["name"]
+    return next((folder / FOLDER).glob("*_tb.v")).name.removesuffix("_tb.v")
+
+
+def _sources(folder: Path, test: bool = False) -> list[str]:
+    """The design's files, and those of the test bench, in a fixed order and relative to `folder`."""
+    paths = [*folder.glob("*.v"), *((folder / FOLDER).glob("*.v") if test else ())]
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def _vectors(folder: Path, model: PackedModel, golden: Golden, name: str) -> str:
+    """The test bench reads what the oracle computes, and nothing else."""
+    wanted = bench(model, plan(model), golden, name)
+    for path, data in wanted.items():
+        if not (folder / path).is_file() or (folder / path).read_bytes() != data:
+            raise Failed(f"{path} is not what the golden vectors make of it")
+    spikes = sum(int((steps < model.num_steps).sum()) for steps in golden.hidden)
+    return f"{len(golden.steps):,} vectors with {spikes:,} hidden spikes are the oracle's"
+
+
+def _lint(folder: Path, model: PackedModel, name: str) -> str:
+    said = need_verilator(folder, delays=False)
+    served = (1, 3, PARALLEL, max(model.widths))
+    for parallel in served:
+        command = ["verilator", "--lint-only", "-Wall", "--top-module", name, f"-GPARALLEL={parallel}"]
+        call([*command, *_sources(folder)], folder, f"at {parallel} neurons a cycle")
+    return f"no warning of -Wall, none waived, at {', '.join(map(str, served))} neurons a cycle; {said}"
+
+
+def _verilator(folder: Path, model: PackedModel, golden: Golden, name: str, scratch: Path) -> str:
+    said = need_verilator(folder, delays=True)
+    need("make", "make")
+    need("g++", "g++")
+    command = ["verilator", "--binary", "-O3", "-Wno-fatal", "--timescale-override", "1ns/1ns"]
+    where = ["--top-module", f"{name}_tb", "-Mdir", str(scratch / "verilated"), "-o", "simulate"]
+    call([*command, *where, *_sources(folder, test=True)], folder, "does not compile")
+    text = call([str(scratch / "verilated" / "simulate"), "+cycles"], folder, "went wrong")
+    return f"{_judged(benches(text), folder, len(golden.steps))}; {said}"
+
+
+def _icarus(folder: Path, model: PackedModel, golden: Golden, name: str, scratch: Path) -> str:
+    need("iverilog", "iverilog")
+    need("vvp", "iverilog")
+    events = (golden.steps < model.num_steps).sum(axis=1) + model.num_steps
+    additions = 2 * np.cumsum(events) * model.widths[1]  # with and without early exit
+    vectors = max(1, int(np.searchsorted(additions, ICARUS_ADDITIONS, side="right")))
+    program = str(scratch / "simulate.vvp")
+    command = ["iverilog", "-g2005", f"-P{name}_tb.VECTORS={vectors}", "-s", f"{name}_tb", "-o", program]
+    call([*command, *_sources(folder, test=True)], folder, "does not compile")
+    text = call(["vvp", "-n", program, "+cycles"], folder, "went wrong")
+    rest = "" if vectors == len(golden.steps) else f", the first of {len(golden.steps):,}: more would take long"
+    return f"{_judged(benches(text), folder, vectors)}{rest}"
+
+
+def _judged(found: dict[int, Bench], folder: Path, vectors: int) -> str:
+    """What both benches found; raises where anything differs or is missing."""
+    for run in found.values():
+        if run.failed or run.vectors != vectors or len(run.cycles) != vectors:
+            raise Failed(f"{run.failed} of {run.vectors} vectors differ from the oracle; {vectors} were asked for")
+    what, first = _images(folder, vectors)
+    early, full = (np.array(found[exit].cycles[first:]) for exit in (1, 0))
+    return (
+        f"{vectors:,} vectors bit-exact: decision, step, silence, every hidden spike; {PARALLEL} neurons a cycle, "
+        f"{early.mean():,.0f} cycles {what} with early exit ({early.max():,} at most), {full.mean():,.0f} without"
+    )
+
+
+def _images(folder: Path, vectors: int) -> tuple[str, int]:
+    """What cycles are counted over: the test images among the vectors if there are any, else all."""
+    manifest = folder / "manifest.json"
+    parts = json.loads(manifest.read_text())["golden"]["parts"] if manifest.is_file() else []
+    before = sum(part["vectors"] for part in parts[:-1])
+    if parts and "test images" in parts[-1]["what"] and before < vectors:
+        return "an image", before
+    return "a vector", 0
+
+
+def _yosys(folder: Path, name: str, steps: Sequence[str]) -> None:
+    need(YOSYS, YOSYS)
+    begin = [f"read_verilog {' '.join(_sources(folder))}", f"hierarchy -check -top {name}"]
+    call([YOSYS, "-q", "-p", "; ".join([*begin, *steps])], folder, "Yosys fails")
+
+
+def _generic(folder: Path, name: str, scratch: Path) -> str:
+    """Gates and flip-flops beside memories, which are left whole."""
+    memories, cells = scratch / "memories.json", scratch / "cells.json"
+    coarse = ["proc", "flatten", "opt_clean", f"tee -q -o {memories} stat -json", f"synth -top {name} -run begin:fine"]
+    fine = ["techmap", "opt -fast", "abc -g AND,OR,XOR,MUX", "opt_clean", f"tee -q -o {cells} stat -json"]
+    _yosys(folder, name, [*coarse, *fine])
+    kinds = statistics(cells)["num_cells_by_type"]
+    flops = sum(count for kind, count in kinds.items() if "DFF" in kind)
+    whole = sum(count for kind, count in kinds.items() if kind.startswith("$mem"))
+    bits = statistics(memories)["num_memory_bits"]
+    gates = sum(kinds.values()) - flops - whole
+    return f"{gates:,} gates, {flops:,} flip-flops, {whole} memories, {bits:,} memory bits in all, thresholds included"
+
+
+def _ice40(folder: Path, name: str, scratch: Path) -> str:
+    cells = scratch / "ice40.json"
+    _yosys(folder, name, [f"synth_ice40 -top {name}", f"tee -q -o {cells} stat -json"])
+    kinds = statistics(cells)["num_cells_by_type"]
+    luts, rams = kinds.get("SB_LUT4", 0), kinds.get("SB_RAM40_4K", 0)
+    flops = sum(count for kind, count in kinds.items() if kind.startswith("SB_DFF"))
+    fits = [device for device, (most_luts, most_rams) in ICE40.items() if luts <= most_luts and rams <= most_rams]
+    said = f"fits {fits[0]}" if fits else "no iCE40 is large enough (HX8K: 7,680 and 32)"
+    return f"{luts:,} SB_LUT4, {flops:,} flip-flops, {rams} block RAMs of 4 kbit; {said}"

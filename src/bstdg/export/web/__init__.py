@@ -1,0 +1,183 @@
+"""A model as one self-contained web page: draw a digit, and watch the spikes race to the decision.
+
+The page is put together from the sources in `templates`: its style, its scripts, and the model as data. It loads
+nothing and sends nothing: its Content-Security-Policy allows only the scripts and the style written in it, by hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.errors import InputError
+from bstdg.export.base import Check, Golden, Target, Written
+from bstdg.export.web.proof import allow, in_chromium, in_node
+from bstdg.model.packed import PackedModel
+
+PAGE = "index.html"
+WEIGHT_LIMIT = 20_000_000  # bytes of packed weights: what a phone's browser still opens at once
+SAMPLES = 40
+CORNERS = 64  # so many golden vectors come before those made from data
+SAMPLE_BYTES = 400_000  # of all samples together, a byte a step
+TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("engine", "ink", "proof", "theme", "pad", "scene", "stage", "timeline", "transport", "samples", "page")
+
+
+def write(model: PackedModel, golden: Golden, name: str) -> Written:
+    """The page, with up to 40 of the golden vectors as samples to pick.
+
+    Raises:
+        InputError: the weights are beyond what a page should hold.
+    """
+    weights = sum(layer.signs.shape[1] * ((len(layer.signs) + 7) // 8) for layer in model.layers)
+    if weights > WEIGHT_LIMIT:
+        raise InputError(
+            f"a web page holds at most {WEIGHT_LIMIT:,} bytes of weights, this model has {weights:,}: "
+            f"{weights - WEIGHT_LIMIT:,} too many"
+        )
+    chosen = choose(golden, min(SAMPLES, max(1, SAMPLE_BYTES // model.widths[0])))
+    page = _page(_data(model, golden, chosen), name).encode()
+    return Written({PAGE: page}, {"page_bytes": len(page), "weight_bytes": weights, "samples": len(chosen)})
+
+
+def choose(golden: Golden, most: int) -> list[int]:
+    """Which golden vectors a page shows: as many of each decided class as of every other, in their own order.
+
+    Where some were made from data only these are taken, else all but those with every channel at one step: they are
+    corners to test, not pictures to look at.
+    """
+    rows = np.arange(len(golden.steps))
+    lively = rows[np.any(golden.steps != golden.steps[:, :1], axis=1)]
+    rows = next((some for some in (rows[CORNERS:], lively) if len(some)), rows)
+    turn: dict[int, int] = {}
+    ranked = []
+    for row in rows:
+        label = int(golden.label[row])
+        turn[label] = turn.get(label, -1) + 1
+        ranked.append((turn[label], int(row)))
+    return sorted(row for _, row in sorted(ranked)[:most])
+
+
+def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str, Any]:
+    """Everything that the page's scripts read, as JSON."""
+    figures = model.trained.get("test") or {}
+    return {
+        "numSteps": model.num_steps,
+        "shape": list(model.image_shape) if model.input is None else [model.widths[0]],  # events have no picture
+        "white": model.white,
+        "silentBelow": model.silent_below,
+        "classes": list(model.classes),
+        "widths": list(model.widths),
+        "weightBits": model.weight_bits,
+        "trainedOn": model.trained.get("data"),
+        "accuracy": figures.get("accuracy") if isinstance(figures, dict) else None,
+        "samples": _samples(model, golden, chosen),
+        "layers": [
+            {
+                "channels": layer.signs.shape[1],
+                "neurons": len(layer.signs),
+                "signs": _text(np.packbits(layer.signs.T > 0, axis=1, bitorder="little")),
+                "thresholds": _text(layer.thresholds.astype("<i4")),
+            }
+            for layer in model.layers
+        ],
+    }
+
+
+def _samples(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str, Any]:
+    rows = list(chosen)
+    steps = golden.steps[rows]
+    bits = 4 if model.num_steps < 16 else 8
+    flat = steps.ravel()
+    if bits == 4:
+        flat = np.append(flat, np.zeros(flat.size % 2, np.uint8))
+        flat = flat[0::2] | flat[1::2] << 4
+    return {
+        "bits": bits,
+        "count": len(rows),
+        "steps": _text(flat),
+        "label": golden.label[rows].tolist(),
+        "step": golden.step[rows].tolist(),
+        "silent": golden.silent[rows].tolist(),
+        "hash": [fnv1a(b"".join(layer[row].tobytes() for layer in golden.hidden)) for row in rows],
+    }
+
+
+def fnv1a(data: bytes) -> int:
+    """FNV-1a, 32 bits.
+
+    >>> hex(fnv1a(b"a"))
+    '0xe40c292c'
+    """
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def _text(array: NDArray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def _page(data: dict[str, Any], name: str) -> str:
+    style = _source("style.css")
+    scripts = {script: _source(f"{script}.js") for script in SCRIPTS}
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {' '.join(map(allow, scripts.values()))}",
+            f"style-src {allow(style)}",
+            "img-src data:",  # the icon, which is written in the page
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    # "<" never appears in the data, so nothing in a class name can end the script that holds it.
+    model = json.dumps(data, separators=(",", ":"), sort_keys=True, allow_nan=False).replace("<", "\\u003c")
+    parts = {
+        "policy": policy,
+        "name": html.escape(name.replace("_", " ")),
+        "style": style,
+        "model": model,
+        "scripts": "\n".join(f'<script id="code-{script}">{text}</script>' for script, text in scripts.items()),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _source("page.html"))
+
+
+def _source(file: str) -> str:
+    return (TEMPLATES / file).read_text(encoding="utf-8")
+
+
+def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
+    """Runs the engine of the page itself on every golden vector: under Node, and in a headless Chromium."""
+    page = folder / PAGE
+    if not page.is_file():
+        yield Check("self-contained", "failed", f"{page} is not there")
+        return
+    text = page.read_text(encoding="utf-8")
+    outside = re.findall(r"""\b(?:src|href|action)\s*=\s*["']?(?!#|data:)[^"'\s>]+|url\(|@import|\bfetch\(""", text)
+    sealed = "default-src 'none'" in text and not outside
+    yield Check(
+        "self-contained",
+        "passed" if sealed else "failed",
+        "names no address, and its policy allows none" if sealed else f"the page reaches outside: {outside[:3]}",
+    )
+    yield in_node(page, model, golden)
+    yield in_chromium(page, model, golden)
+
+
+TARGET = Target(
+    name="web",
+    gives="index.html: draw a digit and watch the spikes race to the decision; one file, opens anywhere, loads nothing",
+    needs="node; chromium (either is enough for a proof)",
+    write=write,
+    verify=verify,
+)

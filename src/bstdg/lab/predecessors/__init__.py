@@ -1,0 +1,121 @@
+"""The predecessors and the plain networks beside which this project's are judged, each in its own file.
+
+They are written from their equations, trained on the same split and judged by the same figures. See docs/baselines.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bstdg.errors import InputError
+
+if TYPE_CHECKING:
+    from bstdg.lab.predecessors.base import Loader, Say
+
+__all__ = ["names", "run_released", "settings_kind", "train"]
+
+# Where the settings and the run of each are found; loaded when asked for, as most need torch.
+_HOME = {
+    "s4nn": ("s4nn.Settings", "imagewise.ImagewiseRun"),
+    "bs4nn": ("bs4nn.Settings", "imagewise.ImagewiseRun"),
+    "binary": ("binary.SignSettings", "binary.BinaryRun"),
+    "binary-relu": ("binary.ReluSettings", "binary.BinaryRun"),
+    "bptt": ("bptt.Settings", "bptt.BpttRun"),
+    "mlp": ("mlp.Settings", "mlp.MlpRun"),
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names `train` knows.
+
+    >>> names()
+    ('s4nn', 'bs4nn', 'binary', 'binary-relu', 'bptt', 'mlp')
+    """
+    return tuple(_HOME)
+
+
+def _find(name: str, which: int) -> Any:
+    if name not in _HOME:
+        near = difflib.get_close_matches(str(name).lower(), _HOME, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"unknown baseline {name!r}: {hint}known are {', '.join(_HOME)}")
+    module, _, attribute = _HOME[name][which].partition(".")
+    return getattr(importlib.import_module(f"bstdg.lab.predecessors.{module}"), attribute)
+
+
+def settings_kind(name: str) -> Any:
+    """The frozen dataclass that holds the settings of a baseline.
+
+    Raises:
+        InputError: there is no such baseline.
+    """
+    return _find(name, 0)
+
+
+def train(
+    name: str,
+    data: str = "mnist",
+    *,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    data_dir: Path | str | None = None,
+    load: Loader | None = None,
+    say: Say | None = None,
+) -> dict[str, Any]:
+    """Train a baseline, choose its epoch on a validation part, and judge it once on the test set.
+
+    Args:
+        name: one of `names()`.
+        data: a data set's name.
+        seed: decides the validation split, the initial weights and every draw.
+        settings: fields of `settings_kind(name)` in place of their defaults.
+        data_dir: where the data set's files are (see `bstdg.datasets.load`).
+        load: gives a split of the data set, for data of one's own; called for "test" only after training.
+        say: told of every epoch.
+
+    Returns:
+        The report: the keys of a run's `report.json`, and `baseline`.
+
+    Raises:
+        InputError: the name, a setting or the data do not fit.
+        TrainingError: the training went astray.
+    """
+    from bstdg import datasets
+    from bstdg.lab.predecessors.base import follow
+    from bstdg.lab.predecessors.settings import settings_of
+
+    chosen = settings_of(settings_kind(name), settings)
+    loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
+    return follow(name, chosen, _find(name, 1), data, loader, seed, say)
+
+
+def run_released(
+    name: str,
+    folder: Path | str,
+    data: str = "mnist",
+    *,
+    data_dir: Path | str | None = None,
+    load: Loader | None = None,
+) -> dict[str, Any]:
+    """Run the released weights of S4NN or BS4NN on a test set, with their published conventions.
+
+    Args:
+        name: "s4nn" or "bs4nn".
+        folder: plain numeric .npy files, one a layer (see `bstdg.lab.predecessors.released`).
+        data: a data set's name; the released networks are of MNIST.
+        data_dir: where the data set's files are.
+        load: as for `train`.
+
+    Raises:
+        InputError: the folder, a file or an array is not what it has to be.
+    """
+    from bstdg import datasets
+    from bstdg.lab.predecessors import released
+    from bstdg.lab.predecessors.base import images
+
+    loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
+    return released.evaluate(name, Path(folder), images(loader, data, "test"))

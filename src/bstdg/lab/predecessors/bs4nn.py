@@ -1,0 +1,141 @@
+"""BS4NN: S4NN with the signs of its weights, and a trained scale a layer.
+
+Input: s = 255 - pixel, so that a black pixel fires at 255. Potentials are sums of sign(w) (0 stays 0), and a scale
+alpha a layer, which starts at 5, divides the threshold: theta = 100 / alpha. After each image, with e_k as in S4NN
+(gamma = 1; where no output fires nothing is learnt, as the label's target is 256 too):
+
+    w_jk  <- w_jk - rate e_k [h_j < o_k]
+    alpha <- alpha - scale_rate mean over j and k of e_k sign(w_jk) [h_j < o_k]
+    e_j    = sum over k of e_k w_jk [h_j < o_k], brought to unit length
+
+and the same two changes for the hidden layer with e_j. The real weights carry the error back. An image is learnt on
+its own, drawn from the training part with replacement.
+
+Source: Kheradpisheh, Mirsadeghi and Masquelier, Neural Processing Letters 54, 2022; what its equations leave open as
+in its published program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.errors import TrainingError
+from bstdg.lab.predecessors import temporal
+from bstdg.lab.predecessors.network import Spiked, run
+from bstdg.lab.predecessors.settings import TemporalSettings
+
+# The scales of the released MNIST network.
+RELEASED_SCALES = (4.03707844, 9.06516109)
+
+
+@dataclass(frozen=True)
+class Settings(TemporalSettings):
+    """How BS4NN is trained; the defaults are the published ones but for the number of epochs, 200 there.
+
+    Attributes:
+        scale: alpha of both layers at the start.
+        scale_rate: learning rate of alpha.
+    """
+
+    title: str = "BS4NN: signs of weights, a trained scale a layer, relative targets"
+    epochs: int = 50
+    hidden: tuple[int, ...] = (600,)
+    gamma: int = 1
+    rate: float = 0.1
+    scale: float = 5.0
+    scale_rate: float = 0.01
+
+
+def encode(images: NDArray[np.uint8], white: int = 255) -> NDArray[np.int16]:
+    """Pixels `[batch, …]` to steps `[batch, inputs]`, 255 for black.
+
+    >>> encode(np.array([[255, 254, 1, 0]], np.uint8)).tolist()
+    [[0, 1, 254, 255]]
+    """
+    bright = images.reshape(len(images), -1).astype(np.int32)
+    return (255 - bright * 255 / white).astype(np.int16)
+
+
+class BS4NN:
+    """The network in training.
+
+    Args:
+        weights: latent, `[inputs, hidden]` and `[hidden, classes]`; changed in place by `learn`.
+        settings: see there.
+        scales: alpha of the hidden and the output layer.
+
+    Attributes:
+        fired: int64 `[hidden]`, images for which a neuron fired, of `images` in all.
+    """
+
+    def __init__(
+        self,
+        weights: list[NDArray[np.floating]],
+        settings: Settings | None = None,
+        scales: tuple[float, float] | None = None,
+    ):
+        self.weights, self.settings = weights, settings or Settings()
+        self.scales = list(scales or (self.settings.scale, self.settings.scale))
+        self.fired = np.zeros(weights[0].shape[1], np.int64)
+        self.images = 0
+
+    @classmethod
+    def initial(cls, widths: tuple[int, int, int], settings: Settings, generator: np.random.Generator) -> BS4NN:
+        """Latent weights uniform in [0, 5] and [0, 48]."""
+        return cls(settings.initial_weights(widths, generator), settings)
+
+    def thresholds(self) -> tuple[float, float]:
+        """100 / alpha."""
+        return self.settings.threshold / self.scales[0], self.settings.threshold / self.scales[1]
+
+    def seen(self, weights: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Their signs."""
+        return np.sign(weights)
+
+    def rule(self) -> temporal.Rule:
+        """For the native module."""
+        given = self.settings
+        return temporal.Rule(True, given.gamma, 0, 1.0, given.scale_rate, (self.scales[0], self.scales[1]), 1.0)
+
+    def took(self, scales: Sequence[float], shrunk: float) -> None:
+        """What the native module left behind."""
+        self.scales = list(scales)
+
+    def learn(self, steps: NDArray[np.int16], label: int) -> Spiked:
+        """One image; returns how the network answered before it learnt.
+
+        Raises:
+            TrainingError: a scale is no longer positive.
+        """
+        spiked = run(self, steps)
+        self.fired += spiked.hidden < temporal.NEVER
+        self.images += 1
+        below, above = self.weights
+        error = temporal.errors(spiked.output, label, self.settings.gamma, 0, above.dtype.type)
+        credit = temporal.heard(spiked.hidden, spiked.output) * error
+        above -= self.settings.rate * credit
+        self._scale(1, float(np.vdot(credit, np.sign(above))) / above.size)
+        error = temporal.unit_length((credit * above).sum(axis=1))
+        if error.any():
+            # A neuron that stayed silent has no error, so inputs at 255, after all stamps but its, need no change.
+            order, times = temporal.arrivals(steps, temporal.NEVER - 1)
+            change = temporal.heard(times, spiked.hidden) * (error * below.dtype.type(self.settings.rate))
+            changed = below[order]
+            changed -= change
+            below[order] = changed
+            self._scale(0, float(np.vdot(change, np.sign(changed))) / self.settings.rate / below.size)
+        return spiked
+
+    def _scale(self, layer: int, slope: float) -> None:
+        self.scales[layer] -= self.settings.scale_rate * slope
+        if not self.scales[layer] > 0:
+            raise TrainingError(f"the scale of layer {layer} fell to {self.scales[layer]}; lower scale_rate")
+
+    def end_epoch(self, generator: np.random.Generator) -> None:
+        """Count anew."""
+        self.fired[:] = 0
+        self.images = 0

@@ -1,0 +1,104 @@
+"""A predecessor's two-layer network: inference, one learning step, and figures under both metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.engine.decide import Decision
+from bstdg.lab.predecessors import temporal
+from bstdg.lab.predecessors.temporal import NEVER, NUM_STEPS, Walk
+from bstdg.model.tally import Tally
+
+
+class Spiked(NamedTuple):
+    """One image through the network: hidden stamps, output stamps, and the output's potentials."""
+
+    hidden: NDArray[np.int16]
+    output: NDArray[np.int16]
+    path: Walk
+
+
+class TemporalNetwork(Protocol):
+    """What `run`, `judge` and training ask of S4NN and BS4NN.
+
+    Attributes:
+        weights: `[inputs, hidden]` and `[hidden, classes]`, real.
+    """
+
+    weights: list[NDArray[np.floating]]
+
+    def thresholds(self) -> tuple[float, float]:
+        """Of the hidden and of the output layer, in units of the potential."""
+        ...
+
+    def seen(self, weights: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The weights that potentials are summed from."""
+        ...
+
+
+def run(network: TemporalNetwork, steps: NDArray[np.int16]) -> Spiked:
+    """Run one image, given the steps of its pixels `[inputs]`, 256 where one never fires."""
+    first, second = network.thresholds()
+    order, times = temporal.arrivals(steps, NEVER - 1)
+    hidden = temporal.stamps(temporal.walk(times, network.seen(network.weights[0][order])), first)
+    order, times = temporal.arrivals(hidden)
+    path = temporal.walk(times, network.seen(network.weights[1][order]))
+    return Spiked(hidden, temporal.stamps(path, second), path)
+
+
+class Verdict(NamedTuple):
+    """One image's decision: see `bstdg.engine.decide.Decision`; `first` is the lowest index among the smallest stamps."""
+
+    label: int
+    step: int
+    silent: bool
+    tie: bool
+    candidates: NDArray[np.bool_]
+    first: int
+
+
+def judge(output: NDArray[np.int16], path: Walk) -> Verdict:
+    """Who decides, by this project's rule and by the predecessors'.
+
+    The outputs with the smallest stamp are the candidates, which the predecessors all count as right. Among them the
+    greatest potential at the step of their crossing wins, then the lowest index. If none fired, the greatest
+    potential at step 253 decides, at the last step.
+    """
+    earliest = int(output.min())
+    silent = earliest == NEVER
+    potential = temporal.potential_at(path, temporal.SILENT_STEP if silent else earliest - 1)
+    label = int(potential.argmax())
+    best = potential == potential[label]
+    if silent:
+        return Verdict(label, NUM_STEPS - 1, True, int(best.sum()) > 1, np.arange(len(output)) == label, label)
+    return Verdict(label, earliest, False, int(best.sum()) > 1, output == earliest, int(output.argmin()))
+
+
+def figures(network: TemporalNetwork, steps: NDArray[np.int16], labels: NDArray[np.integer]) -> dict[str, Any]:
+    """All figures of `bstdg.model.tally.Tally` over images `[batch, inputs]`, under the predecessors' clock.
+
+    The decision step is the smallest output stamp (255 for a silent decision), and spikes stamped up to it are
+    counted. `accuracy_ties_correct` is the predecessors' own metric, `accuracy` this project's, and
+    `accuracy_lowest_index` lets the lowest index win among the smallest stamps.
+    """
+    widths = [network.weights[0].shape[1], network.weights[1].shape[1]]
+    tally, lowest = Tally(NUM_STEPS, widths), 0
+    for part in np.array_split(np.arange(len(labels)), max(1, len(labels) // 500)):
+        hidden, verdicts = [], []
+        for i in part:
+            spiked = run(network, steps[i])
+            hidden.append(spiked.hidden)
+            verdicts.append(judge(spiked.output, spiked.path))
+        lowest += sum(int(v.first == labels[i]) for v, i in zip(verdicts, part, strict=True))
+        # The tally's counts hold for steps of any integer type; 256 does not fit the one byte of this project's own.
+        tally.add(_decision(verdicts), labels[part], cast(Any, steps[part]), [cast(Any, np.array(hidden))])
+    return {**tally.figures(), "accuracy_lowest_index": lowest / max(1, len(labels))}
+
+
+def _decision(verdicts: Sequence[Verdict]) -> Decision:
+    label, step, silent, tie, candidates, _ = (np.array(column) for column in zip(*verdicts, strict=True))
+    return Decision(label, step, silent, tie, candidates)

@@ -1,0 +1,106 @@
+"""Fully connected layers: every neuron has a one-bit weight for every channel, and a threshold of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.errors import FileFormatError, InputError
+from bstdg.files import TensorSlot
+from bstdg.layers.base import Shape, Tensors, size
+from bstdg.spikes.events import MAX_CHANNELS
+
+
+@dataclass(frozen=True, eq=False)
+class FullLayer:
+    """Neurons that read every channel.
+
+    Attributes:
+        signs: int8 -1/+1 `[neurons, channels]`.
+        thresholds: int64 `[neurons]`.
+        reads: shape of what comes in; a row of channels unless said otherwise.
+
+    >>> layer = FullLayer(np.ones((10, 64), np.int8), np.arange(10))
+    >>> str(layer), layer.gives, layer.weight_bits, int(layer.fan_out().sum())
+    ('10', (10,), 640, 640)
+    """
+
+    kind: ClassVar[str] = "full"
+    signs: NDArray[np.int8]
+    thresholds: NDArray[np.int64]
+    reads: Shape = ()
+
+    def __post_init__(self) -> None:
+        if not self.reads and self.signs.ndim == 2:
+            object.__setattr__(self, "reads", (self.signs.shape[1],))
+
+    @property
+    def gives(self) -> Shape:
+        """A row of neurons."""
+        return (len(self.signs),)
+
+    @property
+    def weight_bits(self) -> int:
+        """One for every synapse."""
+        return self.signs.size
+
+    @property
+    def thresholds_stored(self) -> NDArray[np.int64]:
+        """All of them."""
+        return self.thresholds
+
+    def check(self) -> None:
+        """Raise `InputError` where the parts do not fit each other, or a number is beyond what a file holds."""
+        channels, neurons = size(self.reads), len(self.signs)
+        if self.signs.ndim != 2 or self.signs.shape[1] != channels:
+            raise InputError(f"reads {self.signs.shape[1:]} channels, but {channels} come in")
+        if not 1 <= neurons <= MAX_CHANNELS or self.thresholds.shape != (neurons,):
+            raise InputError(f"has {neurons} neurons and {self.thresholds.shape} thresholds")
+        if np.abs(self.thresholds).max() >= 2**31:
+            raise InputError("has a threshold that does not fit 32 bits")
+
+    def fan_out(self) -> NDArray[np.int64]:
+        """Every event reaches every neuron."""
+        return np.full(self.signs.shape[1], len(self.signs), np.int64)
+
+    def header(self) -> dict[str, Any]:
+        """Its neurons."""
+        return {"neurons": len(self.signs)}
+
+    def tensors(self) -> Tensors:
+        """`thresholds` int16 or int32 `[neurons]`; `signs` uint8 `[neurons, ceil(channels / 8)]`, bit i is channel i."""
+        yield threshold_tensor(self.thresholds)
+        yield "signs", np.packbits(self.signs > 0, axis=1, bitorder="little"), "U8"
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Shape) -> FullLayer:
+        """What `header` and `tensors` gave, read back; errors as for `bstdg.layers.read`."""
+        neurons, channels = header["neurons"], size(reads)
+        signs, thresholds = tensors["signs"], tensors["thresholds"]
+        if signs.dtype != "U8" or signs.shape != (neurons, (channels + 7) // 8):
+            raise FileFormatError(f"should hold {neurons} rows of {channels} bits, not {signs.shape}")
+        if thresholds.dtype not in ("I16", "I32") or thresholds.shape != (neurons,):
+            raise FileFormatError(f"should hold {neurons} integer thresholds, not {thresholds.shape}")
+        rows = np.frombuffer(signs.data, np.uint8).reshape(signs.shape)
+        bits = np.unpackbits(rows, axis=1, bitorder="little")
+        if bits[:, channels:].any():
+            raise FileFormatError(f"has bits set beyond its {channels} channels")
+        return cls(bits[:, :channels].astype(np.int8) * 2 - 1, thresholds_of(thresholds), reads)
+
+    def __str__(self) -> str:
+        return str(len(self.signs))
+
+
+def threshold_tensor(thresholds: NDArray[np.int64]) -> tuple[str, NDArray, str]:
+    """Thresholds as a file holds them: 16 bits where these suffice, else 32."""
+    short = thresholds.min() >= -(2**15) and thresholds.max() < 2**15
+    return "thresholds", thresholds.astype("<i2" if short else "<i4"), "I16" if short else "I32"
+
+
+def thresholds_of(slot: TensorSlot) -> NDArray[np.int64]:
+    """What `threshold_tensor` gave, read back."""
+    return np.frombuffer(slot.data, "<i2" if slot.dtype == "I16" else "<i4").astype(np.int64)

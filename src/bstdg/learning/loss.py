@@ -1,0 +1,216 @@
+"""What is asked of the output layer: that the label fires first.
+
+Losses read the potentials V_k(t) and thresholds theta_k of the output layer, and the hidden spikes; the gradient by
+V_k(t) is what `bstdg.learning.rule` takes from them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from bstdg.engine import choose, native_training
+from bstdg.learning.recipe import LossConfig
+
+
+def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True) -> tuple[Tensor, Tensor]:
+    """The likelihood of each class to fire first, and the expected decision step: the decision rule made smooth.
+
+    Output k fires at step t with hazard h_k(t) = softplus(lead_k(t) / scale). With H = sum over k of h_k and
+    S(t) = exp(-sum of H before t), the probability that nothing fired before t,
+
+        P(k first at t) = S(t) (1 - exp(-H(t))) h_k(t) / H(t)
+
+    and what remains after T-1 is decided by softmax(lead(T-1) / scale) if `silent_remainder`.
+
+    Args:
+        lead: V_k(t) - theta_k, `[batch, T, classes]`.
+        scale: width of the soft threshold, in units of potential; positive, one number.
+
+    Returns:
+        log P(k first) `[batch, classes]`, and E[decision step] `[batch]` in steps.
+    """
+    z = lead / scale
+    log_first, log_after = _FirstToFire.apply(z)  # pyright: ignore[reportGeneralTypeIssues]
+    return _with_step(log_first, log_after, z[:, -1], silent_remainder)
+
+
+def first_to_fire_of(
+    potentials: Tensor, threshold: Tensor, scale: Tensor, *, silent_remainder: bool = True
+) -> tuple[Tensor, Tensor]:
+    """`first_to_fire` of V_k(t) - theta_k; for float32 on a CPU in one native pass, which keeps nothing over time.
+
+    Under `torch.compile` it is the torch code, which fuses with what is around it; a compiler sees no native pass.
+
+    Args:
+        potentials: V_k(t), `[batch, T, classes]`.
+        threshold: theta_k, `[classes]` or `[1]`.
+        scale, silent_remainder: as there, and so is what is returned.
+    """
+    tensors = (potentials, threshold, scale)
+    if torch.compiler.is_compiling() or not choose.native_computes(*tensors):
+        return first_to_fire(potentials - threshold, scale, silent_remainder=silent_remainder)
+    log_first, log_after, last = _NativeFirstToFire.apply(*tensors)  # pyright: ignore[reportGeneralTypeIssues]
+    return _with_step(log_first, log_after, last, silent_remainder)
+
+
+def _with_step(log_first: Tensor, log_after: Tensor, last: Tensor, silent_remainder: bool) -> tuple[Tensor, Tensor]:
+    if silent_remainder:
+        log_first = torch.logaddexp(log_first, log_after[:, -1:] + last.log_softmax(1))
+    return log_first, log_after[:, :-1].exp().sum(1)  # the sum over t >= 1 of P(undecided before t)
+
+
+class _NativeFirstToFire(torch.autograd.Function):
+    """`_FirstToFire` of (potentials - threshold) / scale, and that at the last step: `native/loss_kernels.cpp`."""
+
+    @staticmethod
+    def forward(ctx, potentials: Tensor, threshold: Tensor, scale: Tensor):
+        log_first, log_after, last = native_training.first_to_fire(potentials, threshold, float(scale))
+        ctx.save_for_backward(potentials, threshold, scale, log_first)
+        return log_first, log_after, last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, to_first: Tensor, to_after: Tensor, to_last: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        potentials, threshold, scale, log_first = ctx.saved_tensors
+        to_potentials, to_thresholds, to_scales = native_training.first_to_fire_back(
+            potentials, threshold, float(scale), log_first, to_first, to_after, to_last
+        )
+        to_threshold = to_thresholds.sum(0)
+        if to_threshold.shape != threshold.shape:  # one for all
+            to_threshold = to_threshold.sum().reshape(threshold.shape)
+        return to_potentials, to_threshold, to_scales.sum().reshape(scale.shape)
+
+
+class _FirstToFire(torch.autograd.Function):
+    """log P(k first within T steps) `[batch, classes]` and log S(t + 1) `[batch, T]` of z `[batch, T, classes]`.
+
+    Its gradient is written out, in a third of the operations and memory that recording these would take.
+    """
+
+    @staticmethod
+    def forward(ctx, z: Tensor):
+        hazards = F.softplus(z)  # (B, T, K)
+        hazard = hazards.sum(2)  # (B, T)
+        log_after = -hazard.cumsum(1)
+        # Not log_after + hazard: a huge hazard would round away what came before it.
+        log_before = F.pad(log_after[:, :-1], (1, 0))
+        # Far below 0 softplus(z) is exp(z), which may underflow: its logarithm is z itself.
+        log_share = torch.where(z < FAR, z, hazards.log())
+        log_share += (log_before + _log_one_minus_exp_over(hazard)).unsqueeze(2)
+        log_first = log_share.logsumexp(1)
+        ctx.save_for_backward(z, hazards, hazard, log_share, log_first)
+        return log_first, log_after
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, to_first: Tensor, to_after: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        z, hazards, hazard, log_share, log_first = ctx.saved_tensors
+        to_share = (log_share - log_first.unsqueeze(1)).exp_().mul_(to_first.unsqueeze(1))  # (B, T, K)
+        at_step = to_share.sum(2)  # (B, T)
+        to_sums = to_after + F.pad(at_step[:, 1:], (0, 1))  # what hazards up to and including t are told
+        to_hazard = at_step * _slope_of_log_one_minus_exp_over(hazard) - to_sums.flip(1).cumsum(1).flip(1)
+        rise = z.sigmoid()  # of softplus
+        to_share *= torch.where(z < FAR, 1.0, rise / hazards)
+        return to_share.addcmul_(to_hazard.unsqueeze(2), rise)
+
+
+FAR = -15.0  # below, softplus(z) and sigmoid(z) are exp(z) in float32
+
+
+def _log_one_minus_exp_over(x: Tensor) -> Tensor:
+    """log((1 - exp(-x)) / x), by its series near 0."""
+    far = x.clamp(min=1e-2)
+    return torch.where(x < 1e-2, x * (x / 24 - 0.5), torch.log(-torch.expm1(-far) / far))
+
+
+def _slope_of_log_one_minus_exp_over(x: Tensor) -> Tensor:
+    """The derivative of that, 1 / (exp(x) - 1) - 1 / x, by its series near 0."""
+    far = x.clamp(min=0.1)
+    return torch.where(x < 0.1, x * (1 / 12 - x * x / 720) - 0.5, 1.0 / torch.expm1(far) - 1.0 / far)
+
+
+def relative_target(lead: Tensor, labels: Tensor, gamma: int) -> Tensor:
+    """The predecessors' loss: the label should fire with the earliest, every other output `gamma` steps later.
+
+    With tau the earliest output step, the targets are tau for the label and, for others that fired before
+    tau + gamma, tau + gamma; an output that is already later is left alone. If none fires, the label's target is
+    T - gamma. The loss is half the sum of squared ((target - s_k) / T), and firing one step sooner is taken to cost
+    one unit of potential: ds_k / dV_k(e_k) = -1, with e_k the step fired at, or the last.
+
+    Args:
+        lead: V_k(t) - theta_k, `[batch, T, classes]`.
+        labels: int64 `[batch]`.
+        gamma: steps, at least 1.
+
+    Returns:
+        The loss of each sample, `[batch]`.
+
+    Source: Kheradpisheh and Masquelier, "Temporal backpropagation for spiking neural networks with one spike per
+    neuron", IJNS 2020.
+    """
+    num_steps = lead.shape[1]
+    above = lead.detach() >= 0
+    fired = above.any(1)
+    reach = torch.where(fired, above.to(torch.uint8).argmax(1), num_steps - 1)
+    steps = torch.where(fired, reach, num_steps)
+    earliest = steps.min(1, keepdim=True).values
+    is_label = F.one_hot(labels, lead.shape[2]).bool()
+    target = torch.where(is_label, earliest, torch.maximum(steps, (earliest + gamma).clamp(max=num_steps)))
+    silent = ~fired.any(1, keepdim=True)
+    target = torch.where(silent & is_label, max(0, num_steps - gamma), target)
+    at_reach = lead.gather(1, reach.unsqueeze(1)).squeeze(1)
+    movable = steps - (at_reach - at_reach.detach())  # the steps, with slope -1 by the potential
+    return 0.5 * ((target - movable) / num_steps).square().sum(1)
+
+
+class Loss(nn.Module):
+    """The loss of a recipe: mean over the batch, with the weights on latency and hidden spikes.
+
+    Args:
+        config: see `LossConfig`.
+
+    Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, the
+    `fired` tensors of the hidden layers, and `taught`, a teacher's probabilities `[batch, classes]` with the share of
+    the target that they are; returns one number.
+    """
+
+    def __init__(self, config: LossConfig):
+        super().__init__()
+        self.config = config
+        # Trained through its logarithm, which keeps it positive.
+        self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale)), config.name == "first_to_fire")
+
+    def forward(
+        self,
+        potentials: Tensor,
+        threshold: Tensor,
+        labels: Tensor,
+        fired: Sequence[Tensor] = (),
+        taught: tuple[Tensor, float] | None = None,
+    ) -> Tensor:
+        config = self.config
+        if config.name == "relative_target":
+            loss = relative_target(potentials - threshold, labels, config.gamma)
+            latency = None
+        else:
+            log_first, latency = first_to_fire_of(
+                potentials, threshold, self.log_scale.exp(), silent_remainder=config.silent_remainder
+            )
+            label = log_first.gather(1, labels.unsqueeze(1)).squeeze(1)
+            loss = -(1.0 - config.label_smoothing) * label - config.label_smoothing * log_first.mean(1)
+            if taught is not None:
+                probabilities, share = taught
+                loss = (1.0 - share) * loss - share * (probabilities * log_first).sum(1)
+        if config.latency_weight:
+            if latency is None:
+                _, latency = first_to_fire_of(potentials, threshold, self.log_scale.exp())
+            loss = loss + config.latency_weight * latency
+        if config.spike_weight:
+            loss = loss + config.spike_weight * sum(f.sum(1) for f in fired)
+        return loss.mean()

@@ -1,0 +1,131 @@
+"""Layers as `torch.nn.Module`s: a latent real weight behind every bit, a threshold behind every neuron."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import torch
+from torch import Tensor, nn
+
+from bstdg.errors import InputError
+from bstdg.learning.recipe import RuleConfig, ThresholdMode
+from bstdg.learning.rule import Spikes, SpikeTimingGradient
+from bstdg.spikes.source import StepSource
+
+
+class BinaryLinear(nn.Module):
+    """Fully connected integrate-and-fire neurons with one-bit weights, each firing at most once.
+
+    The bit of a synapse is the sign of its latent `weight` (+1 where w >= 0), which training moves within [-1, 1].
+
+    Args:
+        in_features: presynaptic channels.
+        out_features: neurons.
+        threshold_mode: "neuron" trains one threshold a neuron, "layer" one for all, "fixed" trains none.
+        rule: width and kernel of the gradient.
+        threshold: where thresholds start; `Network.calibrate` finds a better start from data.
+        generator: source of the initial latent weights, uniform in ±0.3.
+        engine: "native" or "dense"; by default native for float32 on a CPU, else dense.
+        tied: how many of the last channels have no weight of their own, but minus that of the first channels, in
+            their order (see `bstdg.inputs.recordings`).
+
+    Raises:
+        InputError: a size is not a positive integer, or the mode is unknown.
+
+    Shapes: input `Spikes` of `[batch, in_features]`; output `Spikes` of `[batch, out_features]`.
+
+    >>> from bstdg.learning.rule import Spikes
+    >>> layer = BinaryLinear(3, 2, threshold=1.0)
+    >>> steps = torch.tensor([[0, 2, 8]], dtype=torch.uint8)  # the third channel stays silent (T = 8)
+    >>> tuple(layer(Spikes.of_input(steps, num_steps=8)).steps.shape)
+    (1, 2)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        threshold_mode: ThresholdMode = "neuron",
+        rule: RuleConfig | None = None,
+        threshold: float = 10.0,
+        generator: torch.Generator | None = None,
+        engine: str | None = None,
+        tied: int = 0,
+    ):
+        super().__init__()
+        sizes = (in_features, out_features)
+        if not all(isinstance(size, int) and size >= 1 for size in sizes):
+            raise InputError(
+                f"a layer has at least 1 channel and 1 neuron, whole numbers, not {sizes[0]} and {sizes[1]}"
+            )
+        if threshold_mode not in get_args(ThresholdMode):
+            raise InputError(f"threshold_mode must be one of {get_args(ThresholdMode)}, not {threshold_mode!r}")
+        if not 0 <= tied <= in_features - tied:
+            raise InputError(f"of {in_features} channels at most half can be tied to others, not {tied}")
+        self.in_features, self.out_features, self.tied = in_features, out_features, tied
+        self.rule = rule or RuleConfig()
+        self.threshold_mode, self.engine = threshold_mode, engine
+        own = torch.empty(out_features, in_features - tied)
+        self.weight = nn.Parameter(own.uniform_(-0.3, 0.3, generator=generator))
+        shared = 1 if threshold_mode == "layer" else out_features
+        self.threshold = nn.Parameter(torch.full((shared,), float(threshold)), threshold_mode != "fixed")
+
+    @property
+    def synapses(self) -> Tensor:
+        """The latent weights of all channels, `[out_features, in_features]`; the sign of each is its bit."""
+        if not self.tied:
+            return self.weight
+        first = self.weight[:, : self.tied]
+        # 0 counts as +1, so its opposite must not be 0 as well.
+        return torch.cat([self.weight, -(first + (first == 0) * torch.finfo(first.dtype).tiny)], 1)
+
+    def forward(self, below: Spikes) -> Spikes:
+        """The first step at which each potential is at or above threshold."""
+        fired, steps, reach = SpikeTimingGradient.apply(  # pyright: ignore[reportGeneralTypeIssues]
+            below.fired, self.synapses, self.threshold, below, self.rule, True, self.engine
+        )
+        return below._replace(source=StepSource(steps, below.num_steps), steps=steps, reach=reach, fired=fired)
+
+    def potentials(self, below: Spikes) -> Tensor:
+        """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing."""
+        return SpikeTimingGradient.apply(  # pyright: ignore[reportReturnType]
+            below.fired, self.synapses, None, below, self.rule, False, self.engine
+        )
+
+    @torch.no_grad()
+    def clip_latent_(self) -> None:
+        """Bring latent weights back into [-1, 1]; call it after every optimiser step."""
+        self.weight.clamp_(-1.0, 1.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}, threshold_mode={self.threshold_mode!r}, {self.rule}"
+
+
+class SpikeDropout:
+    """Silences each spike with probability `p`, drawn from its own generator; a neuron dropped gets no credit.
+
+    Args:
+        p: share of spikes lost, 0 <= p < 1.
+        generator: where the draws come from; its state is part of a checkpoint.
+
+    Raises:
+        InputError: `p` is out of range, or what is called with it are events.
+    """
+
+    def __init__(self, p: float, generator: torch.Generator):
+        if not 0.0 <= p < 1.0:
+            raise InputError(f"spike dropout must be in [0, 1), not {p}")
+        self.p, self.generator = p, generator
+
+    def __call__(self, spikes: Spikes) -> Spikes:
+        if self.p == 0.0:
+            return spikes
+        if spikes.steps is None:
+            raise InputError(
+                "spike dropout is for at most one spike a channel; thin out events with events.event_dropout"
+            )
+        drop = torch.rand(spikes.steps.shape, generator=self.generator).to(spikes.steps.device) < self.p
+        steps = spikes.steps.masked_fill(drop, spikes.num_steps)
+        fired = None if spikes.fired is None else spikes.fired.masked_fill(drop, 0.0)
+        return spikes._replace(source=StepSource(steps, spikes.num_steps), steps=steps, fired=fired)

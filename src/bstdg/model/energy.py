@@ -1,0 +1,254 @@
+"""What one decision costs: operations and memory accesses as counts, and from them an estimate in picojoules.
+
+The counts follow from a network's widths and from the figures measured on a test set. Picojoules are an estimate by a
+table of a 45 nm process, for arithmetic and memory alone: no control, no clock, no leakage, no input coding, no queue
+of events. They tell orders of magnitude between networks counted alike, never the consumption of a chip.
+
+One rule of counting holds for all networks, so that none is helped by it. An input of a layer (a spike, or a number
+of a network that does not spike) makes the layer read that input's row of weights, and read, add to and write back
+the running sums of all its neurons, 64 bits at a time. A spiking layer also compares the potential of each neuron with
+its threshold at every step up to the decision; a layer that does not spike compares once. Numbers of a network that
+does not spike are not skipped where they are 0.
+
+Source of the table: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from bstdg.errors import InputError
+
+TABLE = "M. Horowitz, ISSCC 2014, 45 nm, 0.9 V"
+WORD = 64  # bits of a memory access
+
+# pJ an operation.
+INTEGER_ADD = 0.1  # 32 bits
+FLOAT_ADD = 0.9  # 32 bits
+FLOAT_MULTIPLY = 3.7  # 32 bits
+# pJ a 64-bit access, by what the memory holds. Larger arrays are spread over memories of 1 MB.
+SRAM = ((8 * 1024, 10.0), (32 * 1024, 20.0), (1024 * 1024, 100.0))
+
+Number = Literal["integer", "float"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a network is stored and computed.
+
+    Attributes:
+        weight_bits: of a weight.
+        sum_bits: of a potential or running sum, as stored.
+        numbers: what is added, in the hidden layers and in the output layer.
+        multiplies: a product goes with every addition.
+        spikes: inputs of a layer are spikes; else all numbers of the layer below.
+        own_thresholds: every neuron has a threshold of its own, which comparing reads.
+        late: steps by which a spike is stamped after its crossing, which the decision step counts in.
+        rescales: hidden sums are multiplied by a scale and given an offset once, a neuron each.
+    """
+
+    weight_bits: int
+    sum_bits: int
+    numbers: tuple[Number, Number] = ("integer", "integer")
+    multiplies: bool = False
+    spikes: bool = True
+    own_thresholds: bool = True
+    late: int = 0
+    rescales: bool = False
+
+
+KINDS = {
+    "bstdg": Kind(1, 16),
+    "bptt": Kind(1, 16),
+    "bs4nn": Kind(1, 16, own_thresholds=False, late=1),
+    "s4nn": Kind(32, 32, ("float", "float"), own_thresholds=False, late=1),
+    "binary": Kind(1, 32, spikes=False),  # sums of 8-bit pixels
+    "binary-relu": Kind(1, 32, ("integer", "float"), spikes=False, rescales=True),
+    "mlp": Kind(32, 32, ("float", "float"), multiplies=True, spikes=False),
+}
+
+
+@dataclass(frozen=True)
+class LayerCounts:
+    """One layer's share of a decision, means an image.
+
+    Attributes:
+        number: "integer" or "float", what is added and compared.
+        additions: synaptic operations.
+        multiplications: of 32-bit floats.
+        comparisons: with a threshold or with zero.
+        weight_bits_read: bits of weights that were needed …
+        weight_reads: … and the accesses that brought them.
+        state_reads: accesses to potentials, running sums and thresholds.
+        state_writes: the same, written.
+        weight_bytes: what the layer's weights take, which decides the memory they are in.
+        state_bytes: the same of its sums.
+    """
+
+    number: Number
+    additions: float
+    multiplications: float
+    comparisons: float
+    weight_bits_read: float
+    weight_reads: float
+    state_reads: float
+    state_writes: float
+    weight_bytes: int
+    state_bytes: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Picojoules a decision, an estimate; additions and memory apart."""
+
+    additions: float
+    multiplications: float
+    comparisons: float
+    sram_weights: float
+    sram_state: float
+
+    @property
+    def arithmetic(self) -> float:
+        """Additions, multiplications and comparisons."""
+        return self.additions + self.multiplications + self.comparisons
+
+    @property
+    def sram(self) -> float:
+        """All memory accesses."""
+        return self.sram_weights + self.sram_state
+
+
+def count(kind: str, widths: Sequence[int], figures: Mapping[str, Any]) -> tuple[LayerCounts, ...]:
+    """Count what one decision takes, layer by layer.
+
+    Args:
+        kind: one of `KINDS`; "bstdg" is this project's network.
+        widths: neurons of every layer, input first.
+        figures: of the test set, as `bstdg.model.tally.Tally.figures` gives them. Of a network that does not spike
+            nothing is read from them.
+
+    Raises:
+        InputError: the kind is unknown, or the widths or figures are not of such a network.
+
+    >>> first, last = count("mlp", (4, 3, 2), {})
+    >>> first.additions, first.multiplications, first.weight_reads
+    (12, 12, 8)
+    """
+    if kind not in KINDS:
+        raise InputError(f"energy is counted for {', '.join(KINDS)}, not {kind!r}")
+    if len(widths) < 2 or min(widths) < 1:
+        raise InputError(f"a network has an input and a layer at least, of 1 or more each, not {list(widths)}")
+    how = KINDS[kind]
+    if not how.spikes:
+        return tuple(_layer(how, below, layer, widths, 1.0) for layer, below in enumerate(widths[:-1]))
+    inputs = _events(widths, figures)
+    compared = figures["decision_step_mean"] + 1.0 - how.late
+    return tuple(_layer(how, events, layer, widths, compared) for layer, events in enumerate(inputs))
+
+
+def _events(widths: Sequence[int], figures: Mapping[str, Any]) -> list[float]:
+    """Spikes into each layer up to the decision.
+
+    Figures give hidden spikes up to the decision for all layers together; with several, each gets its share of all
+    that are ever sent.
+    """
+    needed = ("input_spikes_to_decision", "hidden_spikes_to_decision", "hidden_spikes_by_layer", "decision_step_mean")
+    missing = [name for name in needed if figures.get(name) is None]
+    if missing:
+        raise InputError(f"the figures of a spiking network must hold {', '.join(missing)}")
+    by_layer, sent = figures["hidden_spikes_by_layer"], figures["hidden_spikes_to_decision"]
+    if len(by_layer) != len(widths) - 2:
+        raise InputError(f"the figures are of {len(by_layer)} hidden layers, the widths of {len(widths) - 2}")
+    every = sum(by_layer)
+    return [figures["input_spikes_to_decision"], *(sent * layer / every if every else 0.0 for layer in by_layer)]
+
+
+def _layer(how: Kind, events: float, layer: int, widths: Sequence[int], compared: float) -> LayerCounts:
+    below, neurons = widths[layer], widths[layer + 1]
+    last = layer == len(widths) - 2
+    sums = _words(neurons * how.sum_bits)
+    rescaled = neurons if how.rescales and not last else 0
+    thresholds = sums if how.own_thresholds else 0
+    return LayerCounts(
+        number=how.numbers[last],
+        additions=events * neurons,
+        multiplications=events * neurons * how.multiplies + rescaled,
+        comparisons=compared * neurons,
+        weight_bits_read=events * neurons * how.weight_bits,
+        weight_reads=events * _words(neurons * how.weight_bits),
+        state_reads=events * sums + compared * (sums + thresholds),
+        state_writes=events * sums,
+        weight_bytes=-(-below * neurons * how.weight_bits // 8),
+        state_bytes=-(-neurons * how.sum_bits // 8),
+    )
+
+
+def _words(bits: int) -> int:
+    """64-bit accesses for so many bits that lie together.
+
+    >>> _words(600), _words(64), _words(1)
+    (10, 1, 1)
+    """
+    return -(-bits // WORD)
+
+
+def access(size: int) -> float:
+    """Picojoules of a 64-bit access to the smallest memory of the table that holds `size` bytes.
+
+    >>> access(750), access(58_800), access(2_000_000)
+    (10.0, 100.0, 100.0)
+    """
+    return next((cost for holds, cost in SRAM if size <= holds), SRAM[-1][1])
+
+
+def estimate(layers: Sequence[LayerCounts]) -> Estimate:
+    """Picojoules for these counts, an estimate: a comparison costs what an addition does, a write what a read does."""
+    add = {"integer": INTEGER_ADD, "float": FLOAT_ADD}
+    return Estimate(
+        additions=sum(layer.additions * add[layer.number] for layer in layers),
+        multiplications=sum(layer.multiplications * FLOAT_MULTIPLY for layer in layers),
+        comparisons=sum(layer.comparisons * add[layer.number] for layer in layers),
+        sram_weights=sum(layer.weight_reads * access(layer.weight_bytes) for layer in layers),
+        sram_state=sum((layer.state_reads + layer.state_writes) * access(layer.state_bytes) for layer in layers),
+    )
+
+
+COUNTED = (
+    "additions",
+    "multiplications",
+    "comparisons",
+    "weight_bits_read",
+    "weight_reads",
+    "state_reads",
+    "state_writes",
+)
+
+
+def of_report(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts and estimate for the test figures of a run's or a baseline's report.
+
+    Returns:
+        `counts` (sums over layers, means an image), `estimate_pj` (with `arithmetic`, `sram` and `total`), `table`
+        and `assumptions`, all of them plain values.
+
+    Raises:
+        InputError: the report lacks what is counted from.
+    """
+    if "widths" not in report or "test" not in report:
+        raise InputError("energy is counted from a report with widths and test figures")
+    kind = report.get("baseline", "bstdg")
+    layers = count(kind, report["widths"], report["test"])
+    cost = estimate(layers)
+    return {
+        "counts": {name: float(sum(getattr(layer, name) for layer in layers)) for name in COUNTED},
+        "estimate_pj": {
+            **asdict(cost),
+            "arithmetic": cost.arithmetic,
+            "sram": cost.sram,
+            "total": cost.arithmetic + cost.sram,
+        },
+        "table": f"{TABLE} (an estimate)",
+        "assumptions": {**asdict(KINDS[kind]), "word_bits": WORD},
+    }

@@ -1,0 +1,81 @@
+"""A data set as a model reads it: the right one by default, brought to the model's size, and checked to fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from bstdg import datasets
+from bstdg.datasets import Dataset, EventDataset, Split, folder
+from bstdg.errors import InputError
+from bstdg.model.packed import PackedModel
+
+if TYPE_CHECKING:
+    from bstdg.model.runtime import Model
+
+
+def load(
+    model: PackedModel,
+    name: str | None = None,
+    split: str = "test",
+    data_dir: Path | str | None = None,
+    *,
+    called: str = "the model",
+    progress: bool = False,
+) -> Dataset | EventDataset:
+    """One split of a data set, for a model to read.
+
+    Args:
+        model: who reads it.
+        name: a data set; by default the one that the model was trained on.
+        split: "test" or "train".
+        data_dir: see `bstdg.datasets.load`.
+        called: what errors call the model.
+        progress: show a bar while files are downloaded.
+
+    Raises:
+        InputError: there is no such data set, or the model reads other shapes or kinds of data.
+    """
+    name = name or model.trained.get("data")
+    if name is None:
+        raise InputError(f"{called} does not say what it was trained on: name a data set with --data")
+    if split not in get_args(Split):
+        raise InputError(f"--split is test or train, not {split!r}")
+    size = model.image_shape if datasets.takes_size(name) else ()
+    samples = datasets.load(name, split, data_dir, progress=progress, size=size)  # pyright: ignore[reportArgumentType]
+    check(model, samples, called)
+    return samples
+
+
+def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "the model") -> None:
+    """Raise `InputError` unless the model reads such samples and has an output for each of their labels."""
+    name = samples.name
+    events = isinstance(samples, EventDataset)
+    if events != (model.input is not None):
+        reads, holds = ("images", "recordings of events") if events else ("recordings of events", "images")
+        raise InputError(f"{called} reads {reads}, but {name} holds {holds}")
+    if samples.image_shape != model.image_shape:
+        reads, holds = (" x ".join(map(str, shape)) for shape in (model.image_shape, samples.image_shape))
+        what = "channels" if events else "images"
+        raise InputError(f"{called} reads {what} of {reads}, but {name} has {what} of {holds}")
+    if not events and model.scaling is None and samples.white != model.white:
+        raise InputError(f"{name} has white {samples.white}, the model reads 0 … {model.white}")
+    if name == folder.NAME and samples.classes != model.classes:  # the same folder may have changed
+        held, known = ", ".join(samples.classes), ", ".join(model.classes)
+        raise InputError(f"the classes of the pictures are {held}, those of the model {known}")
+    if (most := int(samples.labels.max())) >= len(model.classes):
+        raise InputError(f"{called} has {len(model.classes)} classes, but {name} has a label {most}")
+
+
+def one(model: Model, samples: Dataset | EventDataset, index: int) -> Any:
+    """Sample number `index` as `bstdg.drawing.rasters.raster` takes it: an image, or `Events`."""
+    if isinstance(samples, EventDataset):
+        return model.encode_events(*samples.rows([index]))
+    return samples.images[index]
+
+
+def encoded(model: Model, samples: Dataset | EventDataset, part: slice) -> Any:
+    """A part of the samples as `bstdg.model.runtime.Model.run` takes it."""
+    if isinstance(samples, EventDataset):
+        return model.encode_events(*samples.rows(part))
+    return model.encode(samples.images[part])

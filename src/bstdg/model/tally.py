@@ -1,0 +1,112 @@
+"""Every figure that follows from the decisions of a network: accuracy, ties, silence, spikes and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.engine.decide import Decision
+from bstdg.errors import InputError
+from bstdg.spikes.events import Events
+
+
+class Tally:
+    """Counts figures over batches of one data set, for one network.
+
+    Args:
+        num_steps: T.
+        widths: neurons of every layer above the input, the output layer last.
+    """
+
+    def __init__(self, num_steps: int, widths: Sequence[int]):
+        self.num_steps, self.widths = num_steps, tuple(widths)
+        self.decision_steps = np.zeros(num_steps, np.int64)
+        self.counts: dict[str, int] = dict.fromkeys(
+            ("samples", "correct", "candidate", "tie", "simultaneous", "silent", "input", "operations"), 0
+        )
+        self.spikes = np.zeros(len(self.widths) - 1, np.int64)
+        self.spikes_to_decision = np.zeros(len(self.widths) - 1, np.int64)
+        # How often each hidden neuron fired at all, and at step 0: what tells a dead layer from a saturated one.
+        self.fired = [np.zeros(width, np.int64) for width in self.widths[:-1]]
+        self.fired_at_start = [np.zeros(width, np.int64) for width in self.widths[:-1]]
+
+    def add(
+        self,
+        decision: Decision,
+        labels: NDArray[np.integer],
+        spikes: NDArray[np.uint8] | Events,
+        hidden: Sequence[NDArray[np.uint8]],
+    ) -> None:
+        """Count one batch: its decisions, labels, input spikes and the steps of every hidden layer."""
+        rows = np.arange(len(labels))
+        self.decision_steps += np.bincount(decision.step, minlength=self.num_steps)
+        heard = input_to_decision(spikes, decision.step)
+        self._count("samples", len(labels))
+        self._count("correct", (decision.label == labels).sum())
+        self._count("candidate", decision.candidates[rows, labels].sum())
+        self._count("tie", decision.tie.sum())
+        self._count("simultaneous", (~decision.silent & (decision.candidates.sum(axis=1) > 1)).sum())
+        self._count("silent", decision.silent.sum())
+        self._count("input", heard)
+        self._count("operations", heard * self.widths[0])
+        for i, steps in enumerate(hidden):
+            fired = steps < self.num_steps
+            sent = int((steps <= decision.step[:, None]).sum())  # T is later than any decision
+            self.spikes[i] += fired.sum()
+            self.spikes_to_decision[i] += sent
+            self._count("operations", sent * self.widths[i + 1])
+            self.fired[i] += fired.sum(axis=0)
+            self.fired_at_start[i] += (steps == 0).sum(axis=0)
+
+    def _count(self, name: str, number: Any) -> None:
+        self.counts[name] += int(number)
+
+    def figures(self) -> dict[str, Any]:
+        """All figures, plain numbers; shares are in 0 … 1 and counts are means an image.
+
+        Raises:
+            InputError: nothing was counted.
+        """
+        samples = self.counts["samples"]
+        if samples == 0:
+            raise InputError("there are no samples to count figures over")
+        mean = {name: count / samples for name, count in self.counts.items()}
+        reached = np.repeat(np.arange(self.num_steps), self.decision_steps)
+        return {
+            "samples": samples,
+            "accuracy": mean["correct"],
+            "accuracy_ties_correct": mean["candidate"],
+            "tie_rate": mean["tie"],
+            "simultaneous_rate": mean["simultaneous"],
+            "silent_rate": mean["silent"],
+            "decision_step_mean": float(reached.mean()),
+            "decision_step_median": float(np.median(reached)),
+            "num_steps": self.num_steps,
+            "hidden_spikes": float(self.spikes.sum() / samples),
+            "hidden_spikes_to_decision": float(self.spikes_to_decision.sum() / samples),
+            "hidden_spikes_by_layer": [float(s / samples) for s in self.spikes],
+            "input_spikes_to_decision": mean["input"],
+            "synaptic_operations_to_decision": mean["operations"],
+        }
+
+    def silent_share(self) -> list[float]:
+        """Share of each hidden layer's neurons that fired for no sample at all."""
+        return [float((fired == 0).mean()) for fired in self.fired]
+
+    def firing_share(self) -> list[float]:
+        """Share of each hidden layer's neurons that fire, on average over samples."""
+        return [float(fired.mean() / max(1, self.counts["samples"])) for fired in self.fired]
+
+    def start_share(self) -> list[float]:
+        """Share of each hidden layer's neurons that fire at step 0, on average over samples."""
+        return [float(fired.mean() / max(1, self.counts["samples"])) for fired in self.fired_at_start]
+
+
+def input_to_decision(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64]) -> int:
+    """Input spikes of a batch up to the steps `[batch]` at which its samples were decided."""
+    if isinstance(spikes, Events):
+        return int((spikes.steps <= np.repeat(step, np.diff(spikes.offsets))).sum())
+    return int((spikes <= step[:, None]).sum())

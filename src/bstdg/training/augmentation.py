@@ -1,0 +1,126 @@
+"""Augmentation: on spike maps, where moving steps is moving the image, and on images, in copies made beforehand."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bstdg.errors import InputError
+from bstdg.learning.recipe import DistortConfig
+
+
+def shift(
+    steps: Tensor, image_shape: tuple[int, ...], num_steps: int, pixels: int, share: float, generator: torch.Generator
+) -> Tensor:
+    """Move each image by up to `pixels` in both directions, chosen at random; what comes in from outside is silent.
+
+    Args:
+        steps: uint8 `[batch, rows * columns]`.
+        image_shape: rows and columns.
+        num_steps: T, "never fired".
+        pixels: greatest shift; 0 returns the input.
+        share: share of images that are moved at all.
+        generator: where the draws come from.
+
+    Raises:
+        InputError: the input is no image of that shape, or the shift is negative or leaves nothing of it.
+    """
+    if pixels == 0:
+        return steps
+    if len(image_shape) != 2:
+        raise InputError(f"shifts need images of rows and columns, not channels of shape {list(image_shape)}")
+    rows, columns = image_shape
+    if pixels < 0 or steps.shape[1] != rows * columns:
+        raise InputError(
+            f"a shift of {pixels} pixels of {rows} x {columns} images, each of {steps.shape[1]} pixels, is not possible"
+        )
+    if pixels >= min(rows, columns):
+        raise InputError(f"a shift of {pixels} pixels moves a {rows} x {columns} image out of sight")
+    batch = len(steps)
+    if batch == 0:
+        return steps
+    down, right = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator)
+    moved = torch.rand(batch, generator=generator) < share
+    down, right = down * moved, right * moved
+    high, wide = rows + 2 * pixels, columns + 2 * pixels
+    padded = steps.new_full((batch, high, wide), num_steps)
+    padded[:, pixels : pixels + rows, pixels : pixels + columns] = steps.view(batch, rows, columns)
+    # A row of the result is a run of `columns` pixels of the padded image: picked from all such runs there are.
+    runs = padded.view(-1).as_strided((padded.numel() - columns + 1, columns), (1, 1))
+    corner = (torch.arange(batch) * high + pixels - down) * wide + pixels - right
+    starts = corner.unsqueeze(1) + torch.arange(rows) * wide
+    return runs.index_select(0, starts.view(-1).to(steps.device)).view(batch, rows * columns)
+
+
+def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator) -> Tensor:
+    """Move each spike by up to `width` steps, earlier or later at random; it stays within 0 … T-1.
+
+    Args:
+        steps: uint8 `[batch, channels]`; silent channels (T) stay silent.
+        num_steps: T.
+        width: greatest move; 0 returns the input.
+        generator: where the draws come from.
+
+    Raises:
+        InputError: the width is negative.
+    """
+    if width == 0:
+        return steps
+    if width < 0:
+        raise InputError(f"a jitter of {width} steps is not possible; give 0 or more")
+    move = torch.randint(-width, width + 1, steps.shape, generator=generator, dtype=torch.int16).to(steps.device)
+    moved = (steps + move).clamp_(0, num_steps - 1).to(torch.uint8)
+    return torch.where(steps < num_steps, moved, steps)
+
+
+def distort(images: Tensor, config: DistortConfig, generator: torch.Generator) -> Tensor:
+    """One distorted copy of each image: turned, stretched, sheared, moved and bent at random.
+
+    A pixel of the copy is read, between pixels bilinearly, where an affine map about the centre and a smooth random
+    field lead from it; what lies outside is black.
+
+    Args:
+        images: uint8 `[N, rows, columns]`.
+        config: the greatest amounts.
+        generator: where the draws come from.
+
+    Returns:
+        uint8 `[N, rows, columns]`.
+
+    Source: the elastic field is that of Simard, Steinkraus and Platt, "Best practices for convolutional neural
+    networks applied to visual document analysis", ICDAR 2003, drawn at FIELD x FIELD points and made smooth between.
+    """
+    return torch.cat([_distort(part, config, generator) for part in images.split(DISTORTED_AT_ONCE)])
+
+
+DISTORTED_AT_ONCE = 2048  # images, which bounds the memory of their coordinates
+FIELD = 7  # points along each side
+
+
+def _distort(images: Tensor, config: DistortConfig, generator: torch.Generator) -> Tensor:
+    batch, rows, columns = images.shape
+
+    def draw() -> Tensor:
+        return torch.rand(batch, generator=generator) * 2.0 - 1.0
+
+    angle = draw() * math.radians(config.rotation)
+    wide, high = 1.0 + draw() * config.zoom, 1.0 + draw() * config.zoom
+    slant, aspect = draw() * config.shear, rows / columns
+    if config.mirror:
+        wide = wide * torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
+    # In units of half a side: x runs over columns, y over rows.
+    right, down = draw() * 2.0 * config.move / columns, draw() * 2.0 * config.move / rows
+    cos, sin = angle.cos(), angle.sin()
+    to_x = torch.stack([cos * wide, (slant * cos - sin) * high * aspect, right], 1)
+    to_y = torch.stack([sin * wide / aspect, (slant * sin + cos) * high, down], 1)
+    where = F.affine_grid(torch.stack([to_x, to_y], 1), [batch, 1, rows, columns], align_corners=False)
+    if config.elastic:
+        points = torch.randn(batch, 2, FIELD, FIELD, generator=generator)
+        field = F.interpolate(points, (rows, columns), mode="bicubic", align_corners=True)
+        field *= (2.0 * config.elastic / torch.tensor([columns, rows])).view(1, 2, 1, 1)
+        where = where + field.permute(0, 2, 3, 1)
+    moved = F.grid_sample(images.unsqueeze(1).float(), where, align_corners=False)
+    return moved.squeeze(1).round_().to(torch.uint8)

@@ -1,0 +1,144 @@
+"""A teacher: a small convolutional network of real weights, whose probabilities a binary network learns.
+
+A label says which class an image is; a teacher also says how much it looks like the others (Hinton, Vinyals and Dean,
+"Distilling the knowledge in a neural network", 2015). It learns from the training part alone, with the same distorted
+copies, and gives probabilities for each copy of each image.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bstdg import files
+from bstdg.errors import InputError
+from bstdg.learning.recipe import TeacherConfig
+
+FORMAT = "bstdg-teacher"
+BATCH = 256
+JUDGED_AT_ONCE = 2000
+
+
+class Teacher(nn.Module):
+    """Two convolutions of 3 x 3 with stride 2, one hidden layer: images to logits.
+
+    Args:
+        image_shape: rows and columns.
+        classes: how many.
+        config: sizes.
+
+    Shapes: images `[batch, rows, columns]`, 0 … 1; logits `[batch, classes]`.
+    """
+
+    def __init__(self, image_shape: tuple[int, int], classes: int, config: TeacherConfig):
+        super().__init__()
+        first, second = config.channels
+        rows, columns = ((side + 3) // 4 for side in image_shape)  # each stride rounds up
+        self.body = nn.Sequential(
+            nn.Conv2d(1, first, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+            nn.Conv2d(first, second, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(second),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        self.hidden = nn.Linear(second * rows * columns, config.neurons)
+        self.out = nn.Linear(config.neurons, classes)
+
+    def forward(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Logits; `kept` multiplies the hidden neurons, for dropout."""
+        hidden = self.hidden(self.body(images.unsqueeze(1))).relu()
+        return self.out(hidden if kept is None else hidden * kept)
+
+
+def teach(
+    images: Tensor, labels: Tensor, white: int, classes: int, config: TeacherConfig, generator: torch.Generator
+) -> Teacher:
+    """Train a teacher; it is bit for bit the same from the same generator, on as many threads.
+
+    Args:
+        images: uint8 `[copies, N, rows, columns]`; each pass takes one copy of each image.
+        labels: int64 `[N]`.
+        white: the pixel value that means full intensity.
+        classes: how many.
+        config: sizes and schedule.
+        generator: where every draw comes from.
+    """
+    copies, count, rows, columns = images.shape
+    teacher = blank((rows, columns), classes, config)
+    _start(teacher, generator)
+    optimizer = torch.optim.Adam(teacher.parameters(), fused=True)
+    batches = -(-count // BATCH)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=config.passes * batches)
+    teacher.train()
+    for _ in range(config.passes):
+        order = torch.randperm(count, generator=generator)
+        copy = torch.randint(copies, (count,), generator=generator)
+        for index in order.split(BATCH):
+            batch = images[copy[index], index].float() / white
+            kept = torch.rand(len(index), config.neurons, generator=generator) >= config.dropout
+            logits = teacher(batch, kept / (1.0 - config.dropout))
+            loss = F.cross_entropy(logits, labels[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            rates.step()
+    return teacher.eval()
+
+
+def blank(image_shape: tuple[int, int], classes: int, config: TeacherConfig) -> Teacher:
+    """A teacher that knows nothing yet, made without a draw from torch's global generator."""
+    with torch.random.fork_rng(devices=[]):
+        return Teacher(image_shape, classes, config)
+
+
+def _start(teacher: Teacher, generator: torch.Generator) -> None:
+    """Initial weights from the generator (He et al. 2015), since torch's own would come from its global state."""
+    with torch.no_grad():
+        for layer in teacher.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                fan_in = layer.weight[0].numel()
+                layer.weight.normal_(0.0, (2.0 / fan_in) ** 0.5, generator=generator)
+                if layer.bias is not None:
+                    layer.bias.zero_()
+
+
+@torch.no_grad()
+def probabilities(teacher: Teacher, images: Tensor, white: int, temperature: float) -> Tensor:
+    """What the teacher gives each class, `[N, classes]`, for uint8 images `[N, rows, columns]`."""
+    parts = [teacher(part.float() / white) for part in images.split(JUDGED_AT_ONCE)]
+    return (torch.cat(parts) / temperature).softmax(1)
+
+
+def save(path: Path, teacher: Teacher, origin: dict[str, Any]) -> None:
+    """Keep a trained teacher beside a checkpoint, with what it came from, so that a resumed run has it again."""
+    from safetensors.torch import save as to_bytes
+
+    metadata = {"format": FORMAT, "sha256": files.UNSEALED, "origin": json.dumps(origin, sort_keys=True)}
+    files.write_atomic(path, files.seal(to_bytes(teacher.state_dict(), metadata)))
+
+
+def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
+    """Fill a teacher from a file of the same origin; False where there is none.
+
+    Raises:
+        FileFormatError: the file is damaged.
+        InputError: it is of another origin.
+    """
+    if not path.exists():
+        return False
+    data = path.read_bytes()
+    metadata = files.parse(data, str(path)).metadata
+    if metadata.get("format") != FORMAT or metadata.get("origin") != json.dumps(origin, sort_keys=True):
+        raise InputError(f"{path} is no teacher of this recipe and seed; remove it to have one trained")
+    from safetensors.torch import load as from_bytes
+
+    teacher.load_state_dict(from_bytes(data))
+    teacher.eval()
+    return True

@@ -1,0 +1,312 @@
+"""The web page computes what the oracle computes: the engine in it, run under Node on many networks."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import itertools
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.paths import GOLDEN
+from support.strategies import (
+    INPUT_KINDS,
+    LEAST,
+    LONGEST,
+    SIGN_KINDS,
+    THRESHOLD_KINDS,
+    make_signs,
+    make_steps,
+    make_thresholds,
+    networks,
+    random_model,
+    seeds,
+    step_numbers,
+)
+from support.strokes import SEVEN, ZERO, moved
+
+from bstdg.errors import InputError
+from bstdg.export import web
+from bstdg.export.base import Golden
+from bstdg.export.golden import corners
+from bstdg.export.web import proof as web_proof
+from bstdg.inputs.latency import latency
+from bstdg.inputs.recordings import InputCoding
+from bstdg.layers import FullLayer
+from bstdg.model import packed
+from bstdg.model.packed import PackedModel
+
+
+def model_of(layers, num_steps: int, **fields) -> PackedModel:
+    shape = {"image_shape": (layers[0].signs.shape[1],), "white": 255, "silent_below": 0.0} | fields
+    names = tuple(f"class {k}" for k in range(len(layers[-1].signs)))
+    # A model file holds thresholds of 32 bits but for the very least.
+    kept = tuple(FullLayer(layer.signs, np.maximum(layer.thresholds, LEAST + 1)) for layer in layers)
+    return PackedModel(kept, num_steps, classes=names, **shape)
+
+
+def some_steps(model: PackedModel, count: int = 3, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.concatenate([make_steps(rng, kind, count, model.widths[0], model.num_steps) for kind in INPUT_KINDS])
+
+
+def export(model: PackedModel, folder: Path, steps: np.ndarray | None = None) -> Golden:
+    golden = Golden.of(model, some_steps(model) if steps is None else steps)
+    for name, data in web.write(model, golden, "model").files.items():
+        (folder / name).write_bytes(data)
+    return golden
+
+
+class Engine:
+    """One Node process that runs the engines of many pages."""
+
+    def __init__(self, program: str, folder: Path):
+        self.folder = folder
+        self.node = subprocess.Popen([program, str(web_proof.RUNNER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, **request):
+        assert self.node.stdin is not None and self.node.stdout is not None
+        self.node.stdin.write(json.dumps({"page": str(self.folder / web.PAGE), **request}).encode() + b"\n")
+        self.node.stdin.flush()
+        answer = json.loads(self.node.stdout.readline())
+        assert "error" not in answer, answer
+        return answer
+
+    def is_the_oracle(self, model: PackedModel, steps: np.ndarray) -> None:
+        golden = export(model, self.folder, steps)
+        found = self.ask(steps=base64.b64encode(golden.steps.tobytes()).decode())
+        assert found["label"] == golden.label.tolist()
+        assert found["step"] == golden.step.tolist()
+        assert found["silent"] == golden.silent.tolist()
+        assert found["early"] == len(steps)
+        hidden = [np.frombuffer(base64.b64decode(text), np.uint8).reshape(len(steps), -1) for text in found["hidden"]]
+        assert len(hidden) == len(golden.hidden)
+        for a, b in zip(hidden, golden.hidden, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def pixels(self, *drawings) -> list[np.ndarray]:
+        return [np.array(pixels) for pixels in self.ask(strokes=drawings)]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    program = web_proof.node()
+    if program is None:
+        pytest.skip("node is not there")
+    engine = Engine(program, tmp_path_factory.mktemp("page"))
+    yield engine
+    engine.node.communicate()
+    assert engine.node.returncode == 0
+
+
+@given(networks(max_layers=4), step_numbers(), seeds())
+@settings(max_examples=60)
+def test_random_networks(engine, layers, num_steps, rng):
+    steps = [make_steps(rng, kind, 2, layers[0].signs.shape[1], num_steps) for kind in INPUT_KINDS]
+    engine.is_the_oracle(model_of(layers, num_steps), np.concatenate(steps))
+
+
+@given(
+    seeds(),
+    st.lists(st.sampled_from([1, 7, 31, 32, 33, 63, 64, 65, 128, 300]), min_size=2, max_size=4),
+    st.sampled_from([1, 2, 8, LONGEST]),
+    st.sampled_from(THRESHOLD_KINDS),
+    st.sampled_from(SIGN_KINDS),
+)
+@settings(max_examples=40)
+def test_widths_on_either_side_of_a_word(engine, rng, sizes, num_steps, thresholds, signs):
+    layers = [
+        FullLayer(make_signs(rng, signs, above, below), make_thresholds(rng, thresholds, above, below))
+        for below, above in itertools.pairwise(sizes)
+    ]
+    model = model_of(layers, num_steps)
+    engine.is_the_oracle(model, some_steps(model, 2))
+
+
+@pytest.mark.parametrize("count", [1, 3, 127, 128, 255, 256, 65_535])
+def test_counters_hold_as_many_events_as_come(engine, count):
+    """Potentials reach the number of channels itself: one threshold is there, one beyond."""
+    hidden = FullLayer(np.ones((3, count), np.int8), np.array([count, count + 1, count - 1]))
+    steps = np.zeros((2, count), np.uint8)
+    steps[1, -1] = 8
+    model = model_of([hidden, FullLayer(np.ones((2, 3), np.int8), np.array([2, 1]))], 8)
+    engine.is_the_oracle(model, steps)
+    assert Golden.of(model, steps).hidden[0].tolist() == [[0, 8, 0], [8, 8, 0]]
+
+
+def test_ties_go_to_the_lowest_index(engine):
+    layers = [FullLayer(np.ones((3, 4), np.int8), np.array([2, 2, 1]))]
+    steps = np.array([[0, 0, 8, 8], [0, 8, 8, 8], [8, 8, 8, 8], [7, 7, 7, 7]], np.uint8)
+    model = model_of(layers, 8)
+    engine.is_the_oracle(model, steps)
+    tied = dataclasses.replace(model, layers=(FullLayer(layers[0].signs, np.array([2, 2, 2])),))
+    engine.is_the_oracle(tied, steps)
+    assert Golden.of(tied, steps).label.tolist() == [0, 0, 0, 0]
+
+
+def test_the_golden_model(engine):
+    model = packed.load(GOLDEN / "model-v1.bstdg")
+    kept = np.load(GOLDEN / "model-v1.npz")
+    images = kept["images"].reshape(40, -1)
+    steps = latency(images, model.num_steps, silent_below=model.silent_below)
+    engine.is_the_oracle(model, steps)
+    for image, row in zip(images, steps, strict=True):
+        assert engine.ask(pixels=image.tolist()) == row.tolist()
+    assert engine.ask(samples=True) == {"right": 38, "count": 38}  # two are all black and all white
+
+
+@pytest.mark.parametrize("white", [1, 16, 200, 255, 65_535])
+@pytest.mark.parametrize("silent_below", [0.0, 0.3, 0.1])
+@pytest.mark.parametrize("num_steps", [1, 7, 8, LONGEST])
+def test_latency_of_every_pixel(engine, white, silent_below, num_steps):
+    model = random_model((4, 2), num_steps, white=white, silent_below=silent_below)
+    export(model, engine.folder)
+    levels = np.arange(white + 1) if white < 1000 else np.unique(np.r_[0:300, 19_000:20_000, 65_000:65_536])
+    expected = latency(levels[None], num_steps, white=white, silent_below=silent_below)[0]
+    assert engine.ask(pixels=levels.tolist()) == expected.tolist()
+
+
+def test_a_drawing_becomes_an_image_as_those_of_mnist(engine):
+    export(random_model((784, 10), image_shape=(28, 28)), engine.folder)
+    empty, seven, small, dot = engine.pixels(
+        [], SEVEN, moved(SEVEN, 0.4, 0.2, -0.25), [[[0.1, 0.9]], [[0.1, 0.9], [0.1, 0.9]]]
+    )
+    assert not empty.any()
+    assert np.abs(small - seven).max() <= 2  # drawn small in a corner, it is the same image
+    field = seven.reshape(28, 28)
+    rows, columns = np.flatnonzero(field.any(axis=1)), np.flatnonzero(field.any(axis=0))
+    assert 19 <= np.ptp(rows) + 1 <= 22 and np.ptp(columns) < np.ptp(rows)
+    centre = [field.sum(axis=1) @ np.arange(28), field.sum(axis=0) @ np.arange(28)] / field.sum()
+    np.testing.assert_allclose(centre, [14, 14], atol=0.1)
+    assert field.max() == 255 and 60 < field.sum() / 255 < 120  # MNIST's sevens have 91 on average
+    assert 4 < dot.sum() / 255 < 12
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (48, 32), (30, 100), (6, 6)])
+def test_a_drawing_fills_other_fields(engine, shape):
+    export(random_model((shape[0] * shape[1], 3), image_shape=shape, white=16), engine.folder)
+    field = engine.pixels(ZERO)[0].reshape(shape)
+    rows, columns = np.flatnonzero(field.max(axis=1) > 4), np.flatnonzero(field.max(axis=0) > 4)
+    assert field.max() >= 14 and np.ptp(rows) + 1 >= min(shape) * 0.8
+    assert abs(rows.mean() - (shape[0] - 1) / 2) <= 0.5 and abs(columns.mean() - (shape[1] - 1) / 2) <= 0.5
+
+
+def test_the_page_is_one_file_always_the_same(tmp_path):
+    model = random_model((784, 600, 10), image_shape=(28, 28))
+    golden = Golden.of(model, some_steps(model, 7))
+    written = web.write(model, golden, "mnist")
+    assert written.files == web.write(model, golden, "mnist").files
+    assert list(written.files) == ["index.html"]
+    assert written.figures["samples"] > 20
+    assert written.figures["page_bytes"] == len(written.files["index.html"]) < 300_000
+    assert written.figures["weight_bytes"] == 784 * 75 + 600 * 2
+
+
+def test_the_policy_allows_only_what_the_page_holds(tmp_path):
+    model = dataclasses.replace(random_model((9, 2)), classes=("</script><b>", "'\"&<!--"))
+    export(model, tmp_path)
+    text = (tmp_path / web.PAGE).read_text(encoding="utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy and policy[1].startswith("default-src 'none'; script-src 'sha256-") and "unsafe" not in policy[1]
+    scripts = re.findall(r'<script id="code-\w+">([^\x00]*?)</script>', text)
+    assert len(scripts) == len(web.SCRIPTS) == text.count("</script>") - 1
+    for source in (*scripts, *re.findall(r"<style>([^\x00]*?)</style>", text)):
+        assert web_proof.allow(source) in policy[1]
+    assert not re.search(r"https?://", text)
+
+
+def test_too_many_weights(tmp_path):
+    wide = FullLayer(np.ones((4_000, 40_001), np.int8), np.zeros(4_000, np.int64))
+    model = model_of([wide], 8)
+    golden = Golden(np.zeros((0, 40_001), np.uint8), (), *(np.zeros(0, np.int64),) * 2, np.zeros(0, bool))
+    with pytest.raises(
+        InputError, match=r"at most 20,000,000 bytes of weights, this model has 20,000,500: 500 too many"
+    ):
+        web.write(model, golden, "wide")
+
+
+def test_a_model_of_timed_events(engine):
+    """Its channels are no picture, whatever the shape of the sensor."""
+    layers = random_model((128, 20, 3), threshold=5).layers
+    coding = InputCoding(delays=(0, 2))
+    model = PackedModel(layers, 8, (8, 8), 255, 0.0, ("a", "b", "c"), input=coding)
+    engine.is_the_oracle(model, some_steps(model))
+    page = (engine.folder / web.PAGE).read_text(encoding="utf-8")
+    assert json.loads(re.search(r'<script id="model"[^>]*>(.*?)</script>', page)[1])["shape"] == [128]
+
+
+def test_a_page_without_samples(engine):
+    model = random_model((9, 4, 2))
+    golden = export(model, engine.folder, np.zeros((0, 9), np.uint8))
+    assert engine.ask(samples=True) == {"right": 0, "count": 0}
+    assert web_proof.in_node(engine.folder / web.PAGE, model, golden).status == "passed"
+
+
+def test_samples_show_every_class_alike():
+    steps = np.arange(12, dtype=np.uint8).reshape(6, 2) % 8
+    steps[4] = 8  # silent: a corner, not a picture
+    label = np.array([0, 0, 0, 1, 1, 1])
+    golden = Golden(steps, (), label, label, label > 5)
+    assert web.choose(golden, 2) == [0, 3]
+    assert web.choose(golden, 4) == [0, 1, 3, 5]
+    assert web.choose(golden, 40) == [0, 1, 2, 3, 5]
+    assert web.choose(golden._replace(steps=np.full((6, 2), 8, np.uint8)), 3) == [0, 1, 3]
+    many = Golden(
+        np.concatenate([steps] * 12), (), *(np.concatenate([array] * 12) for array in (label, label, label > 5))
+    )
+    assert web.choose(many, 40) == [*range(64, 72)]  # only what comes after the corners
+
+
+def test_as_many_corners_come_first_as_the_page_leaves_out():
+    assert len(corners(random_model((9, 2))).steps) == web.CORNERS
+
+
+def test_verify_says_what_it_could_not_run(tmp_path, monkeypatch):
+    model = random_model((9, 4, 2))
+    golden = export(model, tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(web_proof, "node", lambda: None)
+    checks = {check.name: check for check in web.verify(tmp_path, model, golden)}
+    assert {name: check.status for name, check in checks.items()} == {
+        "self-contained": "passed",
+        "node": "not run",
+        "chromium": "not run",
+    }
+    (tmp_path / web.PAGE).unlink()
+    assert [check.status for check in web.verify(tmp_path, model, golden)] == ["failed"]
+    assert "install" in checks["node"].detail and "install" in checks["chromium"].detail
+
+
+def needs_chromium() -> str:
+    program = web_proof.chromium()
+    if program is None:
+        pytest.skip("chromium is not there")
+    return program
+
+
+def test_verify_runs_the_page_itself(engine, tmp_path):
+    """One weight, threshold or line of code changed in the page, and the proof fails."""
+    needs_chromium()
+    model = random_model((40, 30, 4), threshold=8)
+    golden = export(model, tmp_path)
+    assert [check.status for check in web.verify(tmp_path, model, golden)] == ["passed"] * 3
+    page = tmp_path / web.PAGE
+    text = page.read_text(encoding="utf-8")
+    data = json.loads(re.search(r'<script id="model"[^>]*>(.*?)</script>', text)[1])
+    weights = bytearray(base64.b64decode(data["layers"][0]["signs"]))
+    weights[0] ^= 255
+    altered = text.replace(data["layers"][0]["signs"], base64.b64encode(weights).decode())
+    assert altered != text
+    page.write_text(altered, encoding="utf-8")
+    assert web_proof.in_node(page, model, golden).status == "failed"
+    page.write_text(text.replace("2 * plus - events", "2 * plus - events + 1"), encoding="utf-8")
+    assert web_proof.in_node(page, model, golden).status == "failed"
+    assert web_proof.in_chromium(page, model, golden).status == "failed"  # its policy does not let the altered code run
+    page.write_text(text.replace("<main>", '<main><img src="https://example.org/a.png">'), encoding="utf-8")
+    assert next(web.verify(tmp_path, model, golden)).status == "failed"

@@ -1,0 +1,334 @@
+"""S4NN and BS4NN against a rendering of their equations step by step; released weights and their refusals."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import temporal_twin as twin
+
+from bstdg import datasets
+from bstdg.errors import FileFormatError, InputError, TrainingError
+from bstdg.lab import predecessors
+from bstdg.lab.predecessors import bs4nn, imagewise, network, released, s4nn, temporal
+
+STEP_KINDS = ("random", "few", "all at 0", "late", "silent")
+
+
+def make_steps(rng, kind, inputs):
+    """Steps 0 … 256; "few" distinct ones make many inputs fire together."""
+    if kind == "random":
+        return rng.integers(0, 257, inputs).astype(np.int16)
+    if kind == "few":
+        return rng.choice([0, 3, 3, 100, 252, 253, 254, 255, 256], inputs).astype(np.int16)
+    if kind == "late":
+        return rng.choice([252, 253, 254, 255, 256], inputs).astype(np.int16)
+    return np.full(inputs, 0 if kind == "all at 0" else 256, np.int16)
+
+
+@st.composite
+def cases(draw):
+    """Steps, weights in quarters (whose sums are exact), thresholds, a label."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    inputs, hidden, classes = draw(st.integers(1, 12)), draw(st.integers(1, 8)), draw(st.integers(1, 5))
+    steps = make_steps(rng, draw(st.sampled_from(STEP_KINDS)), inputs)
+    below = rng.integers(-8, 17, (inputs, hidden)) / 4.0
+    above = rng.integers(-8, 17, (hidden, classes)) / 4.0
+    if draw(st.booleans()):
+        above[:] = above[:, :1]  # all outputs alike: ties
+    thresholds = (draw(st.sampled_from([0.5, 1.0, 2.5])), draw(st.sampled_from([0.5, 1.0, 2.5])))
+    return steps, below, above, thresholds, int(rng.integers(classes))
+
+
+def s4nn_of(below, above, **fields):
+    return s4nn.S4NN([below.copy(), above.copy()], s4nn.Settings(**fields))
+
+
+class Between(s4nn.S4NN):
+    """S4NN with a threshold of its own for each layer, as BS4NN has."""
+
+    def __init__(self, weights, thresholds, binary=False):
+        super().__init__(weights)
+        self.own, self.binary = thresholds, binary
+
+    def thresholds(self):
+        return self.own
+
+    def seen(self, weights):
+        return np.sign(weights) if self.binary else weights
+
+
+@given(cases(), st.booleans())
+@settings(max_examples=150)
+def test_inference_is_that_of_the_equations(case, binary):
+    steps, below, above, thresholds, _ = case
+    spiked = network.run(Between([below, above], thresholds, binary), steps)
+    seen = (twin.signs(below.T), twin.signs(above.T)) if binary else (below.T, above.T)
+    hidden, _ = twin.layer(steps, seen[0], thresholds[0])
+    output, potentials = twin.layer(hidden, seen[1], thresholds[1])
+    assert spiked.hidden.tolist() == hidden
+    assert spiked.output.tolist() == output
+    verdict = network.judge(spiked.output, spiked.path)
+    label, step, silent, candidates, first = twin.decide(output, potentials)
+    assert (verdict.label, verdict.step, verdict.silent, verdict.first) == (label, step, silent, first)
+    assert verdict.candidates.tolist() == candidates
+
+
+@given(cases(), st.integers(1, 4))
+def test_s4nn_learns_by_its_equations(case, gamma):
+    steps, below, above, _, label = case
+    fields = {"threshold": 1.5, "gamma": gamma, "rate": 0.3, "penalty": 0.01}
+    net = s4nn_of(below, above, **fields)
+    net.learn(steps, label)
+    wanted = twin.learn(
+        steps, below.T, above.T, label, gamma=gamma, silent_lead=gamma, rate=0.3, thresholds=(1.5, 1.5), keep=0.997
+    )
+    np.testing.assert_allclose(net.weights[0].T * net.shrunk, wanted[0], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(net.weights[1].T, wanted[1], rtol=1e-12, atol=1e-12)
+
+
+@given(cases(), st.integers(1, 3))
+def test_bs4nn_learns_by_its_equations(case, gamma):
+    steps, below, above, _, label = case
+    chosen = bs4nn.Settings(threshold=3.0, gamma=gamma, rate=0.3, scale_rate=0.05)
+    net = bs4nn.BS4NN([below.copy(), above.copy()], chosen, scales=(2.0, 4.0))
+    net.learn(steps, label)
+    *wanted, slopes = twin.learn(
+        steps, below.T, above.T, label, gamma=gamma, silent_lead=0, rate=0.3, thresholds=(1.5, 0.75), binary=True
+    )
+    np.testing.assert_allclose(net.weights[0].T, wanted[0], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(net.weights[1].T, wanted[1], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(net.scales, [2.0 - 0.05 * slopes[0], 4.0 - 0.05 * slopes[1]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["s4nn", "bs4nn"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_native_loop_learns_what_numpy_learns(name, seed):
+    rng = np.random.default_rng(seed)
+    module, kind = (s4nn, s4nn.S4NN) if name == "s4nn" else (bs4nn, bs4nn.BS4NN)
+    chosen = module.Settings(hidden=(70,))
+    steps = np.stack([make_steps(rng, k, 90) for k in itertools.islice(itertools.cycle(STEP_KINDS), 40)])
+    labels = rng.integers(0, 5, 40)
+    slow = kind.initial((90, 70, 5), chosen, rng)
+    slow.weights[0] -= 1.5
+    slow.weights[1] -= 14.0
+    fast, order = copy.deepcopy(slow), rng.integers(0, 40, 60)
+    right = 0
+    for i in order:
+        output = slow.learn(steps[i], int(labels[i])).output
+        right += int(output[labels[i]] == output.min() != temporal.NEVER)
+    assert imagewise.learn_all(fast, steps, labels, order) == right
+    np.testing.assert_array_equal(fast.fired, slow.fired)
+    assert fast.images == slow.images == 60
+    for mine, twins in zip(fast.weights, slow.weights, strict=True):
+        np.testing.assert_allclose(mine, twins, rtol=1e-4, atol=1e-4)
+    if name == "bs4nn":
+        np.testing.assert_allclose(fast.scales, slow.scales, rtol=1e-6)
+    else:
+        assert fast.shrunk == pytest.approx(slow.shrunk)
+        assert not np.array_equal(slow.weights[0], kind.initial((90, 70, 5), chosen, rng).weights[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"steps": 257}, "steps are 0 to 256"),
+        ({"steps": -1}, "steps are 0 to 256"),
+        ({"labels": 3}, "label is out of range"),
+        ({"order": 4}, "order names an image"),
+        ({"order": -1}, "order names an image"),
+    ],
+)
+def test_the_native_loop_refuses_what_is_out_of_range(change, said):
+    net = s4nn.S4NN.initial((6, 4, 3), s4nn.Settings(hidden=(4,)), np.random.default_rng(0))
+    given = {"steps": np.zeros((4, 6), np.int16), "labels": np.zeros(4, np.int64), "order": np.arange(4)}
+    for key, value in change.items():
+        given[key].flat[-1] = value
+    with pytest.raises(TrainingError, match=said):
+        imagewise.learn_all(net, *given.values())
+
+
+def test_a_scale_that_is_no_longer_positive_ends_training():
+    steps, weights = np.zeros((1, 3), np.int16), [np.ones((3, 2), np.float32), np.ones((2, 2), np.float32)]
+    chosen = bs4nn.Settings(threshold=1e-4, scale=0.001, scale_rate=1000.0)
+    for learn in (lambda net: net.learn(steps[0], 1), lambda net: imagewise.learn_all(net, steps, LABEL, ORDER)):
+        with pytest.raises(TrainingError, match="scale"):
+            learn(bs4nn.BS4NN([w.copy() for w in weights], chosen))
+
+
+LABEL, ORDER = np.ones(1, np.int64), np.zeros(1, np.int64)
+
+
+def test_codes_of_all_pixels():
+    pixels = np.arange(256, dtype=np.uint8)[None]
+    assert s4nn.encode(pixels)[0].tolist() == [(255 - p) * 256 // 255 for p in range(256)]
+    assert bs4nn.encode(pixels)[0].tolist() == [255 - p for p in range(256)]
+    assert s4nn.encode(np.array([[0, 16]], np.uint8), white=16)[0].tolist() == [256, 0]
+    assert bs4nn.encode(np.array([[0, 16]], np.uint8), white=16)[0].tolist() == [255, 0]
+
+
+def test_idle_neurons_get_new_weights():
+    net = s4nn.S4NN.initial((9, 3, 2), s4nn.Settings(hidden=(3,), reset_below=0.5), np.random.default_rng(0))
+    before = net.weights[0].copy()
+    net.fired[:], net.images = [4, 5, 0], 10
+    net.end_epoch(np.random.default_rng(1))
+    changed = (net.weights[0] != before).any(axis=0)
+    assert changed.tolist() == [True, False, True]
+    assert net.fired.tolist() == [0, 0, 0]
+
+
+def test_figures_tell_the_metrics_apart():
+    # Two outputs fire together on every image: the second with more potential, the first with the lower index.
+    net = s4nn_of(np.full((2, 1), 200.0), np.array([[150.0, 180.0]]))
+    steps = np.array([[5, 256], [7, 9]], np.int16)
+    row = network.figures(net, steps, np.array([0, 1]))
+    assert row["accuracy_ties_correct"] == 1.0
+    assert row["accuracy"] == row["accuracy_lowest_index"] == 0.5
+    both_second = network.figures(net, steps, np.array([1, 1]))
+    assert (both_second["accuracy"], both_second["accuracy_lowest_index"]) == (1.0, 0.0)
+    assert row["decision_step_mean"] == (7 + 9) / 2  # two layers, each stamped a step after its crossing
+    assert row["hidden_spikes_to_decision"] == 1 and row["simultaneous_rate"] == 1 and row["tie_rate"] == 0
+    assert row["input_spikes_to_decision"] == (1 + 2) / 2
+    assert row["synaptic_operations_to_decision"] == 1.5 * 1 + 1 * 2
+    assert row["num_steps"] == 256
+
+
+def test_potentials_are_compared_at_the_crossing_not_at_the_stamp():
+    net = s4nn_of(np.eye(2) * 200, np.array([[150.0, 120.0], [0.0, 100.0]]))
+    spiked = network.run(net, np.array([1, 2], np.int16))  # hidden stamps 2 and 3, both outputs stamped 3
+    assert spiked.output.tolist() == [3, 3]
+    assert network.judge(spiked.output, spiked.path).label == 0  # at step 3 the other would have more
+
+
+def test_a_silent_decision_is_made_at_step_253():
+    net = s4nn_of(np.array([[1.0, 0.0], [0.0, 1.0]]) * 200, np.array([[50.0, 20.0], [-40.0, 0.0]]))
+    # Hidden neurons are stamped 2 and 253 … 255: only up to 253 does the second one count.
+    for late, label in ((252, 1), (253, 0)):
+        spiked = network.run(net, np.array([1, late], np.int16))
+        verdict = network.judge(spiked.output, spiked.path)
+        assert (verdict.label, verdict.silent, verdict.step) == (label, True, 255)
+
+
+# --- released weights
+
+
+@pytest.fixture
+def small():
+    """A data set of 2 x 3 pixels and two classes."""
+    images = np.array([[[255, 0, 128], [4, 9, 250]], [[0, 255, 0], [200, 1, 0]]], np.uint8)
+    return datasets.Dataset("small", "test", images, np.array([0, 1]), 255, ("no", "yes"))
+
+
+def save(folder, **layers):
+    for name, weights in layers.items():
+        np.save(folder / f"{name}.npy", weights)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["s4nn", "bs4nn"])
+def test_released_weights_run_as_the_equations_say(tmp_path, small, name):
+    rng = np.random.default_rng(3)
+    below, above = 60 * rng.normal(size=(40, 2, 3)), 60 * rng.normal(size=(2, 40, 1))
+    report = predecessors.run_released(name, save(tmp_path, W0=below, W1=above), "small", load=lambda *_: small)
+    binary = name == "bs4nn"
+    seen = [w.reshape(len(w), -1) for w in (below, above)]
+    thresholds = [100.0 / scale for scale in (bs4nn.RELEASED_SCALES if binary else (1.0, 1.0))]
+    steps = (bs4nn if binary else s4nn).encode(small.images)
+    right = ties = lowest = spikes = 0
+    for image, label in zip(steps, small.labels, strict=True):
+        hidden, _ = twin.layer(image, twin.signs(seen[0]) if binary else seen[0], thresholds[0])
+        decided, _, _, candidates, first = twin.decide(
+            *twin.layer(hidden, twin.signs(seen[1]) if binary else seen[1], thresholds[1])
+        )
+        right, ties, lowest = right + (decided == label), ties + candidates[label], lowest + (first == label)
+        spikes += sum(stamp < 256 for stamp in hidden)
+    test = report["test"]
+    assert test["hidden_spikes"] == spikes / 2
+    assert (test["accuracy"], test["accuracy_ties_correct"]) == (right / 2, ties / 2)
+    assert test["accuracy_lowest_index"] == lowest / 2
+    assert report["widths"] == [6, 40, 2] and report["baseline"] == name
+
+
+def test_layers_are_told_apart_by_their_shapes(tmp_path):
+    save(tmp_path, a=np.ones((2, 5, 1)), b=np.ones((5, 2, 2), np.int8))
+    below, above = released.read_layers(tmp_path)
+    assert (below.shape, above.shape) == ((5, 4), (2, 5))
+
+
+def test_the_released_order_of_digits():
+    assert released._unit_of(np.array([4, 1, 0, 6]), 10).tolist() == [0, 1, 2, 9]
+    assert released._unit_of(np.array([1, 0]), 2).tolist() == [1, 0]
+
+
+def test_arrays_of_objects_are_refused_and_may_lie_beside_their_parts(tmp_path):
+    held = np.empty(2, object)
+    held[0], held[1] = np.ones((4, 6)), np.ones((2, 4))
+    np.save(tmp_path / "weights.npy", held, allow_pickle=True)
+    with pytest.raises(InputError, match=r"weights.npy holds objects, which need pickle.*split it with.*layer\{i\}"):
+        released.read_layers(tmp_path)
+    save(tmp_path, layer0=held[0], layer1=held[1])
+    assert released.read_layers(tmp_path)[0].shape == (4, 6)
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path, small):
+    with pytest.raises(InputError, match="is no folder"):
+        released.read_layers(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"two plain \.npy files.*not 0 \(none\)"):
+        released.read_layers(tmp_path)
+    save(tmp_path, a=np.ones((4, 6)), b=np.ones((2, 5)))
+    with pytest.raises(InputError, match=r"do not fit one another \(a.npy \[4, 6\] and b.npy \[2, 5\]"):
+        released.read_layers(tmp_path)
+    save(tmp_path, b=np.ones((2, 4)))
+    with pytest.raises(InputError, match="only s4nn and bs4nn"):
+        released.evaluate("mlp", tmp_path, small)
+    save(tmp_path, a=np.ones((4, 7)))
+    with pytest.raises(InputError, match="a 7-4-2 network, but small has 6 pixels"):
+        released.evaluate("s4nn", tmp_path, small)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (np.array([[1.0, np.nan]]), "not finite"),
+        (np.array([[True, False]]), "must hold numbers"),
+        (np.array([["a", "b"]]), "must hold numbers"),
+        (np.array([[1j, 2]]), "must hold numbers"),
+        (np.ones(4), r"must be \[neurons, inputs\]"),
+        (np.ones((0, 4)), r"must be \[neurons, inputs\]"),
+    ],
+)
+def test_arrays_that_are_no_weights_are_refused(tmp_path, weights, said):
+    save(tmp_path, a=weights, b=np.ones((2, 1)))
+    with pytest.raises(InputError, match=said):
+        released.read_layers(tmp_path)
+
+
+def test_damaged_files_are_refused(tmp_path):
+    save(tmp_path, a=np.ones((4, 6)), b=np.ones((2, 4)))
+    whole = (tmp_path / "a.npy").read_bytes()
+    unclosed = whole.replace(b"}", b"{")
+    cases = (
+        (whole[:-1], "trunc"),
+        (whole + b"x", "trailing"),
+        (whole[:40], "no .npy"),
+        (unclosed, "no .npy"),
+        (b"", "no"),
+    )
+    for damaged, said in cases:
+        (tmp_path / "a.npy").write_bytes(damaged)
+        with pytest.raises(FileFormatError, match=said):
+            released.read_layers(tmp_path)
+
+
+def test_a_header_that_promises_too_much_allocates_nothing(tmp_path):
+    save(tmp_path, b=np.ones((2, 4)))
+    for shape, kind in (((400_000, 600_000), InputError), ((400, 600), FileFormatError)):
+        with (tmp_path / "a.npy").open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"shape": shape, "fortran_order": False, "descr": "<f8"})
+            file.write(bytes(80))
+        with pytest.raises(kind, match=r"a\.npy"):
+            released.read_layers(tmp_path)

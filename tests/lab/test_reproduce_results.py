@@ -1,0 +1,271 @@
+"""Runs as JSON, the tables made of them, and the page that is in the documentation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from support.paths import ROOT
+
+from bstdg.errors import FileFormatError, InputError
+from bstdg.lab.experiments import catalogue, claims, figures, page, results, tables
+from bstdg.lab.experiments.claims import CLAIMS, Claim, judge
+from bstdg.lab.experiments.others import RELEASED
+from bstdg.lab.experiments.results import Run
+from bstdg.shipped import shipped_recipes
+
+FIGURES = {
+    "samples": 100,
+    "accuracy": 0.9,
+    "accuracy_ties_correct": 0.91,
+    "tie_rate": 0.01,
+    "silent_rate": 0.02,
+    "decision_step_mean": 2.0,
+    "num_steps": 8,
+    "hidden_spikes_to_decision": 30.0,
+    "synaptic_operations_to_decision": 1234.0,
+}
+
+
+def make(name: str = "runs/mnist", seed: int = 0, **changes) -> Run:
+    test = FIGURES | changes.pop("test", {})
+    run = Run(
+        name=name,
+        method=results.OURS,
+        data="mnist",
+        widths=(784, 600, 10),
+        seed=seed,
+        quick=False,
+        config={"data": {"name": "mnist"}},
+        epochs=3,
+        best_epoch=2,
+        seconds=1.5,
+        validation={},
+        test=test,
+        engine="native",
+        machine={"processor": "one", "threads": 1},
+    )
+    return dataclasses.replace(run, **changes)
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path):
+    for run in (make(), make("runs/other", 12, extra={"by_speaker": {"4": {"accuracy": 0.5}}}, model_bytes=7)):
+        assert results.load(results.save(run, tmp_path), tmp_path) == run
+    assert results.load_all(tmp_path) == {"runs/mnist": [make()], "runs/other": [run]}
+
+
+def test_quick_tries_and_trained_networks_are_not_published(tmp_path):
+    results.save(make(), tmp_path)
+    results.save(make("quick/runs/mnist", quick=True), tmp_path)
+    results.save(make("runs/odd", quick=True), tmp_path)
+    (tmp_path / "training" / "x").mkdir(parents=True)
+    (tmp_path / "training" / "x" / "seed0.json").write_text("of another kind")
+    assert list(results.load_all(tmp_path)) == ["runs/mnist"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda v: "", "is no JSON"),
+        (lambda v: "[" * 100_000, "is no JSON"),
+        (lambda v: '{"format": ', "is no JSON"),
+        (lambda v: "[1, 2]", '"format" should be "bstdg-run"'),
+        (lambda v: json.dumps(v | {"format": "else"}), '"format" should be "bstdg-run"'),
+        (lambda v: json.dumps(v | {"version": 2}), "its version is 2"),
+        (lambda v: json.dumps({k: x for k, x in v.items() if k != "seconds"}), "unknown or missing: seconds"),
+        (lambda v: json.dumps(v | {"colour": 1}), "unknown or missing: colour"),
+        (lambda v: json.dumps(v | {"seed": True}), "seed should be a whole number"),
+        (lambda v: json.dumps(v | {"epochs": -1}), "epochs should be a whole number"),
+        (lambda v: json.dumps(v | {"quick": 0}), "quick should be true or false"),
+        (lambda v: json.dumps(v | {"seconds": float("nan")}), "seconds should be a number"),
+        (lambda v: json.dumps(v | {"config": []}), "config should be an object"),
+        (lambda v: json.dumps(v | {"widths": [784, 0, 10]}), "widths should be"),
+        (lambda v: json.dumps(v | {"widths": "784-10"}), "widths should be"),
+        (lambda v: json.dumps(v | {"test": {"samples": 3}}), "test.accuracy is missing"),
+        (lambda v: json.dumps(v | {"test": FIGURES | {"accuracy": 97.0}}), "test.accuracy is a share"),
+        (lambda v: json.dumps(v | {"test": FIGURES | {"accuracy": None}}), "test.accuracy should be a number"),
+        (lambda v: json.dumps(v | {"validation": {"tie_rate": -0.5}}), "validation.tie_rate should be a number"),
+        (lambda v: json.dumps(v | {"seed": 1}), "belong to"),
+        (lambda v: json.dumps(v | {"name": "runs/else"}), "belong to"),
+    ],
+)
+def test_a_bad_or_foreign_file_is_refused_in_one_line(tmp_path, change, said):
+    path = results.save(make(), tmp_path)
+    path.write_text(change(json.loads(path.read_text())))
+    with pytest.raises(FileFormatError) as caught:
+        results.load_all(tmp_path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_report_of_a_network_without_spikes_has_no_spike_figures(tmp_path):
+    report = {
+        "baseline": "mlp",
+        "recipe": {"data": {"name": "mnist"}},
+        "widths": [784, 600, 10],
+        "seed": 1,
+        "epochs": 2,
+        "best_epoch": 1,
+        "seconds": 3.0,
+        "validation": None,
+        "test": FIGURES | {"decision_step_mean": None},
+        "training_engine": "torch",
+        "machine": {},
+    }
+    run = results.from_report(report, "runs/baseline-mlp-mnist")
+    path = results.place(tmp_path, run.name, run.seed)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(report))  # as training leaves it
+    assert results.load_all(tmp_path) == {run.name: [run]}
+    path.write_text(json.dumps({k: v for k, v in report.items() if k != "widths"}))
+    with pytest.raises(FileFormatError, match="lacks or misstates 'widths'"):
+        results.load_all(tmp_path)
+    assert (run.method, run.data, run.structure) == ("mlp", "mnist", "784-600-10")
+    assert "decision_step_mean" not in run.test
+    assert tables.settings("", [("mlp", [run])]).rows[0][8] == tables.NONE
+
+
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+
+def claim(relation: str, target: float | str, figure: str = "accuracy", of: float | None = None) -> Claim:
+    return Claim("mnist", "a claim", "runs/mnist", figure, relation, target, "goal", "what it is", of)
+
+
+@pytest.mark.parametrize(
+    ("made", "outcome"),
+    [
+        (claim("at least", 0.75), "PASS"),
+        (claim("at least", 0.7501), "NOT MET"),
+        (claim("at most", 0.75), "PASS"),
+        (claim("at most", 0.7499), "NOT MET"),
+        (claim("above", 0.75), "NOT MET"),
+        (claim("above", 0.7499), "PASS"),
+        (claim("at least", 30.0, "steps", 90.0), "PASS"),  # counted from 1: 90 / (2 + 1)
+        (claim("at least", 30.1, "steps", 90.0), "NOT MET"),
+        (claim("at least", "runs/other"), "PASS"),
+        (claim("above", "runs/mnist"), "NOT MET"),
+        (claim("above", "runs/none"), "NOT MEASURED"),
+        (dataclasses.replace(claim("above", 0.5), run="runs/none"), "NOT MEASURED"),
+    ],
+)
+def test_a_claim_is_judged_by_the_mean_over_seeds(made, outcome):
+    runs = {
+        "runs/mnist": [make(seed=i, test={"accuracy": a}) for i, a in enumerate((0.5, 0.75, 1.0))],
+        "runs/other": [make("runs/other", test={"accuracy": 0.7})],
+    }
+    assert judge(made, runs).outcome == outcome
+    row = tables.claims([made], runs).rows[0]
+    assert row[-1] == outcome
+    assert row[-2] == ("0" if made.run == "runs/none" else "3")
+
+
+def test_every_claim_belongs_to_an_experiment_and_to_a_run_it_makes():
+    places = {"mnist", "fashion-mnist", "caltech", "hd-spikes"}
+    for one in CLAIMS:
+        assert one.experiment in places
+        made = {variant.name for e in catalogue.EXPERIMENTS for variant in e.variants}
+        compared = {p.name for e in catalogue.EXPERIMENTS if e.name == one.experiment for p in e.predecessors}
+        assert one.run.startswith(f"runs/{one.experiment}")
+        assert one.run in made or one.run.removeprefix("runs/") not in shipped_recipes()
+        assert not isinstance(one.target, str) or one.target in compared or not compared
+
+
+def test_speakers_are_judged_by_their_recordings():
+    speaker = {"4": {"accuracy": 0.5, "samples": 100}, "5": {"accuracy": 1.0, "samples": 300}}
+    run = make("runs/hd-spikes", extra={"by_speaker": speaker, "speakers": {"unseen": {"accuracy": 0.875}}})
+    assert claims.figure_of(run, claims.UNHEARD) == 0.875
+    sheet = tables.speakers([("hd-spikes", [run, make("runs/hd-spikes", 1)])])
+    assert sheet.columns == ("network", "speakers trained on", "other speakers", "speaker 4", "speaker 5")
+    assert sheet.rows == (("hd-spikes", "-", "87.50", "50.00", "100.00"),)
+
+
+# --- the catalogue ---------------------------------------------------------------------------------------------------
+
+
+def test_every_recipe_of_the_catalogue_is_there_and_its_overrides_are_understood():
+    from bstdg.lab.experiments.run import recipe_of
+
+    for experiment in catalogue.EXPERIMENTS:
+        for variant in (*experiment.variants, *experiment.quick):
+            data = recipe_of(variant).data.name
+            assert data.startswith(experiment.data) or data == experiment.quick_data
+        assert all(v.name.startswith("quick/") for v in experiment.quick)
+        assert not any(v.name.startswith("quick/") for v in experiment.variants)
+
+
+def test_two_settings_of_one_name_are_one_setting():
+    from bstdg.lab.experiments.run import recipe_of
+
+    seen = {}
+    for experiment in catalogue.EXPERIMENTS:
+        for variant in (*experiment.variants, *experiment.quick):
+            assert seen.setdefault(variant.name, recipe_of(variant)) == recipe_of(variant)
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'mnist'"):
+        catalogue.find("mnits")
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def filled(folder: Path) -> None:
+    for seed in range(2):
+        results.save(make(seed=seed, test={"accuracy": 0.9 + seed / 100}), folder)
+        for variant in (*catalogue.ablations("mnist"), *catalogue.tradeoff("mnist")):
+            row = FIGURES | {"engine": "native", "accuracy": 0.8 + len(variant.name) / 1000}
+            extra = {"exits": [{"offset": o, **row} for o in (-2, None)]} if variant.exits else {}
+            results.save(make(variant.name, seed, extra=extra, test=row), folder)
+
+
+def test_the_page_holds_the_figures_and_is_the_same_whenever_it_is_written(tmp_path):
+    filled(tmp_path / "results")
+    for place in ("a", "b"):
+        written = page.write(tmp_path / "results", tmp_path / place / "results.md")
+    assert [path.name for path in written] == [
+        "results.md",
+        "tradeoff-mnist-steps.svg",
+        "tradeoff-mnist-operations.svg",
+    ]
+    for path in written:
+        again = tmp_path / "a" / path.relative_to(tmp_path / "b")
+        assert path.read_bytes() == again.read_bytes()
+    text = written[0].read_text()
+    assert "| mnist | 784-600-10 | 8 | 3 | 2 | 90.50 ± 0.71 |" in text
+    assert "NOT MET" in text
+    assert "no early exit" in text
+    assert text.count("](figures/tradeoff-mnist-") == 2
+
+
+def test_the_curve_shows_every_point_and_the_predecessors(tmp_path):
+    filled(tmp_path)
+    runs = results.load_all(tmp_path)
+    axes = figures.tradeoff("mnist", "steps", runs).axes[0]
+    labels = axes.get_legend_handles_labels()[1]
+    assert {"latency weight", "spike weight", "both weights", "recipe mnist"} <= set(labels)
+    assert {f"{r.what}, released weights" for r in RELEASED} <= set(labels)
+    drawn = sum(len(line[0].get_xdata()) for line in axes.containers)
+    twice = 2  # the base is also where either single weight's curve begins
+    assert drawn == len(catalogue.tradeoff("mnist")) + twice + 1 + len(RELEASED)
+    beyond = figures.tradeoff("mnist", "operations", runs).axes[0].get_legend_handles_labels()[1]
+    assert not any("released" in label for label in beyond)  # their operations are not stated
+
+
+def test_a_page_without_runs_or_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(InputError, match="there are no results"):
+        page.write(tmp_path / "none", tmp_path / "results.md")
+    with pytest.raises(InputError, match="a Markdown file"):
+        page.write(tmp_path, tmp_path / "results.html")
+
+
+@pytest.mark.skipif(not (ROOT / "docs" / "results.md").exists(), reason="the page is not beside these tests")
+def test_the_page_in_the_documentation_is_what_the_results_give(tmp_path):
+    written = page.write(ROOT / "results", tmp_path / "results.md")
+    assert (ROOT / "docs" / "results.md").read_text() == written[0].read_text()
+    for path in written[1:]:
+        assert (ROOT / "docs" / "figures" / path.name).exists()

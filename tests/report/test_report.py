@@ -1,0 +1,495 @@
+"""The report's figures are those of `bstdg eval`, its drawings hold the data, and it is refused what it must be."""
+
+from __future__ import annotations
+
+import html.parser
+import importlib
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from support.paths import GOLDEN
+from support.strategies import LEAST, Case, cases, random_model
+
+from bstdg import datasets, report
+from bstdg.cli import app
+from bstdg.datasets import Dataset, EventDataset
+from bstdg.drawing.rasters import raster
+from bstdg.drawing.style import INK, LIT
+from bstdg.engine import oracle
+from bstdg.engine.decide import decide
+from bstdg.errors import FileFormatError, InputError
+from bstdg.inputs.recordings import InputCoding
+from bstdg.model import energy, packed, runtime
+from bstdg.model.packed import PackedModel
+from bstdg.model.runtime import Model, Run
+from bstdg.report import costs, neurons
+from bstdg.report.looks import wilson
+from bstdg.report.measure import _Counts, check_samples, telling
+from bstdg.report.svg import inline
+
+DIGITS = GOLDEN / "digits.bstdg"
+SMALL = ["--set", "epochs=3", "--set", "hidden=[24]", "--set", "limit=300"]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return datasets.load("digits", "test")
+
+
+@pytest.fixture(scope="module")
+def measured(digits) -> report.Measured:
+    return report.measure(Model(packed.load(DIGITS)), digits, name="golden")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A small training, in the folder it left."""
+    out = tmp_path_factory.mktemp("report") / "small"
+    assert app(["train", "--out", str(out), *SMALL], standalone_mode=False) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def history(run) -> report.History:
+    return report.beside(run / "model.bstdg", packed.load(run / "model.bstdg"))
+
+
+class Reader(html.parser.HTMLParser):
+    """Exact values, headings, ids and table rows of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.labels: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.append(tag)
+        assert "style" not in given, "a style attribute, which the page's policy forbids"
+        if tag == "data":
+            self.values.append(given["value"])
+        if "id" in given:
+            self.ids.append(given["id"])
+        if given.get("role") == "img":
+            self.labels.append(given["aria-label"])
+
+
+def read(path: Path) -> Reader:
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    return reader
+
+
+# --- figures are those of eval ---------------------------------------------------------------------------------------
+
+
+def test_figures_equal_eval_to_the_last_bit(bstdg, tmp_path):
+    out = tmp_path / "r.html"
+    status, printed, _ = bstdg("report", DIGITS, "--out", out, "--samples", "3", "--json")
+    assert status == 0
+    (told,) = json.loads(printed)["models"]
+    row = json.loads(bstdg("eval", DIGITS, "--json")[1])
+    assert {key: told[key] for key in row} == row
+    shown = [json.loads(value) for value in read(out).values]
+    keys = ("accuracy", "tie_rate", "silent_rate", "decision_step_mean", "input_spikes_to_decision",
+            "hidden_spikes_to_decision", "synaptic_operations_to_decision")  # fmt: skip
+    assert shown == [row[key] for key in keys]
+
+
+@settings(max_examples=40)
+@given(cases(), st.integers(0, 2**32 - 1))
+def test_counts_of_any_network_agree_with_the_oracle(case: Case, seed):
+    layers = tuple(replace(layer, thresholds=np.maximum(layer.thresholds, LEAST + 1)) for layer in case.layers)
+    names = tuple("abcdefghijkl")[: case.widths[-1]]
+    model = PackedModel(layers, case.num_steps, (case.widths[0],), 1, 0.0, names)
+    truth = np.random.default_rng(seed).integers(0, case.widths[-1], len(case.spikes))
+    trace = oracle.forward(layers, case.spikes, case.num_steps)
+    decision = decide(trace.potentials, layers[-1].thresholds)
+    counts = _Counts(model)
+    for part in (slice(0, 1), slice(1, None)):
+        if len(truth[part]):
+            piece = type(trace)(tuple(h[part] for h in trace.hidden), trace.potentials[part])
+            cut = type(decision)(*(column[part] for column in decision))
+            counts.add(Run(case.spikes[part], piece, cut), truth[part])
+    told = counts.measured("m", SimpleNamespace(name="d", split="test"), len(truth), "oracle")
+    assert told.confusion.sum() == len(truth)
+    assert np.trace(told.confusion) / len(truth) == told.figures["accuracy"]
+    assert sum(told.operations) == pytest.approx(told.figures["synaptic_operations_to_decision"])
+    assert all(some <= every for some, every in zip(told.operations, told.all_operations, strict=True))
+    for t in range(case.num_steps):  # stopped at t: the network with T = t + 1
+        short = decide(trace.potentials[:, : t + 1], layers[-1].thresholds)
+        assert told.stopped[t] == (short.label == truth).sum()
+    for fired, steps in zip(told.fired, trace.hidden, strict=True):
+        for neuron in range(len(fired)):
+            alive = steps[:, neuron][steps[:, neuron] < case.num_steps]
+            assert fired[neuron].tolist() == np.bincount(alive, minlength=case.num_steps).tolist()
+    assert told.decided.sum() == len(truth)
+    assert told.right.sum() == np.trace(told.confusion)
+
+
+def test_limit_judges_the_first_samples_only(digits):
+    model = Model(packed.load(DIGITS))
+    told = report.measure(model, digits, limit=30)
+    assert told.figures == model.evaluate(digits.images[:30], digits.labels[:30])
+
+
+def test_telling_samples_are_of_several_kinds(measured):
+    chosen = telling(measured)
+    assert chosen == sorted(set(chosen))
+    right = measured.label == measured.truth
+    assert np.flatnonzero(right)[0] in chosen
+    assert np.flatnonzero(~right)[0] in chosen
+    assert measured.step[right].max() in measured.step[chosen]
+    assert check_samples([3, 1, 3], 5) == [3, 1]
+    with pytest.raises(InputError, match="--samples: 5 is not there: 5 samples"):
+        check_samples([5], 5)
+
+
+def test_dead_and_saturated_neurons(digits):
+    model = random_model((64, 6, 10), threshold=0, image_shape=(8, 8), white=16)
+    layer = model.layers[0]
+    layer.thresholds[:] = [65, 65, -65, 0, 0, 0]
+    told = report.measure(Model(model), digits)
+    assert told.dead()[0][:2].tolist() == [0, 1]
+    assert 2 in told.saturated()[0]
+    assert 2 not in told.dead()[0]
+
+
+# --- drawings hold the data ------------------------------------------------------------------------------------------
+
+
+def test_confusion_shows_every_count(measured):
+    (axes,) = report.confusion(measured).axes
+    counts = measured.confusion
+    shown = {(int(text.get_position()[1]), int(text.get_position()[0])): int(text.get_text()) for text in axes.texts}
+    assert shown == {(i, j): int(counts[i, j]) for i, j in zip(*np.nonzero(counts), strict=True)}
+    for patch in axes.patches:
+        column, row = (round(edge + 0.5) for edge in patch.get_xy())
+        assert to_hex(patch.get_facecolor()) == (neurons.BLUE if row == column else LIT)
+
+
+def test_anytime_and_decision_steps(measured):
+    (axes,) = report.anytime(measured).axes
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 100 * measured.stopped / measured.samples)
+    assert axes.lines[0].get_ydata()[-1] == pytest.approx(100 * measured.figures["accuracy"])
+    heights = [bar.get_height() for bar in axes.patches]
+    np.testing.assert_allclose(heights, 100 * np.cumsum(measured.decided) / measured.samples)
+    above, below = report.decision_steps(measured).axes
+    some = measured.decided > 0
+    np.testing.assert_allclose(above.lines[0].get_ydata(), 100 * measured.right[some] / measured.decided[some])
+    bars = np.array([bar.get_height() for bar in below.patches]).reshape(2, -1)
+    np.testing.assert_allclose(bars.sum(axis=0), 100 * measured.decided / measured.samples)
+    assert bars[1].sum() == pytest.approx(100 * measured.figures["silent_rate"])
+
+
+def test_neurons(measured):
+    (axes,) = report.firing(measured).axes
+    share = axes.lines[0].get_ydata()
+    assert np.all(np.diff(share) <= 0)
+    assert share.sum() / 100 == pytest.approx(measured.figures["hidden_spikes"])
+    (axes,) = report.firing_steps(measured).axes
+    assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(measured.figures["hidden_spikes"])
+
+
+def test_receptive_fields_are_the_weights(measured):
+    (axes,) = report.fields(measured).axes
+    ink = axes.images[0].get_array()[..., 3]
+    rows = neurons.chosen_fields(measured)
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"step {step}" for step, _ in rows]
+    usual = neurons.usual_steps(measured.fired[0])
+    for i, (step, chosen) in enumerate(rows):
+        for j, neuron in enumerate(chosen):
+            assert usual[neuron] == step
+            field = ink[10 * i : 10 * i + 8, 10 * j : 10 * j + 8]
+            np.testing.assert_array_equal(field, measured.model.layers[0].signs[neuron].reshape(8, 8) > 0)
+
+
+def test_thresholds_before_and_after(run, history, digits):
+    model = runtime.load(run / "model.bstdg")
+    told = report.measure(model, digits, limit=20)
+    start = json.loads((run / "start.json").read_text())["thresholds"]
+    assert history.start == tuple(map(tuple, start))
+    for i, axes in enumerate(report.thresholds(told, history).axes):
+        bars = axes.patches[:-1]
+        assert sum(bar.get_height() for bar in bars) == len(start[i])
+        low, high = bars[0].get_x(), bars[-1].get_x() + bars[-1].get_width()
+        assert low < min(start[i]) <= max(start[i]) < high
+        outline = axes.patches[-1].get_xy()
+        assert outline[:, 1].max() == np.histogram(start[i], [bar.get_x() for bar in bars] + [high])[0].max()
+    alone = report.thresholds(told).axes
+    assert [axes.get_title(loc="left") for axes in alone] == ["hidden 1", "output"]
+
+
+def test_training_is_its_log(run, history):
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    above, middle, below = report.training(history).axes
+    assert list(above.lines[0].get_ydata()) == [100 * row["accuracy"] for row in rows]
+    assert list(middle.lines[0].get_ydata()) == [100 * row["flip_ratio"] for row in rows]
+    np.testing.assert_allclose(below.lines[0].get_ydata(), [100 * row["silent_share"][0] for row in rows])
+    assert above.lines[1].get_xdata()[0] == json.loads((run / "report.json").read_text())["best_epoch"]
+    with pytest.raises(InputError, match="no log"):
+        report.training(report.History())
+
+
+def test_cost(measured):
+    (axes,) = report.operations(measured).axes
+    assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(
+        sum(measured.operations) + sum(measured.all_operations) + sum(measured.dense_operations)
+    )
+    assert axes.texts[0].get_text() == f"{measured.figures['synaptic_operations_to_decision']:,.0f}"
+    (axes,) = report.energy(measured).axes
+    guess = energy.of_report({"widths": measured.model.widths, "test": measured.figures})
+    assert axes.lines[0].get_xdata()[0] == pytest.approx(guess["estimate_pj"]["total"] / 1000)
+    assert "estimate" in axes.get_xlabel()
+    first, *others = costs.costs(measured)
+    assert first.total == pytest.approx(axes.lines[0].get_xdata()[0])
+    assert len(others) == 2
+
+
+def test_models_side_by_side(measured):
+    panels = report.comparison([measured, measured]).axes
+    assert list(panels[0].lines[0].get_xdata()) == [100 * measured.figures["accuracy"]] * 2
+    for axes, key in zip(panels[1:], ("decision_step_mean", "hidden_spikes_to_decision",
+                                      "synaptic_operations_to_decision"), strict=True):  # fmt: skip
+        assert [bar.get_width() for bar in axes.patches] == [measured.figures[key]] * 2
+
+
+@pytest.mark.parametrize(("widths", "num_steps"), [((20, 3), 1), ((20, 5, 4, 3), 254), ((20, 1, 30), 8)])
+def test_every_size_can_be_drawn(widths, num_steps):
+    model = Model(random_model(widths, num_steps, threshold=3))
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (12, 1, 20)).astype(np.uint8)
+    noise = Dataset("noise", "test", pixels, rng.integers(0, widths[-1], 12), 255, tuple(model.packed.classes))
+    told = report.measure(model, noise)
+    for draw in (report.confusion, report.anytime, report.decision_steps, report.thresholds, report.operations):
+        assert inline(draw(told), "x").startswith("<svg ")
+    if len(widths) > 2:
+        assert len(report.firing(told).axes[0].lines) == len(widths) - 2
+    else:
+        with pytest.raises(InputError, match="no hidden neurons"):
+            report.firing(told)
+    with pytest.raises(InputError, match=r"no hidden neurons|no image"):
+        report.fields(told)
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page(run, tmp_path_factory) -> Path:
+    """A report, with its figures in a folder beside it."""
+    out = tmp_path_factory.mktemp("page") / "r.html"
+    told = report.write([run / "model.bstdg"], out, samples=[0, 3], figures=out.parent / "figures")
+    assert told["bytes"] == out.stat().st_size
+    return out
+
+
+def test_the_page_holds_all_parts_and_reaches_nowhere(page):
+    text, reader = page.read_text(encoding="utf-8"), read(page)
+    assert page.stat().st_size < 1_000_000
+    for part in ("figures", "decisions", "time", "neurons", "training", "cost", "model"):
+        assert part in reader.ids
+    drawn = {"sample-0", "sample-3", "decision-steps", "anytime", "confusion", "firing", "firing-steps", "fields",
+             "training", "thresholds", "operations", "energy"}  # fmt: skip
+    assert {f"fig-{name}" for name in drawn} <= set(reader.ids)
+    assert len(reader.labels) == len(drawn)
+    assert len(reader.ids) == len(set(reader.ids))
+    assert "script" not in reader.tags
+    assert "default-src 'none'; style-src 'sha256-" in text
+    assert re.findall(r"""(?:src|href)=["'](?!#|data:)""", text) == []
+    assert re.findall(r"url\((?!#)", text) == []
+    assert "an estimate of the energy" in text.lower()
+    assert energy.TABLE in text
+    assert "<dt>Ties</dt>" in text
+
+
+def test_the_same_inputs_give_the_same_bytes_and_figures(run, page, tmp_path):
+    report.write([run / "model.bstdg"], tmp_path / "r.html", samples=[0, 3], figures=tmp_path / "figures")
+    first, second = (sorted(path for path in folder.rglob("*.*")) for folder in (page.parent, tmp_path))
+    assert len(first) == 1 + 2 * 12
+    for one, other in zip(first, second, strict=True):
+        assert one.name == other.name
+        assert one.read_bytes() == other.read_bytes()
+    assert (tmp_path / "figures" / "sample-3.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_several_models_are_laid_side_by_side(run, tmp_path, bstdg):
+    out = tmp_path / "r.html"
+    status, printed, err = bstdg("report", run / "model.bstdg", DIGITS, "--out", out, "--samples", 0, "--limit", 40,
+                                 "--json")  # fmt: skip
+    assert (status, err) == (0, [])
+    told = json.loads(printed)
+    assert [one["name"] for one in told["models"]] == ["small", "digits"]
+    ids = read(out).ids
+    assert {"fig-comparison", "model-1", "model-2", "fig-model-1-sample-0", "fig-model-2-sample-0"} <= set(ids)
+    assert len(ids) == len(set(ids))
+    text = out.read_text(encoding="utf-8")
+    assert "There is no log of the training beside the model file." in text  # of the golden one
+    assert "there is no start.json beside the model" in text
+    for one in told["models"]:
+        assert f"<td>{one['accuracy']:.2%}</td>" in text
+
+
+def test_a_lone_file_takes_no_log_of_another_network(run, tmp_path):
+    shutil.copy(run / "log.jsonl", tmp_path)
+    shutil.copy(run / "report.json", tmp_path)
+    shutil.copy(DIGITS, tmp_path / "model.bstdg")
+    assert report.beside(tmp_path / "model.bstdg", packed.load(DIGITS)) == report.History()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("log.jsonl", '{"epoch": 1}\n', "line 1 is no row of an epoch"),
+        ("log.jsonl", "{", "line 1 is no row of an epoch"),
+        ("report.json", "[1]", "is no JSON object"),
+        ("report.json", "{", "is no JSON"),
+        ("start.json", '{"thresholds": 3}', "holds no thresholds"),
+        ("start.json", '{"thresholds": [[1, 2], [3]]}', "of another network"),
+        ("start.json", '{"thresholds": [["x", 1]]}', "of another network"),
+    ],
+)
+def test_damaged_neighbours_are_named(run, tmp_path, file, content, message):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / file).write_text(content)
+    with pytest.raises(FileFormatError, match=message) as caught:
+        report.beside(tmp_path / "run" / "model.bstdg", packed.load(run / "model.bstdg"))
+    assert str(tmp_path / "run" / file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("report", "missing argument 'MODEL"),
+        ("report {tmp}/none.bstdg", "none.bstdg: No such file"),
+        ("report {golden} --data mnits", "unknown data set 'mnits'"),
+        ("report {golden} --split valid", "--split is test or train"),
+        ("report {golden} --samples 0,x", "--samples takes numbers such as 0,3,7, not '0,x'"),
+        ("report {golden} --samples 0,,1", "--samples takes numbers"),
+        ("report {golden} --samples 360", "--samples: 360 is not there: 360 samples are judged"),
+        ("report {golden} --samples 5 --limit 5", "--samples: 5 is not there: 5 samples are judged"),
+        ("report {golden} --limit 0", "--limit"),
+        ("report {golden} --out {tmp}", "is a folder; --out names a file"),
+        ("report {golden} --out {tmp}/none/r.html", "none is no folder; make it first"),
+        ("report {golden} --out {tmp}/mine.txt", "is no report of bstdg; name another file, or add --force"),
+        ("report {golden} --figures {tmp}/mine.txt --limit 5 --samples 0", "is a file; --figures names a folder"),
+        ("report {golden} --figures {tmp}/kept --limit 5 --samples 0", "anytime.svg is there and was not drawn by"),
+        ("report {golden} {golden}", "a model is named twice"),
+        ("report {tmp}/other.bstdg", "does not say what it was trained on: name a data set with --data"),
+        ("report {golden} {tmp}/other.bstdg", "was trained on digits, "),
+        ("report {tmp}/other.bstdg --data digits", "reads images of 1 x 20, but digits has images of 8 x 8"),
+        ("report {tmp}/few.bstdg --data digits", "has 3 classes, but digits has a label 9"),
+        ("report {tmp}/white.bstdg --data digits", "digits has white 16, the model reads 0 … 255"),
+    ],
+)
+def test_refused_in_one_line(bstdg, tmp_path, monkeypatch, line, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text("my thesis")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "anytime.svg").write_text("<svg/>")
+    packed.save(random_model((20, 3)), tmp_path / "other.bstdg")
+    packed.save(random_model((64, 3), image_shape=(8, 8), white=16), tmp_path / "few.bstdg")
+    packed.save(random_model((64, 10), image_shape=(8, 8)), tmp_path / "white.bstdg")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    status, out, err = bstdg(*line.format(tmp=tmp_path, golden=DIGITS).split())
+    assert (status, out, len(err)) == (2, "", 1), err
+    assert message in err[0]
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_report_is_replaced_and_anything_else_only_when_forced(page):
+    check = importlib.import_module("bstdg.report.write")._check_out  # what `write` asks before it does anything
+    check(page, False)
+    check(page.with_name("new.html"), False)
+    other = page.with_name("other.html")
+    other.write_text("my thesis")
+    check(other, True)
+    with pytest.raises(InputError, match="is no report of bstdg; name another file, or add --force"):
+        check(other, False)
+
+
+def test_a_folder_that_is_not_writable(tmp_path, monkeypatch):
+    def refuse(path, data):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("bstdg.files.write_atomic", refuse)
+    with pytest.raises(PermissionError):
+        report.write([DIGITS], tmp_path / "r.html", limit=5, samples=[0])
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_are_escaped(tmp_path):
+    model = random_model((64, 5, 10), image_shape=(8, 8), white=16)
+    hostile = tuple(f'<b>{i}</b> & "q"' for i in range(10))
+    file = tmp_path / "<i>net.bstdg"
+    packed.save(
+        PackedModel(model.layers, 8, (8, 8), 16, 0.0, hostile, {"data": "digits", "recipe": {"title": "<u>"}}), file
+    )
+    report.write([file], tmp_path / "r.html", limit=20, samples=[0])
+    reader, text = read(tmp_path / "r.html"), (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert not {"i", "u"} & set(reader.tags)
+    assert "<b>0" not in text
+    assert "&lt;b&gt;0&lt;/b&gt; &amp;" in text
+
+
+# --- recordings of events --------------------------------------------------------------------------------------------
+
+
+def test_recordings_of_events(tmp_path):
+    coding = InputCoding(duration=1.0, gates=2)
+    model = random_model((24, 9, 3), threshold=4, image_shape=(12,), input=coding, trained={"data": "spoken"})
+    packed.save(model, tmp_path / "model.bstdg")
+    rng = np.random.default_rng(5)
+    lengths = rng.integers(1, 40, 30)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    total = int(offsets[-1])
+    spoken = EventDataset("spoken", "test", offsets, rng.integers(0, 12, total).astype(np.uint16),
+                          rng.random(total).astype(np.float32), rng.integers(0, 3, 30), None,
+                          tuple(model.classes), 12)  # fmt: skip
+    out = tmp_path / "r.html"
+    told = report.write([tmp_path / "model.bstdg"], out, samples=[2], load=lambda *_, **__: spoken)
+    row = Model(model).evaluate_events(spoken)
+    assert {key: told["models"][0][key] for key in row} == row
+    text = out.read_text(encoding="utf-8")
+    assert "The input is no image, so there are no pictures of receptive fields." in text
+    assert "fig-fields" not in read(out).ids
+    assert {"fig-sample-2", "fig-confusion", "fig-anytime", "fig-operations"} <= set(read(out).ids)
+    with pytest.raises(InputError, match="reads recordings of events, but digits holds images"):
+        report.write([tmp_path / "model.bstdg"], tmp_path / "x.html", data="digits")
+
+
+# --- figures in the page ---------------------------------------------------------------------------------------------
+
+
+def test_inline_figures_follow_the_page(measured, digits):
+    model = Model(measured.model)
+    text = inline(raster(model, digits.images[0], columns=2), "one")
+    assert "style=" not in text
+    assert "<style" not in text
+    assert INK not in text
+    assert "var(--ink)" in text
+    assert "var(--lit)" in text
+    assert re.findall(r'mask="url\(#([\w-]+)\)"', text) == re.findall(r'<mask [^>]*id="([\w-]+)"', text)
+    ids = re.findall(r' id="([\w-]+)"', text)
+    assert ids
+    assert all(key.startswith("one-") for key in ids)
+    assert set(re.findall(r'href="#([\w-]+)"', text)) <= set(ids)
+    assert text == inline(raster(model, digits.images[0], columns=2), "one")
+
+
+def test_bounds_of_shares():
+    low, high = wilson(np.array([0, 5, 10]), np.array([10, 10, 10]))
+    assert low[0] == pytest.approx(0, abs=1e-12)
+    assert high[2] == pytest.approx(1)
+    np.testing.assert_allclose((low[1], high[1]), (0.2366, 0.7634), atol=1e-4)
