@@ -255,7 +255,7 @@ def test_decide_does_not_overflow_32_bits(threshold):
 
 def random_network(rng: np.random.Generator, sizes: list[int], num_steps: int, mode: str = "neuron") -> Network:
     """A network in training: real thresholds (some whole), latent weights with some at 0 and -0."""
-    config = NetworkConfig(hidden=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode)
+    config = NetworkConfig(layers=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode)
     network = Network(sizes[0], sizes[-1], config)
     with torch.no_grad():
         for layer in network.layers:

@@ -22,7 +22,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.export import export, golden
 from bstdg.inputs import edges
 from bstdg.inputs.latency import latency
-from bstdg.learning.recipe import load_recipe
+from bstdg.learning.recipe_file import load_recipe
 from bstdg.model import packed, runtime
 from bstdg.training.train import train
 

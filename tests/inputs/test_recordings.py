@@ -128,7 +128,7 @@ def test_tied_weights_learn_from_both_events():
 
 def test_a_network_with_windows_is_deployed_with_opposite_bits():
     coding = InputCoding(windows=(0, 4), delays=(0, 2))
-    network = Network(coding.width(5), 2, NetworkConfig(hidden=(7,)), tied_inputs=coding.tied_channels(5))
+    network = Network(coding.width(5), 2, NetworkConfig(layers=(7,)), tied_inputs=coding.tied_channels(5))
     first = network.deployed()[0].signs
     assert first.shape == (7, coding.own_channels(5) + coding.tied_channels(5)) == (7, 30)
     np.testing.assert_array_equal(first[:, 20:], -first[:, :10])

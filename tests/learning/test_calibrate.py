@@ -119,7 +119,7 @@ def test_one_threshold_a_layer_fires_the_layers_share(rng, width, share):
 
 
 def test_thresholds_lie_in_the_middle_of_what_is_deployed_alike():
-    network = Network(40, 5, NetworkConfig(hidden=(30,)))
+    network = Network(40, 5, NetworkConfig(layers=(30,)))
     network.calibrate(spikes_of(200, 40, 0.5))
     for layer, bits in zip(network.layers, network.deployed(), strict=True):
         np.testing.assert_array_equal(layer.threshold.detach().numpy(), bits.thresholds - 0.5)
@@ -128,7 +128,7 @@ def test_thresholds_lie_in_the_middle_of_what_is_deployed_alike():
 @pytest.mark.parametrize("mode", ["neuron", "layer", "fixed"])
 @pytest.mark.parametrize("share", [0.15, 0.9])
 def test_neurons_that_hear_nothing_do_not_fire_at_once(mode, share):
-    config = NetworkConfig(hidden=(6, 5), threshold_mode=mode, initial_share=share, initial_output_share=share)
+    config = NetworkConfig(layers=(6, 5), threshold_mode=mode, initial_share=share, initial_output_share=share)
     network = Network(10, 3, config)
     silent = torch.full((20, 10), 8, dtype=torch.uint8)
     network.calibrate(silent)
@@ -145,7 +145,7 @@ def test_neurons_that_hear_nothing_do_not_fire_at_once(mode, share):
 @pytest.mark.parametrize("density", [0.02, 0.2, 1.0])
 @pytest.mark.parametrize("hidden", [(60,), (600,), (60, 60), (60, 600, 60), (100, 100, 100)])
 def test_every_layer_fires_near_its_share(mode, density, hidden):
-    config = NetworkConfig(hidden=hidden, threshold_mode=mode, initial_share=0.15, initial_output_share=0.3)
+    config = NetworkConfig(layers=hidden, threshold_mode=mode, initial_share=0.15, initial_output_share=0.3)
     network = Network(784, 10, config, generator=torch.Generator().manual_seed(0))
     steps = spikes_of(300, 784, density)
     network.calibrate(steps)
@@ -159,7 +159,7 @@ def test_every_layer_fires_near_its_share(mode, density, hidden):
 def test_narrow_layers_fire_too(width, density):
     """Whole thresholds leave few shares to choose from; the first layer, which hears hundreds, still comes near."""
     for seed in range(5):
-        config = NetworkConfig(hidden=(width,), initial_share=0.25)
+        config = NetworkConfig(layers=(width,), initial_share=0.25)
         network = Network(784, 10, config, generator=torch.Generator().manual_seed(seed))
         steps = spikes_of(300, 784, density, seed=seed)
         network.calibrate(steps)
@@ -167,7 +167,7 @@ def test_narrow_layers_fire_too(width, density):
 
 
 def test_shares_of_hidden_and_output_layers_are_told_apart():
-    config = NetworkConfig(hidden=(200,), initial_share=0.4, initial_output_share=0.1)
+    config = NetworkConfig(layers=(200,), initial_share=0.4, initial_output_share=0.1)
     network = Network(300, 50, config, generator=torch.Generator().manual_seed(0))
     steps = spikes_of(400, 300, 0.3)
     network.calibrate(steps)
@@ -177,14 +177,14 @@ def test_shares_of_hidden_and_output_layers_are_told_apart():
 def test_events_are_calibrated_on_as_well():
     rng = np.random.default_rng(0)
     events = make_events(rng, "random", 300, 50, 12)
-    config = NetworkConfig(hidden=(80,), num_steps=12, initial_share=0.2, initial_output_share=0.2)
+    config = NetworkConfig(layers=(80,), num_steps=12, initial_share=0.2, initial_output_share=0.2)
     network = Network(50, 10, config, generator=torch.Generator().manual_seed(0))
     network.calibrate(events)
     np.testing.assert_allclose(shares_of(network, events), [0.2, 0.2], atol=0.06)
 
 
 def test_calibration_takes_no_gradient_and_keeps_weights():
-    network = Network(20, 3, NetworkConfig(hidden=(10,)))
+    network = Network(20, 3, NetworkConfig(layers=(10,)))
     before = [layer.weight.detach().clone() for layer in network.layers]
     network.calibrate(spikes_of(50, 20, 0.5))
     for layer, weight in zip(network.layers, before, strict=True):

@@ -22,7 +22,7 @@ from bstdg.spikes.events import Events
 
 
 def small(mode: str = "neuron", seed: int = 0) -> Network:
-    config = NetworkConfig(hidden=(5, 4), num_steps=6, threshold_mode=mode)
+    config = NetworkConfig(layers=(5, 4), num_steps=6, threshold_mode=mode)
     return Network(7, 3, config, generator=torch.Generator().manual_seed(seed))
 
 
@@ -55,7 +55,7 @@ def test_threshold_modes(mode, shape, trained):
 
 
 def test_no_hidden_layer_is_a_network():
-    network = Network(7, 3, NetworkConfig(hidden=(), num_steps=6))
+    network = Network(7, 3, NetworkConfig(layers=(), num_steps=6))
     output = network(some_steps())
     assert output.hidden == ()
     assert output.fired == []
@@ -65,7 +65,7 @@ def test_no_hidden_layer_is_a_network():
 
 
 def test_layers_of_one_neuron():
-    network = Network(1, 1, NetworkConfig(hidden=(1, 1), num_steps=1))
+    network = Network(1, 1, NetworkConfig(layers=(1, 1), num_steps=1))
     with torch.no_grad():
         for layer in network.layers:
             layer.weight.fill_(0.1)
@@ -84,7 +84,7 @@ def test_latent_weights_start_from_the_generator():
 
 def test_the_rule_reaches_every_layer():
     rule = RuleConfig(width=3.0, kernel="exponential", tau=2.0)
-    assert all(layer.rule == rule for layer in Network(7, 3, NetworkConfig(hidden=(5,)), rule).layers)
+    assert all(layer.rule == rule for layer in Network(7, 3, NetworkConfig(layers=(5,)), rule).layers)
 
 
 @pytest.mark.parametrize(("inputs", "classes"), [(0, 3), (7, 0), (-1, 3)])

@@ -22,9 +22,8 @@ from bstdg.learning.recipe import (
     RuleConfig,
     TeacherConfig,
     TrainConfig,
-    from_dict,
-    load_recipe,
 )
+from bstdg.learning.recipe_file import from_dict, load_recipe
 
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
 SECTIONS = {

@@ -53,7 +53,7 @@ def test_events_bound_the_additions_as_their_coding_does(coding, spikes):
 
 
 def test_a_network_and_its_model_say_the_same():
-    network = Network(20, 3, NetworkConfig(hidden=(9,)))
+    network = Network(20, 3, NetworkConfig(layers=(9,)))
     model = Model(packed.PackedModel(tuple(network.deployed()), 8, (4, 5), 255, 0.0, ("a", "b", "c")))
     assert network.summary().layers == model.summary().layers
     assert repr(network) == "Network(20-9-3, T=8, binary weights, threshold_mode='neuron')"
@@ -66,7 +66,7 @@ def test_a_network_and_its_model_say_the_same():
 
 
 def test_real_weights_have_32_bits():
-    summary = Network(20, 3, NetworkConfig(hidden=(), weights="real")).summary()
+    summary = Network(20, 3, NetworkConfig(layers=(), weights="real")).summary()
     assert (summary.weight_bits, summary.bytes) == (32 * 60, 4 * 60 + 4 * 3)
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bstdg.training.feed import split_by_speaker
 
 from bstdg.cli import app
 from bstdg.datasets import EventDataset
 from bstdg.errors import InputError
-from bstdg.learning.recipe import Recipe, from_dict
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import from_dict
 from bstdg.model import packed, runtime
 from bstdg.progress import Quiet
 from bstdg.training import checkpoint
-from bstdg.training.feed import split_by_speaker
 from bstdg.training.train import TrainingRun, train
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed (the extra 'events')")

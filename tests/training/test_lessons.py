@@ -11,7 +11,8 @@ import torch
 from bstdg import datasets
 from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs.latency import latency
-from bstdg.learning.recipe import DistortConfig, Recipe, TeacherConfig, from_dict
+from bstdg.learning.recipe import DistortConfig, Recipe, TeacherConfig
+from bstdg.learning.recipe_file import from_dict
 from bstdg.training import distillation as distill
 from bstdg.training import lessons
 from bstdg.training.augmentation import distort

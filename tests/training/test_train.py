@@ -19,7 +19,8 @@ from support.paths import ROOT
 from bstdg import datasets
 from bstdg.datasets import Dataset
 from bstdg.errors import FileFormatError, InputError, TrainingError
-from bstdg.learning.recipe import Recipe, from_dict, load_recipe
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import from_dict, load_recipe
 from bstdg.model import packed, runtime
 from bstdg.progress import Quiet
 from bstdg.training import checkpoint
