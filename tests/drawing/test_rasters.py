@@ -88,7 +88,7 @@ def spoken(network: Model) -> Events:
 
 
 def test_a_recording_has_no_picture_and_shows_every_event():
-    network = Model(random_model((20, 9, 3), threshold=4, image_shape=(20,), input=InputCoding()))
+    network = Model(random_model((20, 9, 3), threshold=4, shape=(20,), coding=InputCoding()))
     events = spoken(network)
     axes = drawing.raster(network, events).axes
     assert len(axes) == 3
@@ -155,7 +155,7 @@ def test_a_film_shows_each_spike_when_it_falls(widths, kind):
         network = model(widths)
         sample = image(network)
     else:
-        network = Model(random_model(widths, threshold=4, image_shape=(20,), input=InputCoding()))
+        network = Model(random_model(widths, threshold=4, shape=(20,), coding=InputCoding()))
         sample = spoken(network)
     what = scene.scene(network, sample)
     film = Film(what, "seven")

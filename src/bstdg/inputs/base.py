@@ -45,6 +45,10 @@ class InputCode(Protocol):
     @property
     def white(self) -> int: ...
 
+    def check(self, num_steps: int, /) -> None:
+        """Raise `InputError` where the code cannot give so many steps."""
+        ...
+
     def channel_spikes(self, num_steps: int, /) -> int | None: ...
 
     def encode(self, samples: Any, num_steps: int, /) -> NDArray[np.uint8] | Events:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from bstdg.errors import InputError
 from bstdg.inputs.base import Samples, Shape, Tensors, batch_of, by, shape_of
 from bstdg.inputs.latency import check_pixels, latency
+from bstdg.spikes.events import never
 
 DIRECTIONS = 4
 GAIN = 6  # a cell is white where its pixels differ by a sixth of white on average; edges are seldom steeper
@@ -64,6 +65,10 @@ class EdgeCode:
     def tied(self) -> int:
         """None."""
         return 0
+
+    def check(self, num_steps: int) -> None:
+        """Any number of steps will do."""
+        never(num_steps)
 
     def channel_spikes(self, num_steps: int) -> int:
         """A cell of a map fires at most once."""

@@ -138,6 +138,11 @@ class FeatureCode:
         """Full intensity of a pixel, where the scaled features were bytes."""
         return 255
 
+    def check(self, num_steps: int) -> None:
+        """Raise `InputError` where the code is of more steps."""
+        if self.code.max() > never(num_steps):
+            raise InputError(f"the scaling gives steps up to {self.code.max()}, T is {num_steps}")
+
     def channel_spikes(self, num_steps: int) -> int:
         """A channel fires at most once."""
         return 1
@@ -160,15 +165,14 @@ class FeatureCode:
         Raises:
             InputError: their number is another, or a value is not finite; or the code is of more steps.
         """
-        if self.code.max() > num_steps:
-            raise InputError(f"the scaling gives steps up to {self.code.max()}, T is {num_steps}")
+        self.check(num_steps)
         batch = batch_of(samples, self.reads, "features")
         rows = _finite(batch.reshape(len(batch), len(self.edges)))
         steps = np.empty((len(rows), self.code.shape[1], len(self.edges)), np.uint8)
         at_once = max(1, VALUES_AT_ONCE // len(self.edges))
         for i in range(0, len(rows), at_once):
             steps[i : i + at_once] = self.code[self.levels(rows[i : i + at_once])].transpose(0, 2, 1)
-        return steps.reshape(len(rows), -1)
+        return steps.reshape(len(rows), math.prod(self.gives))
 
     def levels(self, samples: NDArray[np.float64]) -> NDArray[np.uint8]:
         """How many edges each value `[batch, features]` reaches."""

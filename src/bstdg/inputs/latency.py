@@ -49,6 +49,10 @@ class LatencyCode:
         """None."""
         return 0
 
+    def check(self, num_steps: int) -> None:
+        """Any number of steps will do."""
+        never(num_steps)
+
     def channel_spikes(self, num_steps: int) -> int:
         """A pixel fires at most once."""
         return 1

@@ -269,6 +269,10 @@ class RecordingCode:
         """An event is there or not."""
         return 1
 
+    def check(self, num_steps: int) -> None:
+        """Any number of steps will do."""
+        never(num_steps)
+
     def channel_spikes(self, num_steps: int) -> int | None:
         """As often as the coding keeps events of a channel."""
         if self.coding.counts:

@@ -58,7 +58,7 @@ def _read_array(path: Path, reads: Shape) -> NDArray[np.number]:
         raise InputError(f"{path} is no NPY file of plain numbers: {error}") from None
     if array.dtype.kind not in "iuf":
         raise InputError(f"{path} is no NPY file of plain numbers: it holds {array.dtype}")
-    return np.array(array[None] if array.shape in (squeezed(reads), reads) else array)
+    return np.array(array[None] if array.shape == squeezed(reads) else array)
 
 
 def _read_picture(path: Path, code: InputCode, resize: bool) -> NDArray[np.number]:

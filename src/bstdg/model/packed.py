@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class PackedModel:
 
     def __post_init__(self) -> None:
         never(self.num_steps)
+        self.input.check(self.num_steps)
         if not self.layers:
             raise InputError("a model needs at least one layer")
         shape = self.input.gives
@@ -131,8 +132,7 @@ def to_bytes(model: PackedModel) -> bytes:
         }
     }
     parts, end = [], 0
-    named = [("input", model.input), *((f"layer{i}", layer) for i, layer in enumerate(model.layers))]
-    for owner, part in named:
+    for owner, part in _owners(model.input, model.layers):
         for name, array, dtype in part.tensors():
             offsets = [end, end + array.nbytes]
             header[f"{owner}.{name}"] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
@@ -168,34 +168,28 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
 
 
 def _model(config: dict[str, Any], tensors: Mapping[str, TensorSlot]) -> PackedModel:
-    read = _Tensors(tensors)
-    code = inputs.read(config["input"], read.of("input"))
+    code = inputs.read(config["input"], _owned(tensors, "input"))
     stack: list[Layer] = []
-    shape = code.gives
     for i, header in enumerate(config["layers"]):
         try:
-            stack.append(layers.read(header, read.of(f"layer{i}"), shape))
+            stack.append(layers.read(header, _owned(tensors, f"layer{i}"), stack[-1].gives if stack else code.gives))
         except FileFormatError as error:
             raise FileFormatError(f"layer {i} {error}") from None
-        shape = stack[-1].gives
-    if read.left:
-        raise FileFormatError(
-            f"holds {len(tensors)} tensors, {sorted(read.left)[0]} among them, for {len(stack)} layers"
-        )
+    read = {f"{owner}.{name}" for owner, part in _owners(code, stack) for name, _, _ in part.tensors()}
+    if unread := sorted(set(tensors) - read):
+        raise FileFormatError(f"holds {len(tensors)} tensors, {unread[0]} among them, for {len(stack)} layers")
     return PackedModel(code, tuple(stack), config["num_steps"], tuple(config["classes"]), config["trained"])
 
 
-class _Tensors:
-    """The tensors of a file, by owner; `left` are those that nobody asked for."""
+def _owners(code: InputCode, stack: Sequence[Layer]) -> list[tuple[str, InputCode | Layer]]:
+    """Whoever has tensors, by the name that these begin with."""
+    return [("input", code), *((f"layer{i}", layer) for i, layer in enumerate(stack))]
 
-    def __init__(self, tensors: Mapping[str, TensorSlot]):
-        self._tensors, self.left = tensors, set(tensors)
 
-    def of(self, owner: str) -> dict[str, TensorSlot]:
-        """Tensors of one owner, by their own names."""
-        mine = {name: slot for name, slot in self._tensors.items() if name.partition(".")[0] == owner}
-        self.left -= set(mine)
-        return {name.partition(".")[2]: slot for name, slot in mine.items()}
+def _owned(tensors: Mapping[str, TensorSlot], owner: str) -> dict[str, TensorSlot]:
+    """Tensors of one owner, by their own names."""
+    parts = ((name.partition("."), slot) for name, slot in tensors.items())
+    return {own: slot for (whose, _, own), slot in parts if whose == owner}
 
 
 def network_alone(model: PackedModel) -> PackedModel:
