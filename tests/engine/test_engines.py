@@ -133,7 +133,7 @@ def test_input_may_be_read_only_or_a_view(name):
     backwards = np.ascontiguousarray(steps[::-1])[::-1]
     assert_same(run.forward(layers, backwards, 3), expected)
     frozen = FullLayer(np.array(layers[0].signs), np.array(layers[0].thresholds))
-    for part in frozen:
+    for part in (frozen.signs, frozen.thresholds):
         part.flags.writeable = False
     assert_same(run.forward((frozen,), steps, 3), expected)
 

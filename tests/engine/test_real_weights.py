@@ -70,7 +70,7 @@ def test_what_is_told_below_is_weighted_by_the_weights_themselves(rng, neurons, 
 
 def test_it_learns_and_leaves_figures_but_no_model(tmp_path):
     values = {
-        "network": {"hidden": [64], "weights": "real"},
+        "network": {"layers": [64], "weights": "real"},
         "rule": {"width": 4},
         "loss": {"scale": 0.5},
         "train": {"epochs": 6, "batch": 32},

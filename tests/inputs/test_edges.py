@@ -201,7 +201,6 @@ def test_copies_are_distorted_before_their_edges_are_found(tmp_path):
     data = Dataset("folder", "train", photos, np.array([0, 1] * 3), 255, ("no", "yes"))
     made = copies_of(data, load_recipe(path, ["num_steps=200"]))
     assert made.steps.shape == (18, 64)
-    whole = copies_of(data, load_recipe(path, ["num_steps=200", "input.edges=0"]))
     assert np.array_equal(made.steps[:6].numpy(), latency(edges.maps(photos, 2), 200))
     assert not np.array_equal(made.steps[6:12], made.steps[:6])
 

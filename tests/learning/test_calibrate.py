@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.strategies import cases, make_events, make_steps, seeds
 from torch import Tensor
 
-from bstdg.engine import oracle
-from bstdg.learning.calibrate import calibrate, nearest_threshold, peak_potentials
+from bstdg.engine import dense, oracle
+from bstdg.learning.calibrate import nearest_threshold, peak_potentials
 from bstdg.learning.modules import BinaryLinear
 from bstdg.learning.network import Network
 from bstdg.learning.recipe import NetworkConfig
@@ -80,7 +80,7 @@ def test_peaks_are_the_greatest_potentials(case):
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(case.layers[0].signs))
     spikes = case.spikes if isinstance(case.spikes, Events) else torch.from_numpy(case.spikes)
-    found = peak_potentials(layer, Spikes.of_input(spikes, case.num_steps))
+    found = peak_potentials(dense.signs(layer.weight), Spikes.of_input(spikes, case.num_steps))
     expected = oracle.potentials(case.spikes, case.layers[0].signs, case.num_steps).max(axis=1)
     np.testing.assert_array_equal(found.numpy(), expected)
 
@@ -95,7 +95,7 @@ def test_each_neuron_fires_for_its_own_share(mode, rng, width, share):
     steps = make_steps(rng, "random", 25, width, 6)
     layer = BinaryLinear(width, 7, threshold_mode=mode)
     below = Spikes.of_input(torch.from_numpy(steps), 6)
-    calibrate(layer, below, share)
+    layer.calibrate(below, share)
     signs = oracle.signs(layer.weight.detach().numpy())
     peaks = oracle.potentials(steps, signs, 6).max(axis=1)
     fired = layer(below).fired.detach().numpy().mean(0)
@@ -110,7 +110,7 @@ def test_one_threshold_a_layer_fires_the_layers_share(rng, width, share):
     steps = make_steps(rng, "random", 25, width, 6)
     layer = BinaryLinear(width, 7, threshold_mode="layer")
     below = Spikes.of_input(torch.from_numpy(steps), 6)
-    calibrate(layer, below, share)
+    layer.calibrate(below, share)
     assert layer.threshold.shape == (1,)
     peaks = oracle.potentials(steps, oracle.signs(layer.weight.detach().numpy()), 6).max(axis=1)
     possible = [s for c in range(1, width + 2) if (s := (peaks >= c).mean()) > 0] or [0.0]

@@ -15,7 +15,7 @@ from support.strategies import make_events, make_steps, seeds
 from bstdg.engine import oracle
 from bstdg.errors import InputError
 from bstdg.learning.modules import BinaryLinear
-from bstdg.learning.network import Network, deployed_bits, flip_ratio
+from bstdg.learning.network import Network, flip_ratio
 from bstdg.learning.recipe import NetworkConfig, RuleConfig
 from bstdg.learning.rule import Spikes
 from bstdg.spikes.events import Events
@@ -190,7 +190,7 @@ def test_thresholds_are_rounded_up(thresholds):
     layer = BinaryLinear(2, len(thresholds))
     with torch.no_grad():
         layer.threshold.copy_(torch.tensor(thresholds))
-    bits = deployed_bits(layer)
+    bits = layer.deployed()
     assert bits.thresholds.dtype == np.int64
     assert bits.thresholds.tolist() == [ceil(t) for t in thresholds]
 
@@ -199,7 +199,7 @@ def test_signs_are_plus_at_zero():
     layer = BinaryLinear(5, 1)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[0.0, -0.0, 1e-30, -1e-30, -1.0]]))
-    bits = deployed_bits(layer)
+    bits = layer.deployed()
     assert bits.signs.dtype == np.int8
     assert bits.signs.tolist() == [[1, 1, 1, -1, -1]]
 

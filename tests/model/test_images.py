@@ -161,7 +161,7 @@ def test_what_is_no_plain_number_is_refused(tmp_path, array):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("shape", [(), (20,), (5, 4), (2, 5, 4), (1, 1, 4, 5), (0,)])
+@pytest.mark.parametrize("shape", [(), (20,), (5, 4), (2, 5, 4), (1, 1, 1, 4, 5), (0,)])
 def test_another_shape_is_refused(tmp_path, shape):
     np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
     with pytest.raises(InputError, match=r"a\.npy .*the model reads 4 x 5") as caught:
