@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from bstdg.errors import InputError
+from bstdg.errors import FileFormatError, InputError
 
 K = TypeVar("K")
 
@@ -40,7 +40,8 @@ class Kinds(Generic[K]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._classes:
-            raise InputError(f"{self._what} of kind {name!r} are not known here, only {', '.join(self._classes)}")
+            known = ", ".join(self._classes)
+            raise FileFormatError(f"is of kind {name!r}, which is not known here ({known}): import what registers it")
         return self._classes[name]
 
 

@@ -47,7 +47,7 @@ def read(header: Mapping[str, Any], tensors: Mapping[str, TensorSlot]) -> InputC
         tensors: what `InputCode.tensors` gave, by name.
 
     Raises:
-        InputError: the kind is unknown, or header and tensors do not fit each other.
+        FileFormatError, InputError: the kind is unknown, or header and tensors do not fit each other.
         KeyError, TypeError, ValueError: something is missing, or of another type.
     """
     return _KINDS[header["kind"]].of(header, tensors)

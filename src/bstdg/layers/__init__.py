@@ -34,7 +34,7 @@ def read(header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Sh
         reads: what comes in.
 
     Raises:
-        InputError: the kind is unknown, or header and tensors do not fit each other.
+        FileFormatError, InputError: the kind is unknown, or header and tensors do not fit each other.
         KeyError, TypeError, ValueError: something is missing, or of another type.
     """
     return _KINDS[header["kind"]].of(header, tensors, reads)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
-from bstdg.layers.base import Shape, Tensors, size
+from bstdg.layers.base import Layer, Shape, Tensors, size
 from bstdg.spikes.events import MAX_CHANNELS
 
 
 @dataclass(frozen=True, eq=False)
-class FullLayer:
+class FullLayer(Layer):
     """Neurons that read every channel.
 
     Attributes:

@@ -168,7 +168,10 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
 
 
 def _model(config: dict[str, Any], tensors: Mapping[str, TensorSlot]) -> PackedModel:
-    code = inputs.read(config["input"], _owned(tensors, "input"))
+    try:
+        code = inputs.read(config["input"], _owned(tensors, "input"))
+    except FileFormatError as error:
+        raise FileFormatError(f"the input {error}") from None
     stack: list[Layer] = []
     for i, header in enumerate(config["layers"]):
         try:

@@ -50,7 +50,7 @@ def _input(config: dict[str, Any]) -> dict[str, Any]:
             raise InputError("a model reads features or events, not both")
         found = config["scaling"]["version"]
         if found != SCALING_VERSION:
-            raise FileFormatError(f"scales features by version {found}; this program reads {SCALING_VERSION}")
+            raise FileFormatError(f"its input scales features by version {found}; this program reads {SCALING_VERSION}")
         code: dict[str, Any] = {"kind": "features", "reads": image}
     elif "input" in config:
         code = {"kind": "recordings", "reads": shape, **config["input"]}
