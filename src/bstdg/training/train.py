@@ -70,6 +70,8 @@ def train(
     loader: Loader = load or (
         lambda name, split: datasets.load(name, split, data_dir, progress=show_progress, size=recipe.data.size)
     )
+    if load is not None and recipe.data.size:
+        raise InputError("data.size is for data sets that bstdg loads itself; `load` gives images in the size they have")
     out = Path(out)
     run_folder.check(out, resume=resume, overwrite=overwrite)
     where = find_device(device)
