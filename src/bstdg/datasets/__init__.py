@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from bstdg.datasets import caltech, digits, folder, mnist, spoken
 from bstdg.datasets.base import Dataset, EventDataset, Split
-from bstdg.datasets.source import Presence, Source
+from bstdg.datasets.sources import Presence, Source
 from bstdg.datasets.steps import StepDataset
 from bstdg.errors import InputError
 
@@ -24,6 +24,7 @@ __all__ = [
     "Split",
     "StepDataset",
     "are_events",
+    "is_own",
     "load",
     "names",
     "pictures_of",
@@ -44,7 +45,7 @@ def names() -> tuple[str, ...]:
 
 
 def source(name: str) -> Source:
-    """What is known of a data set: see `bstdg.datasets.source.Source`.
+    """What is known of a data set: see `bstdg.datasets.sources.Source`.
 
     Raises:
         InputError: no data set has this name.
@@ -67,6 +68,11 @@ def are_events(name: str) -> bool:
 def takes_size(name: str) -> bool:
     """Whether the data set are pictures, which `load` brings to any `size`; False for one that nobody knows."""
     return name in _SOURCES and _SOURCES[name].photographs
+
+
+def is_own(name: str) -> bool:
+    """Whether the data set is whatever the user names, and so may change from one time to the next."""
+    return name in _SOURCES and _SOURCES[name].own
 
 
 def pictures_of(name: str, shape: Sequence[int]) -> dict[str, Any]:

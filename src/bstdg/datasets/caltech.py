@@ -28,7 +28,7 @@ from bstdg.datasets.archive import read_members
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.files import DATA_VARIABLE, cache_folder, named_folder
 from bstdg.datasets.pictures import mode_of, planes
-from bstdg.datasets.source import Source
+from bstdg.datasets.sources import Source
 from bstdg.errors import FileFormatError, InputError
 
 CLASSES = ("face", "motorbike")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bstdg.datasets.base import Dataset, Split
-from bstdg.datasets.source import Source
+from bstdg.datasets.sources import Source
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 0  # part of what "digits" means: never derive it from a training seed

@@ -23,7 +23,7 @@ from bstdg.datasets import arrays
 from bstdg.datasets.base import Dataset, Split, stratified_test_mask
 from bstdg.datasets.files import named_folder
 from bstdg.datasets.pictures import levels
-from bstdg.datasets.source import Source
+from bstdg.datasets.sources import Source
 from bstdg.errors import InputError
 from bstdg.spikes.events import MAX_CHANNELS
 

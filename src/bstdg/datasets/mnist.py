@@ -16,7 +16,7 @@ import numpy as np
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.files import RemoteFile, provide
 from bstdg.datasets.idx import read_idx
-from bstdg.datasets.source import Source
+from bstdg.datasets.sources import Source
 from bstdg.errors import FileFormatError, InputError
 
 SHAPE = (28, 28)
@@ -171,7 +171,7 @@ SOURCES = tuple(
         collection.title,
         "images",
         load,
-        files=tuple(file.name for split in collection.splits.values() for file in (split.images, split.labels)),
+        files={split: (of.images.name, of.labels.name) for split, of in collection.splits.items()},
         wanted="its four idx files (.gz or not)",
         mirrors=collection.mirrors,
     )

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from bstdg.datasets.base import EventDataset, Split
 from bstdg.datasets.files import RemoteFile, provide
-from bstdg.datasets.source import Source
+from bstdg.datasets.sources import Source
 from bstdg.errors import FileFormatError, InputError
 
 NUM_CHANNELS = 700
@@ -235,7 +235,7 @@ SOURCES = tuple(
         TITLES[name],
         "recordings",
         load,
-        files=tuple(file.name for file in files.values()),
+        files={split: (file.name,) for split, file in files.items()},
         folders=FOLDERS[name],
         wanted=" and ".join(file.name.removesuffix(".gz") for file in files.values()) + " (.gz or not)",
         mirrors=MIRRORS[name],

@@ -5,13 +5,13 @@ A module of a source ends in its `SOURCES`; `bstdg.datasets` joins them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from bstdg.datasets.base import Dataset, EventDataset
-from bstdg.datasets.files import DATA_VARIABLE, cache_folder, find, named_folder
+from bstdg.datasets import files as locations
+from bstdg.datasets.base import Dataset, EventDataset, Split
 
 
 class Presence(NamedTuple):
@@ -36,7 +36,7 @@ class Source:
         title: what a table of results calls it.
         kind: "images" give a `Dataset`, "recordings" of events an `EventDataset`.
         load: takes name, split, data_dir and progress; and `size` and `channels`, by name, for `photographs`.
-        files: names of all its files, packed (.gz); a missing ending is passed over.
+        files: names of the files of each split, packed (.gz); unpacked ones are as good.
         folders: subfolders in which they are looked for before the folder itself; that of the data set's name if none
             is given.
         locate: finds the files below a folder where they are no plain list, as `files` and `folders` do.
@@ -51,7 +51,7 @@ class Source:
     title: str
     kind: Literal["images", "recordings"]
     load: Callable[..., Dataset | EventDataset]
-    files: tuple[str, ...] = ()
+    files: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     locate: Callable[[Path], Path | None] | None = None
     wanted: str = ""
@@ -60,18 +60,19 @@ class Source:
     photographs: bool = False
     own: bool = False
 
-    def present(self, data_dir: str | Path | None = None) -> Presence:
+    def present(self, data_dir: str | Path | None = None, split: Split | None = None) -> Presence:
         """Whether the files are there, in the folder that is named, else in the cache; nothing is read or downloaded.
 
         Args:
             data_dir: see `bstdg.datasets.load`.
+            split: the one that is asked about; None for all of them.
         """
         if self.comes_with:
             return Presence(True, False, f"comes with {self.comes_with}")
-        named = named_folder(data_dir)
+        named = locations.named_folder(data_dir)
         if named is None and self.own:
             return Presence(False, False, f"not there: name {self.wanted} with --data-dir")
-        place = self.place(named or cache_folder())
+        place = self.place(named or locations.cache_folder(), split)
         if place is not None:
             return Presence(True, False, f"in {place}")
         if named is not None:
@@ -79,11 +80,14 @@ class Source:
             return Presence(False, False, f"not there: put {self.wanted} into {where}")
         if self.mirrors:
             return Presence(False, True, "is downloaded when first used")
-        remedy = f"name a folder with --data-dir or {DATA_VARIABLE} and put {self.wanted} into its {self.name}/"
+        remedy = (
+            f"name a folder with --data-dir or {locations.DATA_VARIABLE} and put {self.wanted} into its {self.name}/"
+        )
         return Presence(False, False, f"not there: {remedy}")
 
-    def place(self, folder: Path) -> Path | None:
-        """Where below a folder all files are, or None."""
+    def place(self, folder: Path, split: Split | None = None) -> Path | None:
+        """Where below a folder the files of a split, or of all, lie together; None where they do not."""
         if self.locate is not None:
             return self.locate(folder)
-        return find(folder, self.files, self.folders or (self.name,))
+        wanted = [name for part, names in self.files.items() if split in (None, part) for name in names]
+        return locations.find(folder, wanted, self.folders or (self.name,))
