@@ -123,9 +123,9 @@ def _teachers(recipe: Recipe, options: argparse.Namespace, seed: int) -> Path | 
     """A folder for the teacher of all trials that would train the same one."""
     if options.teachers is None or not recipe.teacher.weight:
         return None
-    told = recipe.to_dict()
-    told["teacher"] |= {"weight": 0, "temperature": 0}
-    same = json.dumps([told["data"], told["distort"], told["teacher"], seed], sort_keys=True)
+    values = recipe.to_dict()
+    values["teacher"] |= {"weight": 0, "temperature": 0}
+    same = json.dumps([values["data"], values["distort"], values["teacher"], seed], sort_keys=True)
     folder = options.teachers / hashlib.sha256(same.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -63,7 +63,7 @@ def baseline(
         report = predecessors.run_released(name, weights, data, data_dir=data_dir)
     else:
         settings = overrides.apply({}, override or (), predecessors.settings_kind(name))
-        report = predecessors.train(name, data, seed=seed, settings=settings, data_dir=data_dir, say=_say_epoch)
+        report = predecessors.train(name, data, seed=seed, settings=settings, data_dir=data_dir, on_epoch=_print_epoch)
     if weights is None or out is not None:
         out = out or Path("runs") / f"baseline-{name}-{data}" / f"seed{seed}.json"
         write(report, out)
@@ -73,7 +73,7 @@ def baseline(
     _show(report, out)
 
 
-def _say_epoch(row: dict[str, Any]) -> None:
+def _print_epoch(row: dict[str, Any]) -> None:
     """One line an epoch on standard error."""
     line = f"epoch {row['epoch']}/{row['epochs']}  accuracy {row['accuracy']:.2%}"
     if row["hidden_spikes"] is not None:

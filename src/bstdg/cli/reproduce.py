@@ -131,7 +131,7 @@ def _run(
     from bstdg.lab.experiments import run
 
     try:
-        runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, say=_note)
+        runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, log=_note)
     except KeyboardInterrupt:
         complain(f"stopped; what is done is kept in {out}; repeat the command to go on")
         raise typer.Exit(INTERRUPTED) from None

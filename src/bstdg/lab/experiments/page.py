@@ -85,7 +85,7 @@ def _verdicts(runs: Runs) -> str:
 
 def _data_set(data: str, title: str, runs: Runs) -> Iterator[str]:
     mine = [(name, r) for name, r in runs.items() if name.startswith("runs/") and r[0].data == data]
-    stated = tables.known(data)
+    stated = tables.stated(data)
     if not mine and not stated.rows:
         return
     yield f"## {title}\n"
@@ -127,11 +127,13 @@ def _tradeoff(data: str, runs: Runs, names: Sequence[str]) -> Iterator[str]:
     sheet = tables.tradeoff(data, runs)
     if len(sheet.rows) < 2:  # the base alone is no curve
         return
-    yield f"## Trade-off, {datasets.source(data).title}\n"
+    title = datasets.source(data).title
+    yield f"## Trade-off, {title}\n"
     yield f"{TRADEOFF}\n"
     yield from _few(sheet)
     for name in names:
-        yield f"![{datasets.source(data).title}: accuracy against {name.rpartition('-')[2].removesuffix('.svg')}](figures/{name})\n"
+        axis = name.rpartition("-")[2].removesuffix(".svg")
+        yield f"![{title}: accuracy against {axis}](figures/{name})\n"
     yield _table(sheet)
 
 

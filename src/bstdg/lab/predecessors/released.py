@@ -89,7 +89,7 @@ def evaluate(name: str, folder: Path, test: Dataset) -> dict[str, Any]:
         raise InputError(f"only s4nn and bs4nn have released weights, not {name!r}")
     below, above = read_layers(folder)
     widths = [below.shape[1], below.shape[0], above.shape[0]]
-    pixels, classes = int(np.prod(test.image_shape)), len(test.classes)
+    pixels, classes = int(np.prod(test.shape)), len(test.classes)
     if widths[0] != pixels or widths[2] != classes:
         raise InputError(
             f"the weights are of a {'-'.join(map(str, widths))} network, but {test.name} has {pixels} pixels "
