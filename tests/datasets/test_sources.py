@@ -68,8 +68,14 @@ def test_where_nothing_is_named_the_cache_and_the_network_remain(name, empty_cac
     assert found.downloaded == bool(source.mirrors)
     if not found.usable:
         assert "--data-dir" in found.said
+    assert golden._at_hand(name, None) == found.at_hand  # what an export proves with is never downloaded for it
     fill(empty_cache, name)
     assert source.present().at_hand == (name != "folder")  # pictures of one's own are never guessed at
+
+
+def test_doctor_misses_nothing_that_would_be_downloaded():
+    rows = {finding.name: finding.status for finding in examine.examine() if finding.part == "data"}
+    assert {name: rows[name] == "ok" for name in NAMES} == {n: datasets.source(n).present().usable for n in NAMES}
 
 
 def test_the_variable_names_a_folder_too(tmp_path, monkeypatch):
