@@ -50,6 +50,14 @@ def test_a_field_is_set_wherever_it_is(override, changed):
     assert apply({}, [override], Whole) == changed
 
 
+def test_a_former_name_means_what_it_is_now():
+    renamed = {"training.passes": "train.epochs", "passes": "train.epochs"}
+    for name in (*renamed, "epochs"):
+        assert apply({}, [f"{name}=7"], Whole, renamed) == {"train": {"epochs": 7}}
+    with pytest.raises(InputError, match="unknown key 'passes'"):
+        apply({}, ["passes=7"], Whole)
+
+
 def test_what_was_there_stays_and_the_last_word_counts():
     values = {"title": "t", "train": {"epochs": 2, "rate": 0.5}}
     kept = json.dumps(values)

@@ -12,7 +12,9 @@ from typing import Any, get_type_hints
 from bstdg.errors import InputError
 
 
-def apply(values: Mapping[str, Any], overrides: Sequence[str], kind: type) -> dict[str, Any]:
+def apply(
+    values: Mapping[str, Any], overrides: Sequence[str], kind: type, renamed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Plain values with overrides in place, as `from_dict` then checks them; `values` stay as they are.
 
     An override is `section.field=value`, or `field=value` where `kind` has no sections or the field is in one alone.
@@ -22,6 +24,7 @@ def apply(values: Mapping[str, Any], overrides: Sequence[str], kind: type) -> di
         values: of the fields of `kind`, sections as dictionaries.
         overrides: what is set, the last one of a field counts.
         kind: the frozen dataclass that the values are of; its fields that are dataclasses are its sections.
+        renamed: former names of fields, in full or in short, and in full what they are now.
 
     Raises:
         InputError: an override is not of this form, or names no field.
@@ -41,7 +44,8 @@ def apply(values: Mapping[str, Any], overrides: Sequence[str], kind: type) -> di
         if not equals or not key.strip():
             form = "section.field=value" if sections else "KEY=VALUE"
             raise InputError(f"--set takes {form}, not {override!r}")
-        *path, field = _full_key(key.strip(), kind, sections).split(".")
+        now = (renamed or {}).get(key.strip(), key.strip())
+        *path, field = _full_key(now, kind, sections).split(".")
         place = changed
         for section in path:
             place = place.setdefault(section, {})

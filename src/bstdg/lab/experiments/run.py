@@ -13,8 +13,8 @@ from bstdg.errors import InputError
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments.catalogue import Experiment, Predecessor, Variant
 from bstdg.lab.experiments.results import Run
+from bstdg.learning import recipe_file
 from bstdg.learning.recipe import Recipe
-from bstdg.learning.recipe_file import load_recipe
 from bstdg.shipped import shipped_recipes
 
 EXIT_OFFSETS = (-8, -4, -2, 2, 4, 8, 16)  # added to every output threshold of a trained network
@@ -32,7 +32,7 @@ def recipe_of(variant: Variant) -> Recipe:
     shipped = shipped_recipes()
     if variant.recipe not in shipped:
         raise InputError(f"{variant.name} needs the recipe {variant.recipe!r}, which this installation lacks")
-    return load_recipe(shipped[variant.recipe], variant.overrides)
+    return recipe_file.load_recipe(shipped[variant.recipe], variant.overrides)
 
 
 def reproduce(
@@ -99,7 +99,7 @@ def _one(
 def _check_same(stored: dict[str, Any], wanted: Recipe, path: Path) -> None:
     """A stored recipe means what it meant: fields that came later are at their defaults."""
     try:
-        same = recipe_of(stored) == wanted
+        same = recipe_file.recipe_of(stored) == wanted
     except InputError as error:
         raise InputError(f"{path} is of a recipe that this version does not read: {error}") from None
     if not same:
@@ -115,11 +115,14 @@ def exits(model: Path, data_dir: Path | None) -> list[dict[str, Any]]:
     decides at the last.
     """
     from bstdg import datasets
+    from bstdg.layers import FullLayer
     from bstdg.model import packed, runtime
 
     trained = packed.load(model)
     test = datasets.load(trained.trained["data"], "test", data_dir)
     *hidden, last = trained.layers
+    if not isinstance(last, FullLayer):
+        raise InputError(f"{model} ends in a layer of kind {last.kind!r}; exits are judged of one with thresholds")
     rows = []
     for offset in (*EXIT_OFFSETS, None):
         raised = dataclasses.replace(
