@@ -199,7 +199,7 @@ def test_the_help_of_training_names_every_one(bstdg):
 
 @pytest.mark.parametrize("recipe", sorted(shipped_recipes()))
 def test_recipes_are_of_data_sets_that_exist(recipe):
-    from bstdg.learning.recipe import load_recipe
+    from bstdg.learning.recipe_file import load_recipe
 
     assert load_recipe(shipped_recipes()[recipe]).data.name in NAMES
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bstdg.errors import InputError
 from bstdg.learning.overrides import apply
-from bstdg.learning.recipe import Recipe, from_dict
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import from_dict
 
 
 @dataclass
@@ -85,14 +86,10 @@ def test_what_names_no_field_is_refused(override, kind, said):
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
-@given(st.integers(1, 10**6), st.lists(st.integers(1, 999), max_size=3), st.floats(0.01, 0.99), st.booleans())
-def test_values_are_those_of_toml(epochs, hidden, share, remainder):
-    words = [
-        f"epochs={epochs}",
-        f"hidden={hidden}",
-        f"shift_share={share}",
-        f"silent_remainder={str(remainder).lower()}",
-    ]
+@given(st.integers(1, 10**6), st.lists(st.integers(0, 999), max_size=3), st.floats(0.01, 0.99), st.booleans())
+def test_values_are_those_of_toml(epochs, speakers, share, remainder):
+    words = (f"epochs={epochs}", f"validation_speakers={speakers}", f"shift_share={share}")
+    words = (*words, f"silent_remainder={str(remainder).lower()}")
     recipe = from_dict(Recipe, apply({}, words, Recipe))
-    assert (recipe.train.epochs, recipe.network.hidden) == (epochs, tuple(hidden))
+    assert (recipe.train.epochs, recipe.data.validation_speakers) == (epochs, tuple(speakers))
     assert (recipe.train.shift_share, recipe.loss.silent_remainder) == (share, remainder)
