@@ -25,9 +25,10 @@ import torch
 
 from bstdg import datasets
 from bstdg.errors import InputError
-from bstdg.learning.recipe import Recipe, load_recipe
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import load_recipe
 from bstdg.progress import Live, Quiet
-from bstdg.training.train import TrainingRun
+from bstdg.training.run import TrainingRun
 
 FOLDER = Path(__file__).parent
 LAST = 3  # epochs whose mean is a trial's score: by then the cosine has come to rest
