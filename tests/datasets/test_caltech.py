@@ -109,6 +109,28 @@ def test_a_picture_is_brought_to_the_size_whole_by_means_of_areas(tmp_path):
         datasets.load("digits", "train", size=(2, 3))
 
 
+def test_a_picture_keeps_its_colours_where_these_are_asked_for(tmp_path):
+    out = io.BytesIO()
+    Image.new("RGB", (90, 60), (200, 90, 10)).save(out, "JPEG", quality=100, subsampling=0)
+    tar(tmp_path / caltech.ARCHIVES[0], usual({**pictures(), "Faces/image_0001.jpg": out.getvalue()}))
+    found = datasets.load(NAME, "train", tmp_path, channels=3)
+    assert found.shape == (3, 32, 48)
+    np.testing.assert_allclose(found.images[0].mean((1, 2)), [200, 90, 10], atol=2)
+    grey = datasets.load(NAME, "train", tmp_path)
+    np.testing.assert_allclose(found.images[1:].mean(1), grey.images[1:], atol=1)  # the others are grey
+    for options in ({"channels": 1}, {"channels": 0}):
+        assert np.array_equal(datasets.load(NAME, "train", tmp_path, **options).images, grey.images)
+    assert "1 channel (grey) or 3" in refusal(InputError, tmp_path, channels=2)
+
+
+def test_what_is_no_photograph_has_the_channels_it_has():
+    assert len(datasets.load("digits", "test", channels=1)) == 360
+    with pytest.raises(InputError, match="channels is for photographs and arrays; digits has one"):
+        datasets.load("digits", "test", channels=3)
+    with pytest.raises(InputError, match="channels is for photographs and arrays; shd are recordings"):
+        datasets.load("shd", "test", channels=3)
+
+
 def member(name, kind=tarfile.REGTYPE, link=""):
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, link

@@ -89,9 +89,11 @@ def test_a_data_set_knows_its_size():
         ({"images": np.zeros((2, 0, 4), np.uint8)}, "empty"),
         (
             {"images": np.zeros((2, 3, 4))},
-            r"images must be uint8 \[N, H, W\], not float64 of shape \(2, 3, 4\)",
+            r"images must be uint8 \[N, rows, columns\] or \[N, channels, rows, columns\], not float64 of shape",
         ),
         ({"images": np.zeros((2, 12), np.uint8)}, r"not uint8 of shape \(2, 12\)"),
+        ({"images": np.zeros((2, 1, 3, 3, 4), np.uint8)}, r"not uint8 of shape \(2, 1, 3, 3, 4\)"),
+        ({"images": np.zeros((2, 3, 0, 4), np.uint8)}, "empty"),
         ({"images": [[[0]]]}, "not list"),
         ({"labels": np.zeros(2, np.uint8)}, r"labels must be int64 \[N\], not uint8"),
         ({"labels": np.zeros((2, 1), np.int64)}, r"not int64 of shape \(2, 1\)"),
@@ -107,6 +109,25 @@ def test_a_data_set_knows_its_size():
 def test_a_data_set_that_does_not_fit_together_is_refused(changes, said):
     with pytest.raises(InputError, match=said):
         make(**changes)
+
+
+@pytest.mark.parametrize(
+    ("images", "shape", "kept", "said"),
+    [
+        ((2, 3, 4), (1, 3, 4), (3, 4), "2 images 3x4"),
+        ((2, 1, 3, 4), (1, 3, 4), (3, 4), "2 images 3x4"),  # one way to write grey
+        ((2, 3, 3, 4), (3, 3, 4), (3, 3, 4), "2 images 3x3x4"),
+        ((2, 2, 5, 4), (2, 5, 4), (2, 5, 4), "2 images 2x5x4"),
+    ],
+)
+def test_a_shape_has_channels_rows_and_columns(images, shape, kept, said):
+    pixels = np.arange(np.prod(images), dtype=np.uint8).reshape(images)
+    data = make(images=pixels)
+    assert (data.shape, data.image_shape) == (shape, kept)
+    assert said in repr(data)
+    assert np.array_equal(data.images.ravel(), pixels.ravel())
+    assert data.subset([1]).shape == shape
+    assert np.array_equal(data.subset([1]).images[0].ravel(), pixels[1].ravel())
 
 
 def test_the_limits_themselves_are_allowed():

@@ -417,7 +417,7 @@ def published(mirror, tmp_path, monkeypatch):
             remote.append(files.RemoteFile(name, hashlib.sha256(content).hexdigest(), len(content)))
         splits[split] = mnist.SplitFiles(*remote, labels_crc=0)
     mirrors = (mirror.url("/first/"), mirror.url("/second/"))
-    monkeypatch.setitem(mnist.COLLECTIONS, "mnist", mnist.Collection(mirrors, tuple("0123456789"), splits))
+    monkeypatch.setitem(mnist.COLLECTIONS, "mnist", mnist.Collection("MNIST", mirrors, tuple("0123456789"), splits))
     return images
 
 

@@ -211,14 +211,14 @@ def test_the_test_set_is_read_once_after_training():
 
     said = []
     predecessors.train(
-        "mlp", "digits", settings={"epochs": 2, "hidden": [8]}, load=load, say=lambda _: said.append(asked[:])
+        "mlp", "digits", settings={"epochs": 2, "hidden": [8]}, load=load, on_epoch=lambda _: said.append(asked[:])
     )
     assert asked == ["train", "test"]
     assert said == [["train"], ["train"]]
 
 
 def test_the_kept_epoch_is_the_one_that_is_judged(monkeypatch):
-    monkeypatch.setattr(base.Best, "look", lambda self, epoch, figures: epoch == 1)
+    monkeypatch.setattr(base.Best, "update", lambda self, epoch, figures: epoch == 1)
     one = predecessors.train("mlp", "digits", settings={"epochs": 5, "hidden": [8], "rate": 0.05}, load=half)
     monkeypatch.undo()
     last = predecessors.train("mlp", "digits", settings={"epochs": 5, "hidden": [8], "rate": 0.05}, load=half)
@@ -227,7 +227,7 @@ def test_the_kept_epoch_is_the_one_that_is_judged(monkeypatch):
 
 def test_the_best_epoch_is_the_latest_that_cannot_be_told_from_the_highest():
     best = base.Best()
-    kept = [best.look(i, {"accuracy": a, "samples": 1000}) for i, a in enumerate((0.90, 0.95, 0.949, 0.90), 1)]
+    kept = [best.update(i, {"accuracy": a, "samples": 1000}) for i, a in enumerate((0.90, 0.95, 0.949, 0.90), 1)]
     assert kept == [True, True, True, False]
     assert best.epoch == 3
 

@@ -129,7 +129,7 @@ app(["reproduce", "digits", "--seeds", "5", "--out", {str(tmp_path)!r}])
     process.wait()
     done = checkpoint.load(folder / CHECKPOINT).state["epoch"]
     assert 0 < done < 60
-    assert not results.place(tmp_path, "runs/digits", 5).exists()
+    assert not results.path_of(tmp_path, "runs/digits", 5).exists()
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "epoch 60/60" in again.stderr
     assert "epoch 1/60" not in again.stderr

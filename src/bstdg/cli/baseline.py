@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,15 +55,15 @@ def baseline(
     """
     from bstdg.lab import predecessors
     from bstdg.lab.predecessors.base import write
+    from bstdg.learning import overrides
 
     if weights is not None:
         if override:
             raise InputError("--weights runs a network as it was released: --set has nothing to change")
         report = predecessors.run_released(name, weights, data, data_dir=data_dir)
     else:
-        report = predecessors.train(
-            name, data, seed=seed, settings=_settings(override or []), data_dir=data_dir, say=_say_epoch
-        )
+        settings = overrides.apply({}, override or (), predecessors.settings_kind(name))
+        report = predecessors.train(name, data, seed=seed, settings=settings, data_dir=data_dir, on_epoch=_print_epoch)
     if weights is None or out is not None:
         out = out or Path("runs") / f"baseline-{name}-{data}" / f"seed{seed}.json"
         write(report, out)
@@ -74,21 +73,7 @@ def baseline(
     _show(report, out)
 
 
-def _settings(overrides: list[str]) -> dict[str, Any]:
-    """`key=value` pairs, values as TOML writes them; bare words are texts."""
-    values = {}
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise InputError(f"--set takes KEY=VALUE, not {override!r}")
-        try:
-            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except (ValueError, RecursionError):
-            values[key.strip()] = text.strip()
-    return values
-
-
-def _say_epoch(row: dict[str, Any]) -> None:
+def _print_epoch(row: dict[str, Any]) -> None:
     """One line an epoch on standard error."""
     line = f"epoch {row['epoch']}/{row['epochs']}  accuracy {row['accuracy']:.2%}"
     if row["hidden_spikes"] is not None:

@@ -176,18 +176,18 @@ def _gpu() -> Finding:
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:
-    from bstdg.datasets.files import DATA_VARIABLE, cache_folder
-    from bstdg.lab.experiments import needs
+    from bstdg import datasets
+    from bstdg.datasets.files import DATA_VARIABLE, cache_folder, named_folder
 
-    named = data_dir or os.environ.get(DATA_VARIABLE)
-    if named and not Path(named).expanduser().is_dir():
+    named = named_folder(data_dir)
+    if named is not None and not named.is_dir():
         yield Finding("data", DATA_VARIABLE, "wrong", f"{named} is not a folder")
         return
     where = f"{named} ({'--data-dir' if data_dir else DATA_VARIABLE})" if named else f"{cache_folder()} (the cache)"
     yield Finding("data", "looked for in", "ok", where)
-    for name in needs.FILES:
-        there, said = needs.state(name, data_dir)
-        yield Finding("data", name, "ok" if there else "absent", said)
+    for name in datasets.names():
+        found = datasets.source(name).present(data_dir)
+        yield Finding("data", name, "ok" if found.usable else "absent", found.said)
 
 
 def _tools() -> Iterator[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,18 +83,17 @@ def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | No
     from bstdg.model.samples import shape_of
 
     reads = model.input.reads
-    samples = datasets.load(name, "test", data_dir, size=reads[-2:] if datasets.takes_size(name) else ())
+    samples = datasets.load(name, "test", data_dir, **datasets.pictures_of(name, reads))
     if samples.white != model.input.white or shape_of(samples) != reads:
         raise InputError(f"the model does not read the images of {name}: give --images 0")
     return samples.images
 
 
 def _at_hand(name: str, data_dir: str | Path | None) -> bool:
-    """Whether the data set can be read without a download."""
-    from bstdg.datasets.files import DATA_VARIABLE, cache_folder
+    """Whether the test set can be read without a download."""
+    from bstdg import datasets
 
-    named = data_dir or os.environ.get(DATA_VARIABLE)
-    return bool(named) or name == "digits" or (cache_folder() / name).is_dir()
+    return name in datasets.names() and datasets.source(name).present(data_dir, "test").at_hand
 
 
 def joined(*parts: Inputs) -> Inputs:

@@ -6,7 +6,6 @@ What version 0.1 wrote, in recipes, checkpoints and models, is read as well: see
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import tomllib
 import types
@@ -16,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from bstdg.errors import InputError
 from bstdg.learning.choices import require_choice, short, suggest
+from bstdg.learning.overrides import apply
 from bstdg.learning.recipe import Recipe
 
 
@@ -75,6 +75,7 @@ _KIND_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true 
 
 _RENAMED = {("network", "hidden"): ("network", "layers")}
 _MOVED = {("data", "edges"): ("input", "edges"), ("network", "silent_below"): ("input", "silent_below")}
+_FORMER = {f"{a}.{b}": f"{c}.{d}" for (a, b), (c, d) in {**_RENAMED, **_MOVED}.items()} | {"hidden": "network.layers"}
 
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,45 +123,6 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     except (ValueError, RecursionError) as error:  # TOML that does not parse, or a number or nesting without end
         raise InputError(f"{path} is no valid TOML: {error}") from None
     try:
-        values = upgraded(values)
-        for override in overrides:
-            _override(values, override)
-        return from_dict(Recipe, values)
+        return from_dict(Recipe, apply(upgraded(values), overrides, Recipe, _FORMER))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"--set takes section.field=value, not {override!r}")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):  # no TOML, or a number or nesting without end: the field's type refuses it
-        value = text.strip()
-    *sections, last = _full_key(key.strip()).split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise InputError(f"--set {override!r}: {section!r} is no section")
-    values[last] = value
-
-
-def _full_key(key: str) -> str:
-    """`epochs` alone means `train.epochs`: a field's name suffices where only one section has it."""
-    before = {f"{a}.{b}": f"{c}.{d}" for (a, b), (c, d) in {**_RENAMED, **_MOVED}.items()}
-    if key in before or key == "hidden":
-        return before[key if key != "hidden" else "network.hidden"]
-    if "." in key or key in {f.name for f in dataclasses.fields(Recipe)}:
-        return key
-    hints = get_type_hints(Recipe)
-    sections = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
-    owners = [n for n, kind in sections.items() if key in {f.name for f in dataclasses.fields(kind)}]
-    if len(owners) == 1:
-        return f"{owners[0]}.{key}"
-    if owners:
-        raise InputError(f"--set {key}: say which of {', '.join(f'{o}.{key}' for o in owners)}")
-    every = [f"{n}.{f.name}" for n, kind in sections.items() for f in dataclasses.fields(kind)]
-    near = difflib.get_close_matches(key, [name.split(".")[1] for name in every], n=1, cutoff=0.5)
-    found = next((name for name in every if near and name.endswith(f".{near[0]}")), None)
-    raise InputError(f"unknown key {key!r}" + (f"; did you mean {found!r}?" if found else ""))

@@ -63,6 +63,6 @@ def _read_array(path: Path, reads: Shape) -> NDArray[np.number]:
 
 def _read_picture(path: Path, code: InputCode, resize: bool) -> NDArray[np.number]:
     channels, rows, columns = code.reads
-    levels = pictures.grey_levels(path, (rows, columns) if resize else None)[None]
+    levels = pictures.levels(path, (rows, columns) if resize else None, channels)[None]
     # To the model's white in whole numbers, rounded: 255 … 255 stays as it is.
     return ((levels.astype(np.int64) * code.white * 2 + 255) // 510).astype(np.uint8)

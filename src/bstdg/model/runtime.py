@@ -20,7 +20,7 @@ from bstdg.model.tally import Tally
 from bstdg.spikes.events import Events
 
 if TYPE_CHECKING:
-    from bstdg.datasets.events import EventDataset
+    from bstdg.datasets import EventDataset
 
 BATCH = 512  # samples run at once: a compromise of speed and memory
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from bstdg import datasets
-from bstdg.datasets import Dataset, EventDataset, Split, folder
+from bstdg.datasets import Dataset, EventDataset, Split
 from bstdg.errors import InputError
 from bstdg.inputs.base import Shape, by
 from bstdg.layers import size
@@ -43,8 +43,8 @@ def load(
         raise InputError(f"{called} does not say what it was trained on: name a data set with --data")
     if split not in get_args(Split):
         raise InputError(f"--split is test or train, not {split!r}")
-    sides = model.input.reads[-2:] if datasets.takes_size(name) else ()
-    samples = datasets.load(name, split, data_dir, progress=progress, size=sides)  # pyright: ignore[reportArgumentType]
+    pictures = datasets.pictures_of(name, model.input.reads)
+    samples = datasets.load(name, split, data_dir, progress=progress, **pictures)  # pyright: ignore[reportArgumentType]
     check(model, samples, called)
     return samples
 
@@ -61,7 +61,7 @@ def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "th
         raise InputError(f"{called} reads {what} of {by(code.reads)}, but {name} has {what} of {by(shape_of(samples))}")
     if code.samples == "images" and samples.white != code.white:
         raise InputError(f"{name} has white {samples.white}, the model reads 0 … {code.white}")
-    if name == folder.NAME and samples.classes != model.classes:  # the same folder may have changed
+    if datasets.is_own(name) and samples.classes != model.classes:  # the same folder may have changed
         held, known = ", ".join(samples.classes), ", ".join(model.classes)
         raise InputError(f"the classes of the pictures are {held}, those of the model {known}")
     if (most := int(samples.labels.max())) >= len(model.classes):

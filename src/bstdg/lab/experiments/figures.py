@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bstdg.lab.experiments import catalogue
-from bstdg.lab.experiments.others import RELEASED
+from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
 from bstdg.lab.experiments.tables import Runs, short

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bstdg.errors import InputError
 from bstdg.lab.experiments import catalogue
 from bstdg.lab.experiments.claims import ENOUGH_SEEDS, Claim, Verdict, judge
-from bstdg.lab.experiments.others import KNOWN
+from bstdg.lab.experiments.published import STATED
 from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
 from bstdg.model.energy import of_report
@@ -120,7 +120,7 @@ def overview(title: str, named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
 
 
 def energy(run: Run) -> float | None:
-    """An estimate of the energy of one decision in nJ (see `bstdg.model.energy`); None where its figures do not suffice."""
+    """An estimate of the energy of one decision in nJ (see `bstdg.model.energy`); None where figures do not suffice."""
     if "synaptic_operations_to_decision" not in run.test:
         return None
     report = {"recipe": run.config, "widths": list(run.widths), "test": run.test}
@@ -137,9 +137,9 @@ def short(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def known(data: str) -> Sheet:
+def stated(data: str) -> Sheet:
     """What others state of a data set: figures that were not measured here."""
-    rows = tuple((k.what, k.figure, k.value, k.source, k.note) for k in KNOWN if k.data == data)
+    rows = tuple((k.what, k.figure, k.value, k.source, k.note) for k in STATED if k.data == data)
     return Sheet("stated elsewhere", ("network", "figure", "value", "source", "note"), rows)
 
 

@@ -18,12 +18,12 @@ from bstdg.errors import InputError
 from bstdg.lab.predecessors.settings import Settings
 
 Loader = Callable[[str, datasets.Split], Any]
-Say = Callable[[dict[str, Any]], None]
+OnEpoch = Callable[[dict[str, Any]], None]
 Figures = dict[str, Any]
 
 
 class Run(Protocol):
-    """A baseline in training, as `follow` drives it."""
+    """A baseline in training, as `train_and_judge` drives it."""
 
     @property
     def widths(self) -> Sequence[int]:
@@ -55,7 +55,7 @@ S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True, eq=False)
-class Part(Generic[S]):
+class RunSetup(Generic[S]):
     """What a run learns from, and how.
 
     Attributes:
@@ -77,7 +77,7 @@ class Best:
     figures: Figures = field(default_factory=dict)
     highest: float = -1.0
 
-    def look(self, epoch: int, figures: Figures) -> bool:
+    def update(self, epoch: int, figures: Figures) -> bool:
         """Whether this epoch is to be kept."""
         from bstdg.training.best_epoch import standard_error
 
@@ -124,22 +124,28 @@ def split(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Dat
     return dataset.subset(training), dataset.subset(validation)
 
 
-def follow(
-    name: str, settings: S, start: Callable[[Part[S]], Run], data: str, loader: Loader, seed: int, say: Say | None
+def train_and_judge(
+    name: str,
+    settings: S,
+    start: Callable[[RunSetup[S]], Run],
+    data: str,
+    loader: Loader,
+    seed: int,
+    on_epoch: OnEpoch | None,
 ) -> dict[str, Any]:
     """Train, choose the epoch on the validation part, judge it once on the test set, and report."""
     from bstdg.about import about_machine
 
     weights, held = np.random.SeedSequence(seed).generate_state(2)
     training, validation = split(images(loader, data, "train"), settings, int(held))
-    run, best = start(Part(settings, training, int(weights))), Best()
+    run, best = start(RunSetup(settings, training, int(weights))), Best()
     begin = time.monotonic()
     for epoch, row in enumerate(run.epochs(), 1):
         figures = run.figures(validation.images, validation.labels)
-        if best.look(epoch, figures):
+        if best.update(epoch, figures):
             run.keep()
-        if say is not None:
-            say({"epoch": epoch, "epochs": settings.epochs, **row, **figures, "seconds": time.monotonic() - begin})
+        if on_epoch is not None:
+            on_epoch({"epoch": epoch, "epochs": settings.epochs, **row, **figures, "seconds": time.monotonic() - begin})
     seconds = time.monotonic() - begin
     run.restore()
     test = images(loader, data, "test")

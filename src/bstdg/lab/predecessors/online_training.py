@@ -1,4 +1,4 @@
-"""Training of S4NN and BS4NN as published, one image at a time, as a run that `base.follow` drives."""
+"""Training of S4NN and BS4NN as published, one image at a time, as a run that `base.train_and_judge` drives."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from bstdg import _native
 from bstdg.errors import TrainingError
 from bstdg.lab.predecessors import bs4nn, network, s4nn
-from bstdg.lab.predecessors.base import Figures, Part
+from bstdg.lab.predecessors.base import Figures, RunSetup
 
 
-def learn_all(
+def learn_images(
     net: s4nn.S4NN | bs4nn.BS4NN, steps: NDArray[np.int16], labels: NDArray[np.int64], order: NDArray[np.int64]
 ) -> int:
     """Learn the images named by `order`, one after another, by the native module: what `learn` does, sooner.
@@ -39,25 +39,25 @@ def learn_all(
     except ValueError as error:
         raise TrainingError(str(error)) from None
     net.images += len(order)
-    net.took(scales, shrunk)
+    net.update_state(scales, shrunk)
     return right
 
 
-class ImagewiseRun:
+class OnlineRun:
     """S4NN or BS4NN on a training part.
 
     Args:
-        part: see `base.Part`; its settings say which of the two it is.
+        setup: see `base.RunSetup`; its settings say which of the two it is.
     """
 
-    def __init__(self, part: Part[Any]):
-        self.settings, self.white = part.settings, part.training.white
-        self.generator = np.random.default_rng(part.seed)
+    def __init__(self, setup: RunSetup[Any]):
+        self.settings, self.white = setup.settings, setup.training.white
+        self.generator = np.random.default_rng(setup.seed)
         self.replace = isinstance(self.settings, bs4nn.Settings)
         self.encode = bs4nn.encode if self.replace else s4nn.encode
-        self.steps = self.encode(part.training.images, self.white)
-        self.labels = part.training.labels
-        widths = (self.steps.shape[1], *self.settings.hidden, len(part.training.classes))
+        self.steps = self.encode(setup.training.images, self.white)
+        self.labels = setup.training.labels
+        widths = (self.steps.shape[1], *self.settings.hidden, len(setup.training.classes))
         kind = bs4nn.BS4NN if self.replace else s4nn.S4NN
         self.network: s4nn.S4NN | bs4nn.BS4NN = kind.initial(widths, self.settings, self.generator)
         self._kept: dict[str, Any] = {}
@@ -73,7 +73,7 @@ class ImagewiseRun:
         samples = len(self.labels)
         for _ in range(self.settings.epochs):
             order = self.generator.integers(samples, size=samples) if self.replace else np.arange(samples)
-            right = learn_all(self.network, self.steps, self.labels, order)
+            right = learn_images(self.network, self.steps, self.labels, order)
             self.network.end_epoch(self.generator)
             yield {"training_accuracy_ties_correct": right / samples}
 
