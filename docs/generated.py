@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from bstdg.cli import app as cli
-from bstdg.cli import starter
+from bstdg.cli import new
 from bstdg.learning.recipe import DataConfig, Recipe
 
 _HERE = re.compile(r"^<!-- generated: (\w+)(?: (\w+))? -->$", re.M)
@@ -28,12 +28,12 @@ def commands() -> Iterator[str]:
 
 def recipe_for_images() -> Iterator[str]:
     """A recipe of defaults, explained."""
-    yield f"```toml\n{starter.text(Recipe())}```\n"
+    yield f"```toml\n{new.text(Recipe())}```\n"
 
 
 def recipe_for_events() -> Iterator[str]:
     """The same for recordings of events."""
-    yield f"```toml\n{starter.text(Recipe(data=DataConfig(name='shd')), of_events=True)}```\n"
+    yield f"```toml\n{new.text(Recipe(data=DataConfig(name='shd')), of_events=True)}```\n"
 
 
 def modules(wing: str) -> Iterator[str]:

@@ -30,7 +30,7 @@ TORCH_FREE = ("model", "datasets", "export", "inputs", "drawing", "report", "lay
 TORCH_FREE_MODULES = ("bstdg.engine.native", "bstdg.engine.oracle", "bstdg.engine.oracle_events", "bstdg.engine.base")
 TABLES = {  # longer than a room should be, since they are lists
 }
-LONGEST, MOST_MODULES = 300, 16
+LONGEST, MOST_MODULES = 300, 17  # with __init__.py
 
 
 def wing(module: str) -> str:

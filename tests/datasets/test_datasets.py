@@ -78,7 +78,7 @@ def make(**changes):
 
 def test_a_data_set_knows_its_size():
     assert len(make()) == 2
-    assert make().image_shape == (3, 4)
+    assert make().shape == (1, 3, 4)
     assert "2 images 3x4" in repr(make())
 
 
@@ -123,7 +123,7 @@ def test_a_data_set_that_does_not_fit_together_is_refused(changes, said):
 def test_a_shape_has_channels_rows_and_columns(images, shape, kept, said):
     pixels = np.arange(np.prod(images), dtype=np.uint8).reshape(images)
     data = make(images=pixels)
-    assert (data.shape, data.image_shape) == (shape, kept)
+    assert (data.shape, data.images.shape[1:]) == (shape, kept)
     assert said in repr(data)
     assert np.array_equal(data.images.ravel(), pixels.ravel())
     assert data.subset([1]).shape == shape

@@ -16,7 +16,7 @@ from bstdg.drawing import scene
 from bstdg.drawing.films import HOLD, Film
 from bstdg.errors import InputError
 from bstdg.inputs.base import squeezed
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.coding import InputCoding
 from bstdg.model.runtime import Model
 from bstdg.spikes.events import Events
 

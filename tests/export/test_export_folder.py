@@ -23,8 +23,8 @@ from bstdg.export import folder as folders
 from bstdg.export import golden as vectors
 from bstdg.export import names
 from bstdg.export.base import Golden
+from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.latency import latency
-from bstdg.inputs.recordings import InputCoding
 from bstdg.model import packed
 
 MODEL = random_model((20, 12, 5, 3), 8, threshold=4)

@@ -34,7 +34,7 @@ from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
 from bstdg.export.nir import importer as nir_import
 from bstdg.export.nir import interpreter as nir_interpreter
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.coding import InputCoding
 from bstdg.layers import FullLayer
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel

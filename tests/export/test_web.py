@@ -37,8 +37,8 @@ from bstdg.export import web
 from bstdg.export.base import Golden
 from bstdg.export.golden import corners
 from bstdg.export.web import proof as web_proof
+from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.latency import latency
-from bstdg.inputs.recordings import InputCoding
 from bstdg.layers import FullLayer
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel

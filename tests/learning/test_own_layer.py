@@ -112,14 +112,14 @@ def test_exports_that_do_not_know_it_refuse_it_by_name(target, tmp_path):
 def test_a_file_of_a_kind_that_nobody_registered_is_refused(monkeypatch):
     data = packed.to_bytes(model_of(network()))
     monkeypatch.delitem(layers._KINDS._classes, "earliest")
-    with pytest.raises(FileFormatError, match="layer 1 is of kind 'earliest', which is not known here .full.: import"):
+    with pytest.raises(FileFormatError, match=r"layer 1 is of kind 'earliest', which is not known here \(full\)"):
         packed.from_bytes(data)
 
 
 def test_a_kind_is_registered_once():
     assert layers.register(EarliestLayer) is EarliestLayer
     other = type("OtherLayer", (EarliestLayer,), {"__module__": "elsewhere"})
-    with pytest.raises(InputError, match="layers of kind 'earliest' are those of earliest.EarliestLayer"):
+    with pytest.raises(InputError, match=r"layers of kind 'earliest' are those of earliest\.EarliestLayer"):
         layers.register(other)
 
 
@@ -159,4 +159,4 @@ def test_gradients_reach_the_winner_alone():
     pooled = made.layers[1](spikes._replace(fired=kept))
     F.relu(pooled.fired).sum().backward()
     told = kept.grad.view(20, 10, 3)
-    assert (told.sum(2) == 1).logical_or((pooled.fired == 0)).all()
+    assert (told.sum(2) == 1).logical_or(pooled.fired == 0).all()

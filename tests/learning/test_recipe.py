@@ -244,6 +244,7 @@ def test_a_wrong_key_or_value_is_named(text, message, recipe):
 OUT_OF_RANGE = [
     ("data", "validation", [0, 1, -0.1, 1.1]),
     ("data", "limit", [-1]),
+    ("data", "channels", [-1, 2, 4]),
     ("network", "layers", [[0], [-1], [5, 0], [65_536], ["0"]]),
     ("network", "num_steps", [0, -1, 255]),
     ("input", "edges", [-1]),

@@ -123,7 +123,10 @@ def full(*neurons: int) -> list[dict]:
         (set_config(layers=full(-3, 2)), "layer 0 should hold -3"),
         (set_config(layers=[{"kind": "swirl"}, *full(2)]), "layer 0 is of kind 'swirl', which is not known here .full"),
         (set_config(layers=[{}, *full(2)]), "damaged configuration: 'kind'"),
-        (set_config(input={**READS, "kind": "smell"}), "the input is of kind 'smell', which is not known here .latency"),
+        (
+            set_config(input={**READS, "kind": "smell"}),
+            "the input is of kind 'smell', which is not known here .latency",
+        ),
         (set_config(input={**READS, "reads": [1, 2, 2]}), "beyond its 4 channels"),
         (set_config(input={**READS, "reads": [9]}), "rows of 9 bits"),
         (set_config(input={**READS, "reads": [5, 1]}), "damaged configuration"),

@@ -12,7 +12,7 @@ from support.processes import loaded_by
 from support.strategies import random_model, reading
 
 from bstdg import Network
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.coding import InputCoding
 from bstdg.learning.recipe import NetworkConfig
 from bstdg.model import packed
 from bstdg.model.runtime import Model

@@ -27,7 +27,7 @@ from bstdg.drawing.style import INK, LIT
 from bstdg.engine import oracle
 from bstdg.engine.decide import decide
 from bstdg.errors import FileFormatError, InputError
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.coding import InputCoding
 from bstdg.model import energy, packed, runtime
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import Model, Run

@@ -115,6 +115,7 @@ def others(name: str, value: Any) -> Iterator[Any]:
 SPECIAL = {
     "data.validation_speakers": [[2]],
     "data.size": [[4, 4]],
+    "data.channels": [3],
     "data.limit": [40],
     "network.layers": [[9], [14, 9]],
     "network.initial_output_margin": [3.0],
@@ -174,9 +175,21 @@ def test_every_field_changes_the_run_or_is_refused(context, tmp_path):
         ({"events": {"mixup": 0.1}}, "images", "events.mixup is for recordings of events"),
         ({"input": {"silent_below": 0.1}}, "recordings", "input.silent_below is for images"),
         ({"teacher": {"weight": 0.5}, **RELATIVE}, "images", "teacher.weight belongs to the likelihood"),
-        ({"loss": {"name": "relative_target", "label_smoothing": 0.1}}, "images", "label_smoothing belongs to the likelih"),
-        ({"loss": {"name": "relative_target", "silent_remainder": True}}, "images", "silent_remainder belongs to the li"),
-        ({"train": {"shift": 1}, "input": {"edges": 2}}, "images", "train.shift moves pixels, which input.edges leaves"),
+        (
+            {"loss": {"name": "relative_target", "label_smoothing": 0.1}},
+            "images",
+            "label_smoothing belongs to the likelih",
+        ),
+        (
+            {"loss": {"name": "relative_target", "silent_remainder": True}},
+            "images",
+            "silent_remainder belongs to the li",
+        ),
+        (
+            {"train": {"shift": 1}, "input": {"edges": 2}},
+            "images",
+            "train.shift moves pixels, which input.edges leaves",
+        ),
     ],
 )
 def test_what_was_once_accepted_and_lost_is_refused_at_once(change, kind, message, tmp_path):

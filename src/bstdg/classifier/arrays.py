@@ -7,6 +7,7 @@ All else gets a `bstdg.inputs.features.FeatureScaling`, made from the training s
 from __future__ import annotations
 
 import warnings
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,8 @@ def clipped(code: InputCode, rows: NDArray) -> NDArray:
 
 def encode(code: InputCode, rows: NDArray, num_steps: int) -> NDArray[np.uint8]:
     """Steps uint8 `[samples, channels]` of samples that are in range; truth values count as 0 and 1."""
-    return code.encode(rows.astype(np.uint8) if rows.dtype.kind == "b" else rows, num_steps)
+    steps = code.encode(rows.astype(np.uint8) if rows.dtype.kind == "b" else rows, num_steps)
+    return cast("NDArray[np.uint8]", steps)  # an array of samples is no recording
 
 
 def _like_pixels(rows: NDArray) -> bool:
@@ -139,3 +141,13 @@ def warn_of_idle_steps(rows: NDArray, steps: NDArray[np.uint8], num_steps: int) 
             BstdgWarning,
             stacklevel=4,
         )
+
+
+def one_line(error: ValueError) -> str:
+    """scikit-learn's complaint, without the essay that follows the first line of it."""
+    first = str(error).strip().splitlines()[0]
+    if "Expected 2D array, got 1D" in first:
+        return "X has one axis. Reshape your data: X.reshape(1, -1) is one sample, X.reshape(-1, 1) one feature"
+    if "contains NaN" in first:
+        return f"{first.rstrip('.')}. Drop these samples, or fill them in with sklearn.impute.SimpleImputer"
+    return first

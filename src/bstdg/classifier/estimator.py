@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from bstdg.classifier import saving as estimator_file
-from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened
+from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened, one_line
 from bstdg.classifier.training import Learner, Settings
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
@@ -180,7 +180,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Probability of each class, `[samples, classes]`, in the order of `classes_`.
 
-        Given the step of the decision, the share of each output in the hazard of the loss (see `bstdg.model.probability`),
+        Given the step of the decision, the share of each output in the hazard of the loss (`bstdg.model.probability`),
         with the scale that was calibrated on the validation part. The greatest is that of the class `predict` gives.
         """
         lead, decision = self._leads(X)
@@ -238,7 +238,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
             rows, y = cast(tuple[NDArray, NDArray], validate_data(self, X, y, reset=reset))
             check_classification_targets(y)
         except ValueError as error:
-            raise InputError(_one_line(error)) from None
+            raise InputError(one_line(error)) from None
         return rows, shape or (rows.shape[1],), y
 
     def _in_range(self, X: Any) -> NDArray:
@@ -247,7 +247,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         try:
             rows = cast(NDArray, validate_data(self, X, reset=False))
         except ValueError as error:
-            raise InputError(_one_line(error)) from None
+            raise InputError(one_line(error)) from None
         return clipped(self._code, rows)
 
     def _runs(self, X: Any) -> list[Any]:
@@ -300,13 +300,3 @@ def _several(classes: NDArray) -> NDArray:
     if len(classes) < 2:
         raise InputError(f"a classifier needs samples of at least 2 classes, y has 1 class: {classes.tolist()}")
     return classes
-
-
-def _one_line(error: ValueError) -> str:
-    """scikit-learn's complaint, without the essay that follows the first line of it."""
-    first = str(error).strip().splitlines()[0]
-    if "Expected 2D array, got 1D" in first:
-        return "X has one axis. Reshape your data: X.reshape(1, -1) is one sample, X.reshape(-1, 1) one feature"
-    if "contains NaN" in first:
-        return f"{first.rstrip('.')}. Drop these samples, or fill them in with sklearn.impute.SimpleImputer"
-    return first

@@ -130,6 +130,7 @@ def _speed() -> str:
 def _random_model(rng: np.random.Generator, widths: tuple[int, ...], num_steps: int):
     from itertools import pairwise
 
+    from bstdg.inputs import LatencyCode
     from bstdg.layers import FullLayer
     from bstdg.model.packed import PackedModel
 
@@ -140,7 +141,7 @@ def _random_model(rng: np.random.Generator, widths: tuple[int, ...], num_steps: 
         )
         for below, above in pairwise(widths)
     )
-    return PackedModel(layers, num_steps, (widths[0],), 255, 0.0, tuple(map(str, range(widths[-1]))))
+    return PackedModel(LatencyCode((widths[0],)), layers, num_steps, tuple(map(str, range(widths[-1]))))
 
 
 def _packages() -> Iterator[Finding]:

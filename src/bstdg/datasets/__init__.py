@@ -133,7 +133,7 @@ def load(
         return found.load(name, split, data_dir, progress, channels=channels, **options)
     if size:
         raise InputError(f"data.size is for photographs; {name} comes in the size it has")
-    if channels not in (0, 1):
+    if channels:
         has = "are recordings of events" if found.kind == "recordings" else "has one"
         raise InputError(f"data.channels is for photographs and arrays; {name} {has}, not {channels}")
     return found.load(name, split, data_dir, progress)

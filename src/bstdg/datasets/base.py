@@ -71,7 +71,7 @@ class Dataset:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        size = "x".join(map(str, self.image_shape))
+        size = "x".join(map(str, self.images.shape[1:]))
         return (
             f"Dataset(name={self.name!r}, split={self.split!r}, {len(self)} images {size}, "
             f"{len(self.classes)} classes, white={self.white})"
@@ -86,11 +86,6 @@ class Dataset:
         """
         rows, columns = self.images.shape[-2:]
         return self.images.shape[1] if self.images.ndim == 4 else 1, rows, columns
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """Shape of every image as it lies in `images`: without channels where it is grey."""
-        return self.images.shape[1:]
 
     def subset(self, index: Any) -> Dataset:
         """The images `index` selects, in its order: an array of positions, a boolean mask `[N]`, or a slice.
@@ -191,11 +186,6 @@ class EventDataset:
     @property
     def shape(self) -> tuple[int]:
         """(channels,): recordings have neither rows nor columns."""
-        return (self.num_channels,)
-
-    @property
-    def image_shape(self) -> tuple[int]:
-        """(channels,), as a model file keeps the shape of its input."""
         return (self.num_channels,)
 
     def rows(self, index: Any) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.floating]]:

@@ -37,7 +37,7 @@ class Scene(NamedTuple):
     """What is drawn of one decision.
 
     Attributes:
-        picture: `[rows, columns]` of a grey image, else `[channels, rows, columns]`; or None where the input is no image.
+        picture: `[rows, columns]` of a grey image, else `[channels, rows, columns]`; None: the input is none.
         layers: the input and every hidden layer.
         lead: potential - threshold of the outputs, `[T, classes]`.
         label: the class decided, and `step`, when.
@@ -53,7 +53,7 @@ class Scene(NamedTuple):
 
 
 def scene(model: Model, sample: Sample) -> Scene:
-    """Run a model on one sample and keep what is drawn of it; arguments and errors as for `bstdg.drawing.rasters.raster`."""
+    """Run a model on one sample and keep what is drawn of it; arguments and errors as for `bstdg.drawing.raster`."""
     run, picture = _run(model, sample)
     if len(run.spikes) != 1:
         raise InputError(f"one sample is drawn at a time, not {len(run.spikes)}")

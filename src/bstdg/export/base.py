@@ -104,7 +104,7 @@ class Target:
         needs: what `verify` uses, program names or Python packages, one line.
         write: model, golden vectors and a name that is an identifier in C and Verilog, to files. Raises `InputError`
             where the model is beyond the target's limits, saying which and by how much.
-        refuses: why the target cannot hold a layer, in words; None where it can. Kinds that it does not know, by default.
+        refuses: why the target cannot hold a layer, in words; None where it can. By default, all but full ones.
         verify: runs the proof in an export's folder: its path, the model and the golden vectors, read back.
     """
 

@@ -80,11 +80,10 @@ def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | No
     if model.input.samples == "recordings":
         raise InputError("the model reads events, and golden vectors hold one step a channel: give --images 0")
     from bstdg import datasets
-    from bstdg.model.samples import shape_of
 
     reads = model.input.reads
     samples = datasets.load(name, "test", data_dir, **datasets.pictures_of(name, reads))
-    if samples.white != model.input.white or shape_of(samples) != reads:
+    if samples.white != model.input.white or samples.shape != reads:
         raise InputError(f"the model does not read the images of {name}: give --images 0")
     return samples.images
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from bstdg.files import TensorSlot
 from bstdg.inputs.base import InputCode, InputKind, Shape
+from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.features import FeatureCode
 from bstdg.inputs.latency import LatencyCode
-from bstdg.inputs.recordings import InputCoding, RecordingCode
+from bstdg.inputs.recordings import RecordingCode
 from bstdg.kinds import Kinds
 
 __all__ = [

@@ -60,7 +60,7 @@ class InputCode(Protocol):
         ...
 
     def step_of_byte(self, num_steps: int, /) -> NDArray[np.uint8] | None:
-        """The step of each of 256 bytes, `REFUSED` where a byte may not come; None where a sample is no row of bytes."""
+        """The step of each of 256 bytes, `REFUSED` where one may not come; None where a sample is no row of bytes."""
         ...
 
     def done_outside(self) -> str | None:

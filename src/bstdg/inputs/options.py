@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from bstdg.errors import InputError
 from bstdg.inputs.base import InputCode, Shape
+from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.latency import LatencyCode
-from bstdg.inputs.recordings import InputCoding, RecordingCode
+from bstdg.inputs.recordings import RecordingCode
 from bstdg.spikes.events import Keep
 
 FOR_IMAGES = ("edges", "silent_below")

@@ -55,7 +55,7 @@ class Layer(ABC):
         """Thresholds that are stored; shared ones count once."""
         return self.thresholds
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027  (most kinds have nothing that could fail)
         """Raise `InputError` where the layer's parts do not fit each other; the message goes on from "layer 3"."""
 
     def header(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class FullLayer(Layer):
         return {"neurons": len(self.signs)}
 
     def tensors(self) -> Tensors:
-        """`thresholds` int16 or int32 `[neurons]`; `signs` uint8 `[neurons, ceil(channels / 8)]`, bit i is channel i."""
+        """`thresholds` int16 or int32 `[neurons]`; `signs` uint8 `[neurons, channels / 8, up]`, bit i is channel i."""
         yield threshold_tensor(self.thresholds)
         yield "signs", np.packbits(self.signs > 0, axis=1, bitorder="little"), "U8"
 

@@ -33,6 +33,7 @@ class DataConfig:
         validation: share of the training set held out to choose the best epoch.
         validation_speakers: hold out all recordings of these speakers instead (event data that name them).
         size: rows and columns that images are brought to, for data sets of photographs; () is their default.
+        channels: of data sets of photographs: 1 brings them to grey, 3 to red, green and blue; 0 is their default.
         limit: train on at most this many samples (0: all), for quick trials.
     """
 
@@ -40,6 +41,7 @@ class DataConfig:
     validation: float = 0.1
     validation_speakers: tuple[int, ...] = ()
     size: tuple[int, ...] = ()
+    channels: int = 0
     limit: int = 0
 
     def __post_init__(self) -> None:
@@ -49,6 +51,7 @@ class DataConfig:
             all(speaker >= 0 for speaker in self.validation_speakers),
             f"data.validation_speakers are numbers from 0 on, not {list(self.validation_speakers)}",
         )
+        require(self.channels in (0, 1, 3), f"data.channels must be 1 or 3 (0: the data's own), not {self.channels}")
         require(
             len(self.size) in (0, 2) and all(1 <= side <= 4096 for side in self.size),
             f"data.size must be rows and columns such as [32, 48], not {list(self.size)}",

@@ -14,7 +14,8 @@ def describe(model: PackedModel) -> dict[str, Any]:
     >>> import numpy as np
     >>> from bstdg.inputs import LatencyCode
     >>> from bstdg.layers import FullLayer
-    >>> model = PackedModel(LatencyCode((1, 1, 4)), (FullLayer(np.ones((2, 4), np.int8), np.ones(2, int)),), 8, ("a", "b"))
+    >>> layer = FullLayer(np.ones((2, 4), np.int8), np.ones(2, int))
+    >>> model = PackedModel(LatencyCode((1, 1, 4)), (layer,), 8, ("a", "b"))
     >>> describe(model)["structure"], describe(model)["input"]["kind"]
     ('4-2', 'latency')
     """

@@ -82,7 +82,7 @@ class Model:
         Raises:
             InputError: the shape or a pixel is off.
         """
-        return self.packed.input.encode(self._batch(images), self.packed.num_steps)
+        return cast("NDArray[np.uint8]", self.packed.input.encode(self._batch(images), self.packed.num_steps))
 
     def encode_events(self, offsets: ArrayLike, channels: ArrayLike, times: ArrayLike) -> Events:
         """Recordings of timed events as the network reads them; arguments as for `bstdg.inputs.InputCoding.encode`.
@@ -92,7 +92,7 @@ class Model:
         """
         if self.packed.input.samples != "recordings":
             raise InputError(f"the model reads {self.packed.input.samples}, not recordings of events")
-        return self.packed.input.encode((offsets, channels, times), self.packed.num_steps)
+        return cast(Events, self.packed.input.encode((offsets, channels, times), self.packed.num_steps))
 
     def _batch(self, images: ArrayLike) -> NDArray:
         """Images or features as `[batch, …]`, their shape checked."""
@@ -155,9 +155,8 @@ class Model:
             InputError: there are none, or they do not fit the model.
         """
         if (recordings.num_channels,) != self.packed.input.reads:
-            raise InputError(
-                f"{recordings.name} has {recordings.num_channels} channels, the model reads {by(self.packed.input.reads)}"
-            )
+            reads = by(self.packed.input.reads)
+            raise InputError(f"{recordings.name} has {recordings.num_channels} channels, the model reads {reads}")
         rows = np.arange(len(recordings))[index]
         parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
         return self._tally((self.encode_events(*recordings.rows(part)) for part in parts), recordings.labels[rows])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from bstdg import datasets
 from bstdg.datasets import Dataset, EventDataset, Split
 from bstdg.errors import InputError
-from bstdg.inputs.base import Shape, by
+from bstdg.inputs.base import by
 from bstdg.layers import size
 from bstdg.model.packed import PackedModel
 
@@ -56,22 +56,16 @@ def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "th
     if events != (code.samples == "recordings"):
         reads, holds = ("images", "recordings of events") if events else ("recordings of events", "images")
         raise InputError(f"{called} reads {reads}, but {name} holds {holds}")
-    if size(shape_of(samples)) != size(code.reads) or (len(code.reads) == 3 and shape_of(samples) != code.reads):
+    if size(samples.shape) != size(code.reads) or (len(code.reads) == 3 and samples.shape != code.reads):
         what = "channels" if events else "images"
-        raise InputError(f"{called} reads {what} of {by(code.reads)}, but {name} has {what} of {by(shape_of(samples))}")
-    if code.samples == "images" and samples.white != code.white:
+        raise InputError(f"{called} reads {what} of {by(code.reads)}, but {name} has {what} of {by(samples.shape)}")
+    if code.samples == "images" and isinstance(samples, Dataset) and samples.white != code.white:
         raise InputError(f"{name} has white {samples.white}, the model reads 0 … {code.white}")
     if datasets.is_own(name) and samples.classes != model.classes:  # the same folder may have changed
         held, known = ", ".join(samples.classes), ", ".join(model.classes)
         raise InputError(f"the classes of the pictures are {held}, those of the model {known}")
     if (most := int(samples.labels.max())) >= len(model.classes):
         raise InputError(f"{called} has {len(model.classes)} classes, but {name} has a label {most}")
-
-
-def shape_of(samples: Dataset | EventDataset) -> Shape:
-    """(channels, rows, columns) of images, (channels,) of recordings."""
-    shape = samples.image_shape
-    return (1, *shape) if len(shape) == 2 else shape
 
 
 def one(model: Model, samples: Dataset | EventDataset, index: int) -> Any:

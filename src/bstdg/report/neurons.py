@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bstdg.drawing.style import INK, LATE, LIT, show_picture
 from bstdg.errors import InputError
+from bstdg.layers import FullLayer
 from bstdg.model.summary import layer_name
 from bstdg.report.history import History
 from bstdg.report.looks import BLUE, filling, panels, styled, whole
@@ -138,7 +139,10 @@ def fields(measured: Measured) -> Figure:
     if not has_pictures(measured):
         raise InputError("the input is no image, so weights have no picture")
     rows = chosen_fields(measured)
-    signs, model = measured.model.layers[0].signs, measured.model
+    model, first = measured.model, measured.model.layers[0]
+    if not isinstance(first, FullLayer):
+        raise InputError(f"the first layer is of kind {first.kind!r}; pictures are drawn of fully connected weights")
+    signs = first.signs
     maps, rows_of_map, columns_of_map = model.input.gives
     wide = 2 if maps % 2 == 0 else 1  # several maps lie side by side, two by two where they can
     height, width = maps // wide * rows_of_map, wide * columns_of_map

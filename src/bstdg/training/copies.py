@@ -15,7 +15,6 @@ from bstdg.errors import InputError
 from bstdg.inputs import InputCode
 from bstdg.layers import size
 from bstdg.learning.recipe import Recipe
-from bstdg.model.samples import shape_of
 from bstdg.training import augmentation, distillation
 from bstdg.training.run_folder import TEACHER
 
@@ -99,7 +98,7 @@ def _teacher(
     learning = {k: v for k, v in values["teacher"].items() if k not in ("weight", "temperature")}
     origin = {"data": values["data"], "distort": values["distort"], "teacher": learning, "seed": seed}
     classes = len(dataset.classes)
-    teacher = distillation.blank(shape_of(dataset), classes, recipe.teacher)
+    teacher = distillation.blank(dataset.shape, classes, recipe.teacher)
     if keep is not None and distillation.load(keep / TEACHER, teacher, origin):
         return teacher
     teacher = distillation.teach(torch.stack(images), labels, dataset.white, classes, recipe.teacher, generator)

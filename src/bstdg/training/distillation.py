@@ -65,7 +65,8 @@ def teach(
     """Train a teacher; it is bit for bit the same from the same generator, on as many threads.
 
     Args:
-        images: uint8 `[copies, N, rows, columns]`, or with channels before the rows; each pass takes one copy of each image.
+        images: uint8 `[copies, N, rows, columns]`, or with channels before the rows; each pass takes one
+            copy of each image.
         labels: int64 `[N]`.
         white: the pixel value that means full intensity.
         classes: how many.
@@ -152,5 +153,7 @@ def _comparable(text: str) -> Any:
     """What a teacher came from, without what has no influence on it: it sees pictures whatever the network reads."""
     origin = json.loads(text)
     if isinstance(origin, dict) and isinstance(origin.get("data"), dict):
-        origin["data"].pop("edges", None)  # where version 0.1 kept it
+        for later in ("edges", "channels"):  # where version 0.1 kept the one, and had none of the other
+            if not origin["data"].get(later):
+                origin["data"].pop(later, None)
     return origin

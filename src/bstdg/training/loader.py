@@ -14,7 +14,6 @@ from bstdg.datasets import Dataset, EventDataset, StepDataset
 from bstdg.inputs import InputCode, checks
 from bstdg.inputs.options import InputOptions
 from bstdg.learning.recipe import Recipe
-from bstdg.model.samples import shape_of
 from bstdg.spikes.events import Events
 from bstdg.training import augmentation, event_augmentation
 from bstdg.training.copies import Copies, make_copies
@@ -51,7 +50,7 @@ def input_code(dataset: Dataset | EventDataset | StepDataset, options: InputOpti
         return dataset.input
     if isinstance(dataset, EventDataset):
         return options.for_recordings(dataset.num_channels)
-    return options.for_images(shape_of(dataset), dataset.white)
+    return options.for_images(dataset.shape, dataset.white)
 
 
 def encoded(dataset: Dataset | StepDataset, code: InputCode, num_steps: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Options that would do nothing: a recipe that asks for what its data, its loss or its other fields rule out is refused.
+"""Options that would do nothing: what data, loss or other fields rule out is refused.
 
 A field counts as asked for where it differs from its default. Everything is looked at before any work begins.
 """
@@ -66,7 +66,7 @@ def _by_data(recipe: Recipe, kind: Kind) -> Iterator[Idle]:
     yield not recorded, f"input {' '.join(only_recordings)}", f"is for recordings of events; {data} holds {kind}"
     yield not recorded, "events", f"is for recordings of events; {data} holds {kind}"
     yield not recorded, "data validation_speakers", f"is for recordings of people who speak; {data} holds {kind}"
-    yield not pictured, "data size", f"is for pictures; {data} holds {kind}"
+    yield not pictured, "data size channels", f"is for pictures; {data} holds {kind}"
     yield kind == "steps", "input", f"is for images and recordings; {data} holds steps already"
     yield kind == "steps", "distort", f"is for images; {data} holds steps"
     yield kind == "steps", "teacher", f"is for images; {data} holds steps"

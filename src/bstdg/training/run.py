@@ -148,7 +148,7 @@ class TrainingRun:
         }
 
     def learn_more(self, dataset: StepDataset, progress: Progress) -> tuple[float, Tally]:
-        """One pass over other samples of the same kind, at rates that do not fall; its mean loss, and figures on them."""
+        """One pass over other samples of the same kind, at rates that do not fall; its mean loss, and figures."""
         every = np.arange(len(dataset))
         self._read(dataset, (every, every))
         return self.learn(progress, epochs=ENDLESS), self.validate()

@@ -1,4 +1,4 @@
-"""Training, from a recipe to a deployed model on disk; what the folder of a run holds, see `bstdg.training.run_folder`."""
+"""Training, from a recipe to a deployed model on disk. What a run's folder holds, see `bstdg.training.run_folder`."""
 
 from __future__ import annotations
 
@@ -68,10 +68,13 @@ def train(
         OSError: a file could not be written; what was there before still is.
     """
     loader: Loader = load or (
-        lambda name, split: datasets.load(name, split, data_dir, progress=show_progress, size=recipe.data.size)
+        lambda name, split: datasets.load(
+            name, split, data_dir, progress=show_progress, size=recipe.data.size, channels=recipe.data.channels
+        )
     )
-    if load is not None and recipe.data.size:
-        raise InputError("data.size is for data sets that bstdg loads itself; `load` gives images in the size they have")
+    for field in ("size", "channels") if load is not None else ():
+        if getattr(recipe.data, field):
+            raise InputError(f"data.{field} is for data sets that bstdg loads itself; `load` gives images as they are")
     out = Path(out)
     run_folder.check(out, resume=resume, overwrite=overwrite)
     where = find_device(device)

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from bstdg.engine import oracle
 from bstdg.engine.decide import decide
-from bstdg.export.base import Golden
+from bstdg.export.base import Golden, full_layers
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
 from bstdg.export.nir import simulators as nir_simulators
+from bstdg.layers import size
 from bstdg.model.packed import PackedModel
 
 SECONDS = 600  # after which a library is given up
@@ -193,7 +194,9 @@ def _finding(
     for i in range(last + 1):
         first, count = (np.load(work / f"{name}-{i}.{key}.npy", allow_pickle=False) for key in ("first", "count"))
         again += int((count - (count > 0)).sum())
-        width = len(model.layers[i].signs)  # the relay neuron, where there is one, is the last and no part of the model
+        width = size(
+            model.layers[i].gives
+        )  # the relay neuron, where there is one, is the last and no part of the model
         if first.shape not in ((len(golden.label), width), (len(golden.label), width + 1)):
             reason = f"layer {i} gives {first.shape[1:]} outputs, not {width}"
             return Finding(library.name, version, name, "unsupported", reason=reason)
@@ -213,7 +216,7 @@ def compare(
     library: Library,
 ) -> Finding:
     """Hold a run's first spikes `[vectors, neurons]` of each layer, and the last layer's V, to the oracle."""
-    vectors, layer = len(golden.label), model.layers[-1]
+    vectors, layer = len(golden.label), full_layers(model)[-1]
     if about.file != "model":
         potentials = potentials - nir_graph.offsets(layer)
     truth = output_potentials(model, golden.steps)

@@ -30,7 +30,7 @@ class BatchRun(ABC):
 
     def __init__(self, setup: RunSetup[Any], pixels: NDArray[np.uint8], silent: int):
         self.settings: BatchSettings = setup.settings
-        self.white, self.image_shape, self.silent = setup.training.white, setup.training.image_shape, silent
+        self.white, self.shape, self.silent = setup.training.white, setup.training.shape, silent
         self.classes = len(setup.training.classes)
         self.generator = torch.Generator().manual_seed(setup.seed)
         self.pixels, self.labels = torch.from_numpy(pixels), torch.from_numpy(setup.training.labels)
@@ -78,7 +78,7 @@ class BatchRun(ABC):
     def _step(self, optimizer: torch.optim.Optimizer, index: Tensor) -> float:
         settings = self.settings
         pixels = augment.shift(
-            self.pixels[index], self.image_shape, self.silent, settings.shift, settings.shift_share, self.generator
+            self.pixels[index], self.shape, self.silent, settings.shift, settings.shift_share, self.generator
         )
         loss = self.loss(pixels, self.labels[index])
         optimizer.zero_grad()

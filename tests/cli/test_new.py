@@ -8,7 +8,7 @@ from typing import get_type_hints
 import pytest
 
 from bstdg import datasets
-from bstdg.cli import starter
+from bstdg.cli import new
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import load_recipe
 from bstdg.shipped import shipped_recipes
@@ -21,7 +21,7 @@ def test_it_is_the_recipe_it_was_made_of(name, tmp_path):
     recipe = load_recipe(SHIPPED[name])
     for of_events in (datasets.are_events(recipe.data.name), None):
         file = tmp_path / "mine.toml"
-        file.write_text(starter.text(recipe, of_events=bool(of_events)), encoding="utf-8")
+        file.write_text(new.text(recipe, of_events=bool(of_events)), encoding="utf-8")
         if of_events is not None or not datasets.are_events(recipe.data.name):
             assert load_recipe(file) == recipe
 
@@ -29,8 +29,8 @@ def test_it_is_the_recipe_it_was_made_of(name, tmp_path):
 def test_every_field_is_there_with_its_meaning():
     for of_events in (False, True):
         text, left_out = (
-            starter.text(Recipe(), of_events=of_events),
-            ("distort", "teacher") if of_events else ("input", "events"),
+            new.text(Recipe(), of_events=of_events),
+            ("distort", "teacher") if of_events else ("events",),
         )
         for section, kind in get_type_hints(Recipe).items():
             if not dataclasses.is_dataclass(kind):
