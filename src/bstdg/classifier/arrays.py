@@ -151,3 +151,16 @@ def one_line(error: ValueError) -> str:
     if "contains NaN" in first:
         return f"{first.rstrip('.')}. Drop these samples, or fill them in with sklearn.impute.SimpleImputer"
     return first
+
+
+def labelled(y: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    """The classes of labels, sorted, and where each label stands among them."""
+    classes, labels = np.unique(y, return_inverse=True)
+    return several(classes), labels.astype(np.int64)
+
+
+def several(classes: NDArray) -> NDArray:
+    """The classes, if there are two at least; else raises `InputError`."""
+    if len(classes) < 2:
+        raise InputError(f"a classifier needs samples of at least 2 classes, y has 1 class: {classes.tolist()}")
+    return classes

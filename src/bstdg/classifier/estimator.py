@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from bstdg.classifier import saving as estimator_file
-from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened, one_line
+from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened, labelled, one_line, several
 from bstdg.classifier.training import Learner, Settings
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
@@ -136,7 +136,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
             InputError: a parameter, a value or the labels will not do; it is a `ValueError`.
         """
         rows, shape, y = self._checked(X, y, reset=True)
-        self.classes_, labels = _labelled(y)
+        self.classes_, labels = labelled(y)
         learner = self._learner(rows, shape)
         learner.fit(rows, labels, self.validation_fraction, self.verbose)
         self._take(learner)
@@ -160,7 +160,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         if first:
             if classes is None:
                 raise InputError("classes must be passed on the first call to partial_fit: all labels that will come")
-            self.classes_ = _several(np.unique(np.asarray(classes)))
+            self.classes_ = several(np.unique(np.asarray(classes)))
         elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
             raise InputError(f"classes={classes!r} is not the same as on the last call to partial_fit or fit")
         labels = self._positions(y)
@@ -289,14 +289,3 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         self.loss_curve_ = [row["loss"] for row in self.history_]
         self.decision_step_ = self.figures_["decision_step_mean"]
         self.spikes_ = self.figures_["hidden_spikes_to_decision"]
-
-
-def _labelled(y: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
-    classes, labels = np.unique(y, return_inverse=True)
-    return _several(classes), labels.astype(np.int64)
-
-
-def _several(classes: NDArray) -> NDArray:
-    if len(classes) < 2:
-        raise InputError(f"a classifier needs samples of at least 2 classes, y has 1 class: {classes.tolist()}")
-    return classes

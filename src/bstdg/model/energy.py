@@ -2,7 +2,8 @@
 
 The counts follow from the sizes of a network's layers and from the figures measured on a test set. Picojoules are an
 estimate by a table of a 45 nm process, for arithmetic and memory alone: no control, no clock, no leakage, no input
-coding, no queue of events. They tell orders of magnitude between networks counted alike, never the consumption of a chip.
+coding, no queue of events. They tell orders of magnitude between networks counted alike, never the consumption of a
+chip.
 
 One rule of counting holds for all networks, so that none is helped by it. An input of a layer (a spike, or a number
 of a network that does not spike) makes the layer read that input's row of weights, and read, add to and write back

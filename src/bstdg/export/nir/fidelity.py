@@ -194,9 +194,7 @@ def _finding(
     for i in range(last + 1):
         first, count = (np.load(work / f"{name}-{i}.{key}.npy", allow_pickle=False) for key in ("first", "count"))
         again += int((count - (count > 0)).sum())
-        width = size(
-            model.layers[i].gives
-        )  # the relay neuron, where there is one, is the last and no part of the model
+        width = size(model.layers[i].gives)  # a relay neuron, where there is one, comes last and is none of these
         if first.shape not in ((len(golden.label), width), (len(golden.label), width + 1)):
             reason = f"layer {i} gives {first.shape[1:]} outputs, not {width}"
             return Finding(library.name, version, name, "unsupported", reason=reason)
