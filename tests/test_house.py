@@ -25,7 +25,7 @@ WINGS = (
     "inputs",
     "spikes",
 )
-GROUND = ("about", "errors", "files", "progress", "shipped")
+GROUND = ("about", "errors", "files", "progress", "shipped", "templates")
 TORCH_FREE = ("model", "datasets", "export", "inputs", "drawing", "report", "layers")
 TORCH_FREE_MODULES = ("bstdg.engine.native", "bstdg.engine.oracle", "bstdg.engine.oracle_events", "bstdg.engine.base")
 TABLES = {  # longer than a room should be, since they are lists
@@ -106,7 +106,7 @@ import bstdg, numpy as np
 model = bstdg.load({str(GOLDEN / "model-v1.bstdg")!r})
 assert len(model.predict(np.zeros((2, 4, 5), np.uint8))) == 2
 """
-    heavy = {"torch", "matplotlib", "sklearn", "rich", "safetensors", "typer", "PIL", "scipy", "platformdirs"}
+    heavy = {"torch", "matplotlib", "sklearn", "rich", "safetensors", "typer", "PIL", "scipy", "platformdirs", "jinja2"}
     assert not heavy & loaded_by(program)
 
 

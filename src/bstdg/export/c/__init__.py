@@ -6,14 +6,13 @@ laid out, and every counter gets as many bits as the greatest number of events c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import templates
 from bstdg.errors import InputError
 from bstdg.export.base import Golden, Target, Written
 from bstdg.export.c import proof
@@ -22,6 +21,7 @@ from bstdg.inputs.latency import latency
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 
+PACKAGE = "bstdg.export.c"  # whose templates
 WORD = 32
 MOST_TABLE_BYTES = 16 << 20  # the flash that any microcontroller maps, and what a compiler takes in an array
 CODE_BYTES = 3072  # allowed for the code, which no network changes; `verify` measures it
@@ -123,7 +123,7 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
         "test/cortexm.c": "cortexm.c.in",
         "test/cortexm.ld": "cortexm.ld",
     }
-    contents = {path: _filled(template, fields).encode() for path, template in files.items()}
+    contents = {path: templates.fill(PACKAGE, template, fields).encode() for path, template in files.items()}
     contents["test/golden.h"] = "".join(_golden_header(golden)).encode()
     figures = {
         "ram_bytes": int(fields["RAM"]),
@@ -136,7 +136,7 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
 
 
 def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: int) -> dict[str, str]:
-    """What stands between @ and @ in the templates."""
+    """What the templates name."""
     planes = sum(layer.planes * layer.words for layer in layers)
     fired = sum(layer.words for layer in layers)
     step_table = 256 if model.white <= 255 else 0
@@ -219,11 +219,6 @@ def _fnv(data: bytes) -> int:
     for byte in data:
         value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
     return value
-
-
-def _filled(template: str, fields: dict[str, str]) -> str:
-    text = (resources.files("bstdg.export.c") / "templates" / template).read_text(encoding="utf-8")
-    return re.sub(r"@([A-Z_]+)@", lambda found: fields[found[1]], text)
 
 
 TARGET = Target(
