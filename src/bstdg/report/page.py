@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import bstdg
 from bstdg import templates
 from bstdg.export.web.proof import allow
+from bstdg.model.figures import FIGURES, TOGETHER
 from bstdg.report import inside, plates
 from bstdg.report.neurons import has_pictures
 from bstdg.report.plates import Plate, Subject, Table
 from bstdg.report.svg import inline
-from bstdg.report.words import FIGURES, KEY, facts, headline
+from bstdg.report.words import beside, facts, headline
 
 PACKAGE = "bstdg.report"  # whose templates
 MARK = '<meta name="generator" content="bstdg report'  # tells a report from any other page
@@ -193,18 +194,20 @@ def _left_out(subject: Subject) -> str:
 
 def _key_figures(figures: dict[str, Any]) -> Iterator[Cell]:
     """The figures that belong together, each with its exact value for programs."""
-    for key, name, show, more in KEY:
-        yield Cell(name, show(figures[key]), json.dumps(figures[key]), more(figures) if more else "")
+    for figure in map(FIGURES.__getitem__, TOGETHER):
+        value = figures[figure.key]
+        yield Cell(figure.name.capitalize(), figure.show(value), json.dumps(value), beside(figure.key, figures))
 
 
 def _all_figures(subject: Subject) -> Table:
     figures = subject.measured.figures
-    return Table(("figure", "value"), tuple((name, show(figures[key])) for key, name, show in FIGURES))
+    return Table(("figure", "value"), tuple((one.caption, one.show(figures[key])) for key, one in FIGURES.items()))
 
 
 def _side_by_side(subjects: Sequence[Subject]) -> Table:
     head = ("", *(subject.name for subject in subjects))
     rows = [("structure", *("-".join(map(str, s.measured.model.widths)) for s in subjects))]
-    rows += [(name, *(show(s.measured.figures[key]) for s in subjects)) for key, name, show in FIGURES]
+    for key, figure in FIGURES.items():
+        rows.append((figure.caption, *(figure.show(s.measured.figures[key]) for s in subjects)))
     rows.append(("model file, bytes", *(f"{s.file_bytes:,}" for s in subjects)))
     return Table(head, tuple(rows))
