@@ -8,7 +8,6 @@ import importlib.util
 import os
 import platform
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -211,7 +210,9 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
 
 
 def _tools() -> Iterator[Finding]:
+    from bstdg.export.tools import first
+
     for programs, purpose in TOOLS.items():
-        found = next((path for path in map(shutil.which, programs) if path), None)
+        found = first(*programs)
         said = f"for verifying {purpose}"
         yield Finding("tools", programs[0], "ok" if found else "absent", f"{found}, {said}" if found else said)

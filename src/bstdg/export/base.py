@@ -52,6 +52,18 @@ def _golden(model: PackedModel, steps: NDArray[np.uint8]) -> Golden:
     return Golden(steps, trace.hidden, decision.label, decision.step, decision.silent)
 
 
+def fnv1a(data: bytes) -> int:
+    """FNV-1a, 32 bits (Fowler, Noll, Vo): what an export compares instead of all hidden steps of a vector.
+
+    >>> hex(fnv1a(b"a"))
+    '0xe40c292c'
+    """
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
 class Written(NamedTuple):
     """What a target makes of a model.
 

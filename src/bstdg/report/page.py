@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import bstdg
 from bstdg import templates
-from bstdg.export.web.proof import allow
 from bstdg.model.figures import FIGURES, TOGETHER
 from bstdg.report import inside, plates
 from bstdg.report.neurons import has_pictures
@@ -124,7 +123,8 @@ class Page:
         sections = parts[0].sections if not several else ()
         style = templates.source(PACKAGE, "style.css")
         over, heading, lead = headline([subject.measured for subject in self.subjects])
-        policy = f"default-src 'none'; style-src {allow(style)}; img-src data:; base-uri 'none'; form-action 'none'"
+        only = f"style-src {templates.allowed(style)}; img-src data:"
+        policy = f"default-src 'none'; {only}; base-uri 'none'; form-action 'none'"
         values = {
             "policy": policy,
             "version": bstdg.__version__,

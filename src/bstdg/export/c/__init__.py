@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bstdg import templates
 from bstdg.errors import InputError
-from bstdg.export.base import Golden, Target, Written
+from bstdg.export.base import Golden, Target, Written, fnv1a
 from bstdg.export.c import proof
 from bstdg.export.c.proof import records
 from bstdg.inputs.latency import latency
@@ -209,16 +209,8 @@ def _golden_header(golden: Golden) -> Iterator[str]:
     for steps in golden.steps[chosen]:
         yield "    {" + ",".join(map(str, steps.tolist())) + "},\n"
     yield "};\n\n"
-    hashes = [f"0x{_fnv(row.tobytes()):08x}u" for row in records(golden)[chosen]]
+    hashes = [f"0x{fnv1a(row.tobytes()):08x}u" for row in records(golden)[chosen]]
     yield from _array("uint32_t golden_hash[GOLDEN]", hashes)
-
-
-def _fnv(data: bytes) -> int:
-    """FNV-1a, 32 bits (Fowler, Noll, Vo)."""
-    value = 2166136261
-    for byte in data:
-        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
-    return value
 
 
 TARGET = Target(

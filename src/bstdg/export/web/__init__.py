@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from bstdg import templates
 from bstdg.errors import InputError
-from bstdg.export.base import Check, Golden, Target, Written
-from bstdg.export.web.proof import allow, in_chromium, in_node
+from bstdg.export.base import Check, Golden, Target, Written, fnv1a
+from bstdg.export.web.proof import in_chromium, in_node
 from bstdg.model.packed import PackedModel
 
 PAGE = "index.html"
@@ -111,18 +111,6 @@ def _samples(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[
     }
 
 
-def fnv1a(data: bytes) -> int:
-    """FNV-1a, 32 bits.
-
-    >>> hex(fnv1a(b"a"))
-    '0xe40c292c'
-    """
-    value = 0x811C9DC5
-    for byte in data:
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
-
-
 def _text(array: NDArray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
@@ -133,8 +121,8 @@ def _page(data: dict[str, Any], name: str) -> str:
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src {' '.join(map(allow, scripts.values()))}",
-            f"style-src {allow(style)}",
+            f"script-src {' '.join(map(templates.allowed, scripts.values()))}",
+            f"style-src {templates.allowed(style)}",
             "img-src data:",  # the icon, which is written in the page
             "base-uri 'none'",
             "form-action 'none'",
