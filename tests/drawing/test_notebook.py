@@ -120,4 +120,4 @@ print(type(shown).__name__, len(sent) <= 5 + (time.monotonic() - start) / 0.2)
     displays = [output for output in done.cells[0].outputs if output["output_type"] == "display_data"]
     assert len(displays) == 1
     assert 'max="6000" value="6000"' in html(displays[0])
-    assert done.cells[0].outputs[-1]["text"] == "Notebook True\n"
+    assert done.cells[0].outputs[-1]["text"] == "Live True\n"

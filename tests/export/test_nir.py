@@ -441,7 +441,7 @@ def test_a_library_that_is_missing_or_dies_is_one_line(tmp_path):
     (found,) = nir_fidelity.examine(tmp_path, model, golden, absent)
     assert found.verdict == "not run" and found.reason.startswith("pip install no-such-library, or let BSTDG_")
     (found,) = nir_fidelity.examine(tmp_path, model, golden, absent, python=str(tmp_path / "nowhere"))
-    assert found.verdict == "not run" and "does not run" in found.reason
+    assert found.verdict == "not run" and "nowhere cannot be started" in found.reason
     dies = tmp_path / "dies"
     dies.write_text("#!/bin/sh\necho 'Killed by hand' >&2\nexit 9\n")
     dies.chmod(0o755)

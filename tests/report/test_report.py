@@ -492,4 +492,5 @@ def test_bounds_of_shares():
     low, high = wilson(np.array([0, 5, 10]), np.array([10, 10, 10]))
     assert low[0] == pytest.approx(0, abs=1e-12)
     assert high[2] == pytest.approx(1)
-    np.testing.assert_allclose((low[1], high[1]), (0.2366, 0.7634), atol=1e-4)
+    np.testing.assert_allclose((low[1], high[1]), (0.236593, 0.763407), atol=1e-6)  # Wilson's formula with z = 1.959964
+    assert [len(bounds) for bounds in wilson(np.array([], int), np.array([], int))] == [0, 0]

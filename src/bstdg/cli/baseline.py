@@ -23,6 +23,13 @@ Examples:
 Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp. What each is: docs/baselines.md.
 """
 
+UNTIMED = {  # the figures of a network without spikes, by other names: no step decides
+    "accuracy": "accuracy (greatest output, then lowest index)",
+    "accuracy_ties_correct": "  if a tie with the label counted",
+    "synaptic_operations_to_decision": "synaptic operations",
+    "samples": "samples",
+}
+
 
 def baseline(
     name: Annotated[
@@ -89,6 +96,7 @@ def _show(report: dict[str, Any], out: Path | None) -> None:
 
     from bstdg.cli import show
     from bstdg.model import energy
+    from bstdg.model.figures import FIGURES
 
     row, structure = report["test"], "-".join(map(str, report["widths"]))
     origin = f"seed {report['seed']}" if "seed" in report else "released weights"
@@ -97,10 +105,8 @@ def _show(report: dict[str, Any], out: Path | None) -> None:
         show_table(show.figures(title, row))
     else:
         table = Table(title=title, title_justify="left", show_header=False)
-        table.add_row("accuracy (greatest output, then lowest index)", f"{row['accuracy']:.2%}")
-        table.add_row("  if a tie with the label counted", f"{row['accuracy_ties_correct']:.2%}")
-        table.add_row("synaptic operations", f"{row['synaptic_operations_to_decision']:,.0f}")
-        table.add_row("samples", f"{row['samples']:,}")
+        for key, caption in UNTIMED.items():
+            table.add_row(caption, FIGURES[key].show(row[key]))
         show_table(table)
     if "accuracy_lowest_index" in row:
         print(f"accuracy if the lowest index won among the first: {row['accuracy_lowest_index']:.2%}")

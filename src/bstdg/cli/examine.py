@@ -7,10 +7,10 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import shutil
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,11 +21,10 @@ from bstdg.errors import BstdgError
 
 Status = Literal["ok", "absent", "wrong"]
 
-NEEDED = ("numpy", "torch", "safetensors", "scikit-learn", "pillow", "matplotlib", "typer", "rich", "platformdirs")
-EXTRAS = {
-    "h5py": ("bstdg[events]", "recordings of spoken digits"),
-    "nir": ("bstdg[nir]", "export to and import from other simulators"),
-    "tensorboard": ("bstdg[tensorboard]", "bstdg train --tensorboard"),
+PURPOSES = {  # of the extras that someone who uses bstdg may want; what is in them the package's own metadata say
+    "events": "recordings of spoken digits",
+    "nir": "export to and import from other simulators",
+    "tensorboard": "bstdg train --tensorboard",
 }
 TOOLS = {  # what `bstdg verify` proves exports with
     ("gcc", "clang", "cc"): "C",
@@ -145,15 +144,35 @@ def _random_model(rng: np.random.Generator, widths: tuple[int, ...], num_steps: 
 
 
 def _packages() -> Iterator[Finding]:
-    for name in NEEDED:
+    try:
+        packages = requirements(importlib.metadata.requires("bstdg") or ())
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding("packages", "bstdg", "wrong", "is not installed, only found: pip install bstdg")
+        return
+    for name in packages[None]:
         version = _version(name)
         said = version or f"not installed: pip install {name}"
         yield Finding("packages", name, "ok" if version else "wrong", said)
-    for name, (extra, purpose) in EXTRAS.items():
-        version = _version(name)
-        yield Finding(
-            "packages", name, "ok" if version else "absent", version or f"for {purpose}: pip install '{extra}'"
-        )
+    for extra, purpose in PURPOSES.items():
+        for name in packages[extra]:
+            version = _version(name)
+            said = version or f"for {purpose}: pip install 'bstdg[{extra}]'"
+            yield Finding("packages", name, "ok" if version else "absent", said)
+
+
+def requirements(lines: Iterable[str]) -> dict[str | None, list[str]]:
+    """Packages by the extra that needs them, None for those that are always needed, from a package's metadata.
+
+    >>> requirements(["numpy>=1.26", 'h5py>=3.10; extra == "events"'])
+    {None: ['numpy'], 'events': ['h5py']}
+    """
+    packages: dict[str | None, list[str]] = {}
+    for line in lines:
+        name = re.match(r"[\w.-]+", line)
+        extra = re.search(r"extra == ['\"]([\w-]+)", line)
+        if name:
+            packages.setdefault(extra[1] if extra else None, []).append(name[0])
+    return packages
 
 
 def _version(name: str) -> str | None:
@@ -192,7 +211,9 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
 
 
 def _tools() -> Iterator[Finding]:
+    from bstdg.export.tools import first
+
     for programs, purpose in TOOLS.items():
-        found = next((path for path in map(shutil.which, programs) if path), None)
+        found = first(*programs)
         said = f"for verifying {purpose}"
         yield Finding("tools", programs[0], "ok" if found else "absent", f"{found}, {said}" if found else said)

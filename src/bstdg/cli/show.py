@@ -9,34 +9,16 @@ from rich.table import Table
 
 from bstdg.layers import FullLayer, Layer
 from bstdg.model.describe import describe
+from bstdg.model.figures import FIGURES
 from bstdg.model.packed import PackedModel
 
 
 def figures(title: str, row: Mapping[str, Any]) -> Table:
     """The figures of `Tally.figures` as a table, always all of them together."""
-    last = row["num_steps"] - 1
     table = Table(title=title, title_justify="left", show_header=False)
-    for name, value in (
-        ("accuracy (first spike, then V - threshold, then lowest index)", f"{row['accuracy']:.2%}"),
-        ("  if a tie with the label counted, as some papers do", f"{row['accuracy_ties_correct']:.2%}"),
-        ("ties decided by the lowest index", f"{row['tie_rate']:.2%}"),
-        ("several outputs fired at the deciding step", f"{row['simultaneous_rate']:.2%}"),
-        ("silent decisions (no output fired)", f"{row['silent_rate']:.2%}"),
-        (
-            f"decision step, 0 … {last}: mean, median",
-            f"{row['decision_step_mean']:.2f}, {row['decision_step_median']:g}",
-        ),
-        (
-            "hidden spikes an image: to the decision, all",
-            f"{row['hidden_spikes_to_decision']:.1f}, {row['hidden_spikes']:.1f}",
-        ),
-        ("input spikes to the decision", f"{row['input_spikes_to_decision']:.1f}"),
-        ("synaptic operations to the decision", f"{row['synaptic_operations_to_decision']:,.0f}"),
-        ("samples", f"{row['samples']:,}"),
-    ):
-        table.add_row(name, value)
-    if "engine" in row:
-        table.add_row("engine", row["engine"])
+    for key, figure in FIGURES.items():
+        if key in row:  # a model file's figures do not name the engine
+            table.add_row(figure.caption, figure.show(row[key]))
     return table
 
 

@@ -70,6 +70,18 @@ def full_layers(model: PackedModel) -> tuple[FullLayer, ...]:
     return tuple(layer for layer in model.layers if isinstance(layer, FullLayer))
 
 
+def fnv1a(data: bytes) -> int:
+    """FNV-1a, 32 bits (Fowler, Noll, Vo): what an export compares instead of all hidden steps of a vector.
+
+    >>> hex(fnv1a(b"a"))
+    '0xe40c292c'
+    """
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
 class Written(NamedTuple):
     """What a target makes of a model.
 

@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bstdg.model.figures import FIGURES
 from bstdg.model.packed import VERSION
 
 if TYPE_CHECKING:
     from bstdg.report.measure import Measured
     from bstdg.report.plates import Subject
 
-Show = Callable[[Any], str]
 
-
-def percent(value: float) -> str:
-    """A share."""
-    return f"{value:.2%}"
-
-
-def two(value: float) -> str:
-    """Two digits behind the point."""
-    return f"{value:,.2f}"
-
-
-def one(value: float) -> str:
-    """One digit behind the point."""
-    return f"{value:,.1f}"
-
-
-def whole(value: float) -> str:
-    """No digit behind the point."""
-    return f"{value:,.0f}"
-
-
-# What belongs together wherever an accuracy is told: key, name, how it is shown, and what is added small.
-KEY: tuple[tuple[str, str, Show, Callable[[dict[str, Any]], str] | None], ...] = (
-    ("accuracy", "Accuracy", percent, None),
-    ("tie_rate", "Ties", percent, None),
-    ("silent_rate", "Silent decisions", percent, None),
-    ("decision_step_mean", "Decision step", two,
-     lambda f: f"of 0 … {f['num_steps'] - 1}, median {f['decision_step_median']:g}"),
-    ("input_spikes_to_decision", "Input spikes", one, None),
-    ("hidden_spikes_to_decision", "Hidden spikes", one, lambda f: f"of {f['hidden_spikes']:,.1f}"),
-    ("synaptic_operations_to_decision", "Synaptic operations", whole, None),
-)  # fmt: skip
-FIGURES: tuple[tuple[str, str, Show], ...] = (
-    ("accuracy", "accuracy (first spike, then V - threshold, then lowest index)", percent),
-    ("accuracy_ties_correct", "accuracy if a tie with the label counted, as some papers do", percent),
-    ("tie_rate", "ties decided by the lowest index", percent),
-    ("simultaneous_rate", "several outputs fired at the deciding step", percent),
-    ("silent_rate", "silent decisions (no output fired)", percent),
-    ("decision_step_mean", "decision step, mean", two),
-    ("decision_step_median", "decision step, median", lambda value: f"{value:g}"),
-    ("num_steps", "steps, T", whole),
-    ("input_spikes_to_decision", "input spikes to the decision", one),
-    ("hidden_spikes_to_decision", "hidden spikes to the decision", one),
-    ("hidden_spikes", "hidden spikes, all", one),
-    ("synaptic_operations_to_decision", "synaptic operations to the decision", whole),
-    ("samples", "samples", whole),
-    ("engine", "engine", str),
-)
+def beside(key: str, figures: Mapping[str, Any]) -> str:
+    """What is said small beside one of the figures that belong together."""
+    shown = {name: figure.show(figures[name]) for name, figure in FIGURES.items()}
+    if key == "decision_step_mean":
+        return f"of 0 … {figures['num_steps'] - 1}, median {shown['decision_step_median']}"
+    return f"of {shown['hidden_spikes']}" if key == "hidden_spikes_to_decision" else ""
 
 
 def headline(models: Sequence[Measured]) -> tuple[str, str, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -26,10 +25,10 @@ from bstdg.export.base import Golden, full_layers
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
 from bstdg.export.nir import simulators as nir_simulators
+from bstdg.export.tools import NotRun, run
 from bstdg.layers import size
 from bstdg.model.packed import PackedModel
 
-SECONDS = 600  # after which a library is given up
 PART = 128  # vectors the oracle runs at once
 
 
@@ -165,11 +164,9 @@ def _ask(
     (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
     command = [python, "-P", nir_simulators.__file__, str(work / "job.json")]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False, cwd=work)
-    except subprocess.TimeoutExpired:
-        return {}, f"{library.name} did not finish within {SECONDS} s"
-    except OSError as error:
-        return {}, f"{python} does not run: {error.strerror}"
+        done = run(command, folder=work)
+    except NotRun as error:
+        return {}, f"{library.name}: {error}"
     if not (work / "answer.json").exists():
         lines = done.stderr.decode("utf-8", "replace").split("\n")
         said = next((line.strip() for line in reversed(lines) if line.strip()), f"exit status {done.returncode}")

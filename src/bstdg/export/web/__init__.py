@@ -7,7 +7,6 @@ nothing and sends nothing: its Content-Security-Policy allows only the scripts a
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -17,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import templates
 from bstdg.errors import InputError
-from bstdg.export.base import Check, Golden, Target, Written, full_layers, pixel_code
-from bstdg.export.web.proof import allow, in_chromium, in_node
+from bstdg.export.base import Check, Golden, Target, Written, fnv1a, full_layers, pixel_code
+from bstdg.export.web.proof import in_chromium, in_node
 from bstdg.inputs.base import squeezed
 from bstdg.model.packed import PackedModel
 
@@ -28,7 +28,7 @@ WEIGHT_LIMIT = 20_000_000  # bytes of packed weights: what a phone's browser sti
 SAMPLES = 40
 CORNERS = 64  # so many golden vectors come before those made from data
 SAMPLE_BYTES = 400_000  # of all samples together, a byte a step
-TEMPLATES = Path(__file__).parent / "templates"
+PACKAGE = "bstdg.export.web"  # whose templates
 SCRIPTS = ("engine", "ink", "proof", "theme", "pad", "scene", "stage", "timeline", "transport", "samples", "page")
 
 
@@ -113,30 +113,18 @@ def _samples(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[
     }
 
 
-def fnv1a(data: bytes) -> int:
-    """FNV-1a, 32 bits.
-
-    >>> hex(fnv1a(b"a"))
-    '0xe40c292c'
-    """
-    value = 0x811C9DC5
-    for byte in data:
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
-
-
 def _text(array: NDArray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
 def _page(data: dict[str, Any], name: str) -> str:
-    style = _source("style.css")
-    scripts = {script: _source(f"{script}.js") for script in SCRIPTS}
+    style = templates.source(PACKAGE, "style.css")
+    scripts = {script: templates.source(PACKAGE, f"{script}.js") for script in SCRIPTS}
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src {' '.join(map(allow, scripts.values()))}",
-            f"style-src {allow(style)}",
+            f"script-src {' '.join(map(templates.allowed, scripts.values()))}",
+            f"style-src {templates.allowed(style)}",
             "img-src data:",  # the icon, which is written in the page
             "base-uri 'none'",
             "form-action 'none'",
@@ -146,16 +134,12 @@ def _page(data: dict[str, Any], name: str) -> str:
     model = json.dumps(data, separators=(",", ":"), sort_keys=True, allow_nan=False).replace("<", "\\u003c")
     parts = {
         "policy": policy,
-        "name": html.escape(name.replace("_", " ")),
+        "name": name.replace("_", " "),
         "style": style,
         "model": model,
-        "scripts": "\n".join(f'<script id="code-{script}">{text}</script>' for script, text in scripts.items()),
+        "scripts": scripts,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _source("page.html"))
-
-
-def _source(file: str) -> str:
-    return (TEMPLATES / file).read_text(encoding="utf-8")
+    return templates.fill(PACKAGE, "page.html", parts)
 
 
 def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:

@@ -13,11 +13,11 @@ from typing import Any
 
 from bstdg import files
 from bstdg.errors import FileFormatError
+from bstdg.model.figures import SHARES
 
 FORMAT, VERSION = "bstdg-run", 1
 OURS = "spike-timing gradient"  # the method of this package; every other is a predecessor
 QUICK = "quick"  # the folder of runs that are only a try
-SHARES = ("accuracy", "accuracy_ties_correct", "tie_rate", "simultaneous_rate", "silent_rate")
 _FILE = re.compile(r"seed(0|[1-9][0-9]{0,8})\.json")
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", dict: "an object"}
 
