@@ -398,6 +398,11 @@ def test_files_that_are_not_mnist_are_refused(tmp_path, images, labels, said):
     assert str(tmp_path) in message
 
 
+def test_which_data_sets_are_recordings_of_events():
+    assert {name for name in datasets.names() if datasets.are_events(name)} == {"shd", "hd-spikes"}
+    assert not datasets.are_events("nothing")
+
+
 # --- the real files ---
 
 real = pytest.mark.skipif(not REAL, reason="BSTDG_DATA does not name a folder with the real files")

@@ -16,6 +16,7 @@ from support.paths import GOLDEN, ROOT
 from support.strategies import random_model
 
 from bstdg.errors import FileFormatError, InputError
+from bstdg.inputs.recordings import InputCoding
 from bstdg.model import packed, runtime
 from bstdg.model.packed import PackedModel
 
@@ -190,3 +191,27 @@ def test_golden_files_of_version_1(name):
     np.testing.assert_array_equal(run.decision.label, expected["label"])
     np.testing.assert_array_equal(run.decision.step, expected["step"])
     assert packed.to_bytes(model.packed) == (GOLDEN / f"{name}.bstdg").read_bytes()
+
+
+@pytest.mark.parametrize(("white", "fits"), [(1, True), (255, True), (256, False), (65_535, False)])
+def test_edges_are_found_in_images_of_bytes_alone(white, fits):
+    def with_edges() -> packed.PackedModel:  # 4 maps of 3 x 3 cells
+        return random_model((36, 5, 3), image_shape=(6, 6), white=white, edges=2)
+
+    if fits:
+        assert packed.from_bytes(packed.to_bytes(with_edges())).edges == 2
+    else:
+        with pytest.raises(InputError, match="images of bytes alone"):
+            with_edges()
+
+
+def test_edges_are_not_found_in_events_or_features():
+    with pytest.raises(InputError, match="images of bytes alone"):
+        random_model((36, 5, 3), image_shape=(6, 6), edges=2, input=InputCoding(duration=1.0))
+
+
+@pytest.mark.parametrize("white", [256, 65_535])
+def test_a_file_that_asks_for_edges_of_wide_pixels_is_refused(white):
+    whole = packed.to_bytes(random_model((36, 5, 3), image_shape=(6, 6), edges=2))
+    with pytest.raises(FileFormatError, match="images of bytes alone"):
+        packed.from_bytes(resealed(whole, set_config(white=white)))
