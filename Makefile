@@ -8,7 +8,7 @@ DEVELOP = $(VENV)/.ready-to-develop
 INSTALL = PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES = pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 
-.PHONY: setup demo test fuzz lint format bench results docs native-test clean
+.PHONY: setup demo test test-random mutation fuzz lint format bench results docs native-test clean
 .DEFAULT_GOAL := demo
 
 setup: $(DEVELOP)
@@ -34,6 +34,18 @@ demo: $(READY)
 
 test: setup native-test
 	$(BIN)/python -m pytest
+
+# Other examples than those of `make test`, and ten times as many; a failure prints how to see it again.
+SEED ?= $(shell $(PYTHON) -c 'import random; print(random.SystemRandom().randrange(2**32))')
+TESTS ?= tests
+test-random: setup
+	@echo "make test-random SEED=$(SEED)   draws these examples again"
+	$(BIN)/python -m pytest -q --hypothesis-profile=random --hypothesis-seed=$(SEED) $(TESTS)
+
+# Breaks the package on purpose and sees that tests notice, see tests/mutation: hours for all modules, minutes for one.
+mutation: setup
+	$(INSTALL) --editable '.[mutation]'
+	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m mutation.run $(MODULE)
 
 native-test:
 	native/tests/run.sh

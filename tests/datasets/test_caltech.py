@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import tarfile
 
 import numpy as np
 import pytest
 from PIL import Image
+from support import needs
 
 from bstdg import datasets
 from bstdg.datasets import archive, caltech
 from bstdg.errors import FileFormatError, InputError
 
-REAL = os.environ.get("BSTDG_DATA")
 NAME = "caltech-face-motorbike"
 
 
@@ -204,11 +203,10 @@ def test_the_lists_of_the_published_split(monkeypatch):
 
 
 @pytest.mark.slow
+@needs.data("caltech101")
 def test_the_real_pictures(monkeypatch):
     monkeypatch.undo()
-    if not REAL or not os.path.isdir(os.path.join(REAL, "caltech101")):  # noqa: PTH112, PTH118
-        pytest.skip("BSTDG_DATA names no folder with caltech101")
-    found = datasets.load(NAME, "test", REAL)
+    found = datasets.load(NAME, "test", needs.DATA)
     assert len(found) == 396
     assert np.bincount(found.labels).tolist() == [198, 198]
     assert 60 < found.images[:198].mean() < 160

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support import needs
 
 from bstdg.cli import app
 from bstdg.datasets import EventDataset
@@ -19,7 +20,7 @@ from bstdg.training import checkpoint
 from bstdg.training.feed import split_by_speaker
 from bstdg.training.train import TrainingRun, train
 
-h5py = pytest.importorskip("h5py", reason="h5py is not installed (the extra 'events')")
+h5py = needs.package("h5py")
 CHANNELS, CLASSES = 700, 3
 
 

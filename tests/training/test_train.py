@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support import needs
 from support.paths import ROOT
 
 from bstdg import datasets
@@ -428,9 +429,7 @@ def test_every_loss_and_kernel_learns(tmp_path, change):
 
 
 def test_tensorboard(tmp_path):
-    event_accumulator = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is an optional extra"
-    )
+    event_accumulator = needs.package("tensorboard.backend.event_processing.event_accumulator")
     train(recipe(epochs=2), tmp_path, tensorboard=True)
     events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -446,9 +445,8 @@ def test_digits_recipe_learns(tmp_path):
 
 
 @pytest.mark.slow
+@needs.data("mnist")
 def test_mnist_learns_within_an_epoch(tmp_path):
-    if not os.environ.get("BSTDG_DATA"):
-        pytest.skip("BSTDG_DATA names no folder with MNIST")
     values = load_recipe(ROOT / "recipes" / "mnist.toml", ["epochs=3", "hidden=[128]", "limit=12000"])
     report = train(values, tmp_path)
     assert report["test"]["accuracy"] > 0.85
