@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import tarfile
@@ -150,6 +151,21 @@ def test_no_more_is_unpacked_than_is_allowed(tmp_path, monkeypatch):
     tar(tmp_path / caltech.ARCHIVES[0], [*usual(), ("zeros", bytes(1 << 22))])
     monkeypatch.setattr(caltech, "MAX_ARCHIVE", 1 << 20)
     assert "more bytes than are allowed" in refusal(FileFormatError, tmp_path)
+
+
+def test_the_limits_of_an_archive_are_exact(tmp_path, monkeypatch):
+    path = tar(tmp_path / "a.tar.gz", [("a", b"one"), ("b", b"three")])
+    unpacked = len(gzip.decompress(path.read_bytes()))
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 2)
+    read = functools.partial(archive.read_members, path, ["a", "c"])
+    assert read(max_file=3, max_bytes=unpacked) == {"a": b"one"}
+    with pytest.raises(FileFormatError, match="a has 3 bytes, more than the 2 allowed"):
+        read(max_file=2, max_bytes=unpacked)
+    with pytest.raises(FileFormatError, match="more bytes than are allowed"):
+        read(max_file=3, max_bytes=unpacked - 1)
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 1)
+    with pytest.raises(FileFormatError, match="more than 1 members"):
+        read(max_file=3, max_bytes=unpacked)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])

@@ -207,7 +207,7 @@ def test_the_digits_split_does_not_depend_on_anything():
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-@pytest.mark.parametrize("shape", [(7,), (2, 3, 4), (1, 1, 1)])
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 4), (1, 1, 1), (3, 700, 1000)])
 def test_idx_gives_back_what_was_written(tmp_path, pack, shape):
     array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     path = tmp_path / "any name"
@@ -230,7 +230,11 @@ def refused_idx(tmp_path, content, ndim=3, **kwargs):
 def test_idx_cut_anywhere_is_refused(tmp_path):
     whole = idx(some_images(2, 3, 4))
     for end in range(len(whole)):
-        assert "truncated" in refused_idx(tmp_path, whole[:end])
+        said = refused_idx(tmp_path, whole[:end])
+        assert "truncated" in said
+        what = {4: f"{end} bytes, too short", 16: f"the header breaks off after {end} bytes"}
+        left = next((words for limit, words in what.items() if end < limit), f"{end - 16} of 24 bytes of data")
+        assert left in said
 
 
 def test_packed_idx_cut_anywhere_is_refused(tmp_path):

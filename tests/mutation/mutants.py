@@ -85,7 +85,7 @@ def mutants(source: str) -> Iterator[Mutant]:
         operator = get_operator(f"core/{name}")()
         places = [place for node in ast_nodes(get_ast(source)) for place in operator.mutation_positions(node)]
         for i, (start, _) in enumerate(places):
-            if any(first <= start < last for first, last in nothing):
+            if any(first <= start < last for first, last in nothing) or _is_marker(source, start):
                 continue
             try:
                 code = mutate_code(source, operator, i)
@@ -119,6 +119,12 @@ def _left_alone(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         for node in found
         if isinstance(node, (ast.expr, ast.stmt))
     ]
+
+
+def _is_marker(source: str, place: tuple[int, int]) -> bool:
+    """Whether this is the star alone after which arguments have names, which is no product."""
+    line, column = place
+    return source.splitlines()[line - 1][column : column + 2] == "*,"
 
 
 def _names(source: str) -> dict[int, str]:
