@@ -35,6 +35,7 @@ def test_it_is_read_up_to_the_first_byte_of_the_array(version, array):
         (b"\x93NUMPY\1\0\3\0{'a", "."),  # breaks off in a text
         (b"\x93NUMPY\1\0\2\0((", "."),  # … and in a bracket
         (b"\x93NUMPY\1\0\4\0{}\n\n", "."),
+        (b"\x93NUMPY\2\0\x20\x4e\0\0" + b"{}".ljust(20_000), r"^Header info length \(20000\) is large"),
     ],
 )
 def test_what_is_none_is_refused_in_one_line(data, says):
