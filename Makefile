@@ -35,12 +35,12 @@ demo: $(READY)
 test: setup native-test
 	$(BIN)/python -m pytest
 
-# Other examples than those of `make test`, and ten times as many; a failure prints how to see it again.
-SEED ?= $(shell $(PYTHON) -c 'import random; print(random.SystemRandom().randrange(2**32))')
+# Other examples than those of `make test`, and ten times as many where a test does not say how many it takes.
 TESTS ?= tests
 test-random: setup
-	@echo "make test-random SEED=$(SEED)   draws these examples again"
-	$(BIN)/python -m pytest -q --hypothesis-profile=random --hypothesis-seed=$(SEED) $(TESTS)
+	@seed="$(SEED)"; seed=$${seed:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	echo "to draw these examples again: make test-random SEED=$$seed TESTS='$(TESTS)'"; \
+	$(BIN)/python -m pytest -q --hypothesis-profile=random --hypothesis-seed=$$seed $(TESTS)
 
 # Breaks the package on purpose and sees that tests notice, see tests/mutation: hours for all modules, minutes for one.
 mutation: setup
