@@ -97,6 +97,15 @@ def test_every_type_has_its_size(dtype, size):
     assert bytes(files.parse(sealed({"a": entry}, payload), "it").tensors["a"].data) == payload
 
 
+@pytest.mark.parametrize(("there", "what"), [(3, "is truncated"), (6, "has trailing bytes")])
+def test_a_file_of_another_length_is_refused_with_both_lengths(there, what):
+    data = sealed({"a": {"dtype": "U8", "shape": [5], "data_offsets": [0, 5]}}, b"spike")
+    with pytest.raises(FileFormatError) as caught:
+        files.parse(data[: len(data) + there - 5] + b"!" * (there - 5), "it")
+    said = f"it {what}: its header promises {len(data)} bytes, the file has {len(data) + there - 5}"
+    assert str(caught.value) == said
+
+
 def test_a_seal_is_looked_for_in_the_header_alone():
     seal = b'"sha256":"' + files.UNSEALED.encode() + b'"'
     with pytest.raises(ValueError, match="not found"):
