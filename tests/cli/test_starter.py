@@ -9,7 +9,8 @@ import pytest
 
 from bstdg import datasets
 from bstdg.cli import starter
-from bstdg.learning.recipe import Recipe, load_recipe
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import load_recipe
 from bstdg.shipped import shipped_recipes
 
 SHIPPED = shipped_recipes()

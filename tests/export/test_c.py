@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import needs
-from support.strategies import Case, cases, events_of, make_signs, make_steps, random_model
+from support.strategies import Case, cases, events_of, make_signs, make_steps, random_model, reading
 
 from bstdg import datasets, export
 from bstdg.engine import oracle
@@ -40,7 +40,7 @@ def model_of(case: Case, white: int = 255, silent_below: float = 0.0) -> PackedM
     widths = case.widths
     names = tuple(f"class {i}" for i in range(widths[-1]))
     layers = tuple(FullLayer(layer.signs, np.maximum(layer.thresholds, LEAST)) for layer in case.layers)
-    return PackedModel(layers, case.num_steps, (1, widths[0]), white, silent_below, names)
+    return PackedModel(reading((1, widths[0]), white, silent_below), layers, case.num_steps, names)
 
 
 class Library:
@@ -234,7 +234,7 @@ def test_input_that_does_not_fit_is_refused(tmp_path_factory, call, arguments):
 def test_a_model_beyond_the_limit_is_refused():
     signs = np.broadcast_to(np.int8(1), (2080, 65_535))
     layer = FullLayer(signs, np.ones(2080, np.int64))
-    model = PackedModel((layer,), 8, (1, 65_535), 255, 0.0, ("",) * 2080)
+    model = PackedModel(reading((1, 65_535)), (layer,), 8, ("",) * 2080)
     golden = Golden(np.zeros((0, 0), np.uint8), (), *(np.zeros(0, np.int64),) * 2, np.zeros(0, np.bool_))
     with pytest.raises(
         InputError, match=r"at most 16,777,216 bytes of weights, this model needs 17,039,360: 262,144 too"
@@ -340,7 +340,7 @@ def test_the_snippet_in_the_readme_compiles_and_decides(tmp_path):
 
 
 def test_an_mnist_network_fits_a_small_microcontroller():
-    model = random_model((784, 600, 10), 8, threshold=50, image_shape=(28, 28))
+    model = random_model((784, 600, 10), 8, threshold=50, shape=(28, 28))
     figures = c.write(model, Golden.of(model, corners(model).steps[:4]), "net").figures
     assert figures["flash_bytes"] < 70_000
     assert figures["ram_bytes"] < 4096 - 512  # the stack has its share
@@ -355,7 +355,7 @@ def test_a_thousand_mnist_images(tmp_path):
     # Thresholds such that some of the neurons fire, and the first outputs at different steps.
     hidden = FullLayer(make_signs(rng, "random", 600, 784), rng.integers(10, 40, 600))
     model = model_of(Case((hidden, FullLayer(make_signs(rng, "random", 10, 600), rng.integers(8, 16, 10))), steps, 8))
-    model = dataclasses.replace(model, image_shape=(28, 28))
+    model = dataclasses.replace(model, input=reading((28, 28)))
     golden = Golden.of(model, steps)
     assert 0.05 < (golden.hidden[0] < 8).mean() < 0.6
     assert len(set(golden.step.tolist())) > 4

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.strategies import random_model
+from support.strategies import random_model, reading
 
 from bstdg import datasets, export
 from bstdg import export as exports
@@ -108,7 +108,7 @@ def test_golden_vectors_do_not_depend_on_how_many_are_computed_at_once(monkeypat
 
 
 def test_test_images_become_golden_vectors(tmp_path):
-    model = random_model((64, 9, 10), 6, threshold=5, image_shape=(8, 8), white=16, trained={"data": "digits"})
+    model = random_model((64, 9, 10), 6, threshold=5, shape=(8, 8), white=16, trained={"data": "digits"})
     manifest = exports.export("c", model, tmp_path / "all").manifest
     assert manifest["golden"]["parts"][-1] == {"what": "the first test images of digits", "vectors": 360}
     made = exports.export("c", model, tmp_path / "some", images=5)
@@ -158,7 +158,7 @@ def network_door(tmp_path, monkeypatch):
 
 
 def test_test_images_are_downloaded_only_when_they_were_asked_for(tmp_path, network_door):
-    model = random_model((784, 5, 10), image_shape=(28, 28), trained={"data": "mnist"})
+    model = random_model((784, 5, 10), shape=(28, 28), trained={"data": "mnist"})
     assert exports.export("c", model, tmp_path / "x").manifest["golden"]["vectors"] == 64
     assert network_door == []
     with pytest.raises(DownloadError):
@@ -168,7 +168,7 @@ def test_test_images_are_downloaded_only_when_they_were_asked_for(tmp_path, netw
 
 def test_a_model_of_events_has_no_test_images(tmp_path):
     coding = InputCoding(duration=1.0, windows=(2,))
-    model = dataclasses.replace(MODEL, image_shape=(1, 10), input=coding, trained={"data": "hd-spikes"})
+    model = dataclasses.replace(MODEL, input=reading((10,), coding=coding), trained={"data": "hd-spikes"})
     assert exports.export("c", model, tmp_path / "out", data_dir=tmp_path).manifest["golden"]["vectors"] == 64
     with pytest.raises(InputError, match="reads events"):
         exports.export("c", model, tmp_path / "more", images=5)

@@ -20,6 +20,7 @@ from support.strategies import (
     make_steps,
     networks,
     random_model,
+    reading,
     seeds,
     step_numbers,
 )
@@ -48,7 +49,7 @@ def model_of(layers: tuple[FullLayer, ...], num_steps: int) -> PackedModel:
     width = layers[0].signs.shape[1]
     least = -(2**31) + 1  # of a model file
     layers = tuple(FullLayer(layer.signs, np.maximum(layer.thresholds, least)) for layer in layers)
-    return PackedModel(layers, num_steps, (width,), 255, 0.0, names, {"data": "é", "figures": [0.5, None]})
+    return PackedModel(reading((width,)), layers, num_steps, names, {"data": "é", "figures": [0.5, None]})
 
 
 def exported(model: PackedModel, steps: np.ndarray, folder) -> Golden:
@@ -481,5 +482,5 @@ def test_installed_libraries_run_the_graph_meant_for_them_exactly(library, tmp_p
 def test_a_network_of_events_keeps_its_input_coding():
     coding = InputCoding(gates=2, windows=(3,))
     signs = np.ones((2, coding.width(3)), np.int8)
-    model = PackedModel((FullLayer(signs, np.array([1, 2])),), 4, (3,), 1, 0.0, ("a", "b"), {}, coding)
-    assert nir_import.from_graph(nir_file.from_bytes(nir_graph.to_bytes(nir_graph.truth(model)))).input == coding
+    model = PackedModel(reading((3,), coding=coding), (FullLayer(signs, np.array([1, 2])),), 4, ("a", "b"))
+    assert nir_import.from_graph(nir_file.from_bytes(nir_graph.to_bytes(nir_graph.truth(model)))).input.coding == coding

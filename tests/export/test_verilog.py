@@ -22,6 +22,7 @@ from support.strategies import (
     make_steps,
     make_thresholds,
     random_model,
+    reading,
     seeds,
     step_numbers,
     widths,
@@ -43,7 +44,7 @@ def model_of(layers: list[FullLayer], num_steps: int) -> PackedModel:
     """A deployed model of these layers; it cannot hold the threshold -2^31."""
     layers = [FullLayer(layer.signs, np.clip(layer.thresholds, -GREATEST, GREATEST)) for layer in layers]
     classes = tuple(map(str, range(len(layers[-1].signs))))
-    return PackedModel(tuple(layers), num_steps, (layers[0].signs.shape[1],), 255, 0.0, classes)
+    return PackedModel(reading(layers[0].reads), tuple(layers), num_steps, classes)
 
 
 def a_model(rng, sizes, num_steps, signs="random", thresholds="near") -> PackedModel:

@@ -27,6 +27,7 @@ from support.strategies import (
     make_thresholds,
     networks,
     random_model,
+    reading,
     seeds,
     step_numbers,
 )
@@ -45,11 +46,11 @@ from bstdg.model.packed import PackedModel
 
 
 def model_of(layers, num_steps: int, **fields) -> PackedModel:
-    shape = {"image_shape": (layers[0].signs.shape[1],), "white": 255, "silent_below": 0.0} | fields
+    code = reading(**{"shape": layers[0].reads, **fields})
     names = tuple(f"class {k}" for k in range(len(layers[-1].signs)))
     # A model file holds thresholds of 32 bits but for the very least.
     kept = tuple(FullLayer(layer.signs, np.maximum(layer.thresholds, LEAST + 1)) for layer in layers)
-    return PackedModel(kept, num_steps, classes=names, **shape)
+    return PackedModel(code, kept, num_steps, names)
 
 
 def some_steps(model: PackedModel, count: int = 3, seed: int = 0) -> np.ndarray:
@@ -174,7 +175,7 @@ def test_latency_of_every_pixel(engine, white, silent_below, num_steps):
 
 
 def test_a_drawing_becomes_an_image_as_those_of_mnist(engine):
-    export(random_model((784, 10), image_shape=(28, 28)), engine.folder)
+    export(random_model((784, 10), shape=(28, 28)), engine.folder)
     empty, seven, small, dot = engine.pixels(
         [], SEVEN, moved(SEVEN, 0.4, 0.2, -0.25), [[[0.1, 0.9]], [[0.1, 0.9], [0.1, 0.9]]]
     )
@@ -191,7 +192,7 @@ def test_a_drawing_becomes_an_image_as_those_of_mnist(engine):
 
 @pytest.mark.parametrize("shape", [(8, 8), (48, 32), (30, 100), (6, 6)])
 def test_a_drawing_fills_other_fields(engine, shape):
-    export(random_model((shape[0] * shape[1], 3), image_shape=shape, white=16), engine.folder)
+    export(random_model((shape[0] * shape[1], 3), shape=shape, white=16), engine.folder)
     field = engine.pixels(ZERO)[0].reshape(shape)
     rows, columns = np.flatnonzero(field.max(axis=1) > 4), np.flatnonzero(field.max(axis=0) > 4)
     assert field.max() >= 14 and np.ptp(rows) + 1 >= min(shape) * 0.8
@@ -199,7 +200,7 @@ def test_a_drawing_fills_other_fields(engine, shape):
 
 
 def test_the_page_is_one_file_always_the_same(tmp_path):
-    model = random_model((784, 600, 10), image_shape=(28, 28))
+    model = random_model((784, 600, 10), shape=(28, 28))
     golden = Golden.of(model, some_steps(model, 7))
     written = web.write(model, golden, "mnist")
     assert written.files == web.write(model, golden, "mnist").files
@@ -234,9 +235,7 @@ def test_too_many_weights(tmp_path):
 
 def test_a_model_of_timed_events(engine):
     """Its channels are no picture, whatever the shape of the sensor."""
-    layers = random_model((128, 20, 3), threshold=5).layers
-    coding = InputCoding(delays=(0, 2))
-    model = PackedModel(layers, 8, (8, 8), 255, 0.0, ("a", "b", "c"), input=coding)
+    model = random_model((128, 20, 3), threshold=5, shape=(64,), coding=InputCoding(delays=(0, 2)))
     engine.is_the_oracle(model, some_steps(model))
     page = (engine.folder / web.PAGE).read_text(encoding="utf-8")
     assert json.loads(re.search(r'<script id="model"[^>]*>(.*?)</script>', page)[1])["shape"] == [128]

@@ -190,7 +190,7 @@ def test_anyone_can_read_it(digits, open_page, scheme, width):
 @pytest.mark.parametrize("shape", [(30,), (5, 6)])
 def test_other_inputs_are_picked_not_drawn(tmp_path, open_page, shape):
     axe = needs.package("axe_playwright_python.sync_playwright")
-    model = random_model((30, 20, 15, 25), 12, threshold=6, image_shape=shape)
+    model = random_model((30, 20, 15, 25), 12, threshold=6, shape=shape)
     rng = np.random.default_rng(0)
     steps = np.concatenate([make_steps(rng, kind, 4, 30, 12) for kind in INPUT_KINDS])
     model, _, address = write(model, steps, tmp_path)
@@ -204,7 +204,7 @@ def test_other_inputs_are_picked_not_drawn(tmp_path, open_page, shape):
 
 @pytest.mark.parametrize(("widths", "num_steps"), [((784, 2), 1), ((1, 1, 1), 254), ((900, 400, 300, 200, 12), 100)])
 def test_every_size_is_shown(tmp_path, open_page, widths, num_steps):
-    model = random_model(widths, num_steps, threshold=3, image_shape=(28, 28) if widths[0] == 784 else (widths[0],))
+    model = random_model(widths, num_steps, threshold=3, shape=(28, 28) if widths[0] == 784 else (widths[0],))
     steps = make_steps(np.random.default_rng(1), "random", 5, widths[0], num_steps)
     model, _, address = write(model, steps, tmp_path)
     page = open_page(address, reduced_motion="reduce")

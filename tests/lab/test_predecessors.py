@@ -53,7 +53,7 @@ def networks(draw, max_hidden=2):
     hidden = draw(st.lists(st.integers(1, 7), max_size=max_hidden))
     inputs, classes = draw(st.integers(1, 9)), draw(st.integers(1, 4))
     torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    network = Network(inputs, classes, NetworkConfig(hidden=tuple(hidden), num_steps=num_steps), generator=torch_rng)
+    network = Network(inputs, classes, NetworkConfig(layers=tuple(hidden), num_steps=num_steps), generator=torch_rng)
     for layer in layers_of(network):
         spread = rng.uniform(-2, 4, layer.out_features).astype(np.float32)
         layer.threshold.data.copy_(torch.from_numpy(spread))

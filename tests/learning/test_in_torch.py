@@ -46,7 +46,7 @@ def batch():
 
 def network(**arguments):
     generator = torch.Generator().manual_seed(2)
-    made = Network(20, 3, NetworkConfig(hidden=(16, 12)), generator=generator, **arguments)
+    made = Network(20, 3, NetworkConfig(layers=(16, 12)), generator=generator, **arguments)
     made.calibrate(torch.randint(0, T + 1, (64, 20), dtype=torch.uint8, generator=generator))
     return made
 

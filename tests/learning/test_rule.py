@@ -97,7 +97,7 @@ def make_network(
     rng: np.random.Generator, sizes: Sequence[int], num_steps: int, mode: str = "neuron", rule: RuleConfig | None = None
 ) -> Network:
     """Latent weights in and beyond [-1, 1], at its ends and at 0; real thresholds near the potentials."""
-    config = NetworkConfig(hidden=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode)
+    config = NetworkConfig(layers=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode)
     network = Network(sizes[0], sizes[-1], config, rule)
     with torch.no_grad():
         for layer in network.layers:
@@ -368,7 +368,7 @@ def toy(batch: int = 32) -> tuple[Network, Tensor, Tensor]:
     labels = torch.arange(batch) % 4
     noise = torch.randint(-1, 2, (batch, 30), generator=generator)
     steps = (prototypes[labels] + noise).clamp(0, 8).to(torch.uint8)
-    network = Network(30, 4, NetworkConfig(hidden=(24,)), generator=generator)
+    network = Network(30, 4, NetworkConfig(layers=(24,)), generator=generator)
     network.calibrate(steps)
     return network, steps, labels
 

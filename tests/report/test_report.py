@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from support.paths import GOLDEN
 from support.processes import on_a_terminal
-from support.strategies import LEAST, Case, cases, random_model
+from support.strategies import LEAST, Case, cases, random_model, reading
 
 from bstdg import datasets, report
 from bstdg.cli import app
@@ -114,7 +114,7 @@ def test_figures_equal_eval_to_the_last_bit(bstdg, tmp_path):
 def test_counts_of_any_network_agree_with_the_oracle(case: Case, seed):
     layers = tuple(replace(layer, thresholds=np.maximum(layer.thresholds, LEAST + 1)) for layer in case.layers)
     names = tuple("abcdefghijkl")[: case.widths[-1]]
-    model = PackedModel(layers, case.num_steps, (case.widths[0],), 1, 0.0, names)
+    model = PackedModel(reading((case.widths[0],), 1), layers, case.num_steps, names)
     truth = np.random.default_rng(seed).integers(0, case.widths[-1], len(case.spikes))
     trace = oracle.forward(layers, case.spikes, case.num_steps)
     decision = decide(trace.potentials, layers[-1].thresholds)
@@ -159,7 +159,7 @@ def test_telling_samples_are_of_several_kinds(measured):
 
 
 def test_dead_and_saturated_neurons(digits):
-    model = random_model((64, 6, 10), threshold=0, image_shape=(8, 8), white=16)
+    model = random_model((64, 6, 10), threshold=0, shape=(8, 8), white=16)
     layer = model.layers[0]
     layer.thresholds[:] = [65, 65, -65, 0, 0, 0]
     told = report.measure(Model(model), digits)
@@ -343,7 +343,7 @@ def test_the_page_holds_all_parts_and_reaches_nowhere(page):
 
 @pytest.mark.parametrize("threshold", [-5, 40])  # hidden neurons that all fire at once, and that never do
 def test_operations_are_told_as_a_share_of_a_dense_pass(tmp_path, threshold):
-    model = random_model((64, 30, 10), image_shape=(8, 8), white=16, trained={"data": "digits"})
+    model = random_model((64, 30, 10), shape=(8, 8), white=16, trained={"data": "digits"})
     model.layers[0].thresholds[:] = threshold
     packed.save(model, tmp_path / "model.bstdg")
     (told,) = report.write([tmp_path / "model.bstdg"], tmp_path / "r.html", samples=[0], limit=50)["models"]
@@ -355,7 +355,7 @@ def test_operations_are_told_as_a_share_of_a_dense_pass(tmp_path, threshold):
 
 
 def test_a_network_whose_hidden_neurons_never_fire_has_a_report(tmp_path):
-    model = random_model((64, 7, 10), image_shape=(8, 8), white=16, trained={"data": "digits"})
+    model = random_model((64, 7, 10), shape=(8, 8), white=16, trained={"data": "digits"})
     model.layers[0].thresholds[:] = 65
     packed.save(model, tmp_path / "model.bstdg")
     (told,) = report.write([tmp_path / "model.bstdg"], tmp_path / "r.html", samples=[0], limit=50)["models"]
@@ -461,8 +461,8 @@ def test_refused_in_one_line(bstdg, tmp_path, monkeypatch, line, message):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "anytime.svg").write_text("<svg/>")
     packed.save(random_model((20, 3)), tmp_path / "other.bstdg")
-    packed.save(random_model((64, 3), image_shape=(8, 8), white=16), tmp_path / "few.bstdg")
-    packed.save(random_model((64, 10), image_shape=(8, 8)), tmp_path / "white.bstdg")
+    packed.save(random_model((64, 3), shape=(8, 8), white=16), tmp_path / "few.bstdg")
+    packed.save(random_model((64, 10), shape=(8, 8)), tmp_path / "white.bstdg")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     status, out, err = bstdg(*line.format(tmp=tmp_path, golden=DIGITS).split())
     assert (status, out, len(err)) == (2, "", 1), err
@@ -492,11 +492,11 @@ def test_a_folder_that_is_not_writable(tmp_path, monkeypatch):
 
 
 def test_names_are_escaped(tmp_path):
-    model = random_model((64, 5, 10), image_shape=(8, 8), white=16)
+    model = random_model((64, 5, 10), shape=(8, 8), white=16)
     hostile = tuple(f'<b>{i}</b> & "q"' for i in range(10))
     file = tmp_path / "<i>net.bstdg"
     packed.save(
-        PackedModel(model.layers, 8, (8, 8), 16, 0.0, hostile, {"data": "digits", "recipe": {"title": "<u>"}}), file
+        PackedModel(model.input, model.layers, 8, hostile, {"data": "digits", "recipe": {"title": "<u>"}}), file
     )
     report.write([file], tmp_path / "r.html", limit=20, samples=[0])
     reader, text = read(tmp_path / "r.html"), (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -510,7 +510,7 @@ def test_names_are_escaped(tmp_path):
 
 def test_recordings_of_events(tmp_path):
     coding = InputCoding(duration=1.0, gates=2)
-    model = random_model((24, 9, 3), threshold=4, image_shape=(12,), input=coding, trained={"data": "spoken"})
+    model = random_model((24, 9, 3), threshold=4, shape=(12,), coding=coding, trained={"data": "spoken"})
     packed.save(model, tmp_path / "model.bstdg")
     rng = np.random.default_rng(5)
     lengths = rng.integers(1, 40, 30)

@@ -238,7 +238,7 @@ def test_a_default_data_loader_makes_batches_of_steps_and_join_events_of_events(
     assert batch.dtype == torch.uint8 and tuple(batch.shape) == (4, 12)
     joined = join_events([every(r) for r in recordings])
     assert np.array_equal(joined.first_steps(), batch.numpy())
-    network = bstdg.Network(12, 2, bstdg.learning.recipe.NetworkConfig(hidden=(5,), num_steps=6))
+    network = bstdg.Network(12, 2, bstdg.learning.recipe.NetworkConfig(layers=(5,), num_steps=6))
     assert tuple(network(joined).potentials.shape) == tuple(network(batch).potentials.shape) == (4, 6, 2)
 
 

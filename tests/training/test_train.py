@@ -21,11 +21,15 @@ from support.paths import ROOT
 from bstdg import datasets
 from bstdg.datasets import Dataset
 from bstdg.errors import FileFormatError, InputError, TrainingError
-from bstdg.learning.recipe import Recipe, from_dict, load_recipe
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import from_dict, load_recipe
 from bstdg.model import packed, runtime
 from bstdg.progress import Quiet
 from bstdg.training import checkpoint
-from bstdg.training.train import TrainingRun, standard_error, train
+from bstdg.training.best_epoch import standard_error
+from bstdg.training.run import TrainingRun
+from bstdg.training.run_folder import CHECKPOINT, PREVIOUS
+from bstdg.training.train import train
 
 
 def recipe(**train_fields) -> Recipe:
@@ -33,7 +37,7 @@ def recipe(**train_fields) -> Recipe:
         Recipe,
         {
             "data": {"limit": 300, "validation": 0.2},
-            "network": {"hidden": [24]},
+            "network": {"layers": [24]},
             "rule": {"width": 8},
             "train": {"epochs": 3, "batch": 64, "shift": 1, "jitter": 1, "spike_dropout": 0.1, **train_fields},
         },
@@ -41,7 +45,7 @@ def recipe(**train_fields) -> Recipe:
 
 
 def final_tensors(folder: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.load(folder / checkpoint.NAME).tensors
+    return checkpoint.load(folder / CHECKPOINT).tensors
 
 
 def assert_same_run(a: Path, b: Path) -> None:
@@ -92,7 +96,7 @@ def test_test_set_is_read_once_and_last(tmp_path):
     read = []
 
     def load(name, split):
-        read.append((split, (tmp_path / checkpoint.NAME).exists()))
+        read.append((split, (tmp_path / CHECKPOINT).exists()))
         return datasets.load(name, split)
 
     train(recipe(), tmp_path, load=load)
@@ -200,7 +204,7 @@ def test_rates_fall_as_a_cosine_from_each_to_nothing(tmp_path):
     still = {"shift": 0, "jitter": 0, "spike_dropout": 0.0}
     values = recipe(epochs=4, batch=1000, **still, **rates)
     train(values, tmp_path)
-    before, after = (checkpoint.load(tmp_path / name).tensors for name in (checkpoint.PREVIOUS, checkpoint.NAME))
+    before, after = (checkpoint.load(tmp_path / name).tensors for name in (PREVIOUS, CHECKPOINT))
 
     def last_move(name: str) -> float:
         moved = (after[name] - before[name]).abs()
@@ -278,7 +282,7 @@ def _epochs(folder: Path) -> int:
 
 def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_still_works(tmp_path):
     train(recipe(), tmp_path / "run")
-    path = tmp_path / "run" / checkpoint.NAME
+    path = tmp_path / "run" / CHECKPOINT
     whole = path.read_bytes()
     path.write_bytes(whole[:-7])
     with pytest.raises(FileFormatError, match=r"checkpoint\.safetensors is truncated.*checkpoint\.previous"):
@@ -289,9 +293,9 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_still_works(
     with pytest.raises(FileFormatError, match=r"checkpoint\.safetensors was altered"):
         train(recipe(), tmp_path / "run", resume=True)
     assert path.read_bytes() == altered  # refusing loses nothing
-    before = checkpoint.load(path.with_name(checkpoint.PREVIOUS))
+    before = checkpoint.load(path.with_name(PREVIOUS))
     assert before.state["epoch"] == 2
-    path.with_name(checkpoint.PREVIOUS).replace(path)
+    path.with_name(PREVIOUS).replace(path)
     train(recipe(), tmp_path / "again")
     train(recipe(), tmp_path / "run", resume=True)
     assert_same_run(tmp_path / "run", tmp_path / "again")
@@ -314,8 +318,8 @@ def test_a_full_disk_while_saving_keeps_both_checkpoints(tmp_path):
         patch.setattr(checkpoint, "save", stop_after_two)
         with pytest.raises(KeyboardInterrupt):
             train(whole, tmp_path / "full")
-    kept = {name: (tmp_path / "full" / name).read_bytes() for name in (checkpoint.NAME, checkpoint.PREVIOUS)}
-    limit = len(kept[checkpoint.NAME]) // 2 // 1024
+    kept = {name: (tmp_path / "full" / name).read_bytes() for name in (CHECKPOINT, PREVIOUS)}
+    limit = len(kept[CHECKPOINT]) // 2 // 1024
     limited = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *train_it]
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(limited, capture_output=True, text=True, check=False, env=environment)
@@ -330,7 +334,7 @@ def test_a_full_disk_while_saving_keeps_both_checkpoints(tmp_path):
 
 def test_what_a_killed_run_left_half_written_is_cleared_away(tmp_path):
     tmp_path.joinpath("run").mkdir()
-    left = [f"{checkpoint.NAME}.next", f".{checkpoint.NAME}.next.0123abcd.tmp", ".model.bstdg.89abcdef.tmp"]
+    left = [f"{CHECKPOINT}.next", f".{CHECKPOINT}.next.0123abcd.tmp", ".model.bstdg.89abcdef.tmp"]
     for name in (*left, ".mine.tmp", "notes.next"):
         (tmp_path / "run" / name).write_bytes(b"half")
     train(recipe(epochs=1), tmp_path / "run")
@@ -387,9 +391,9 @@ def mine(count: int):
 @pytest.mark.parametrize("num_steps", [1, 2, 254])
 @pytest.mark.parametrize("hidden", [[], [1], [3, 1, 2]])
 def test_corners_of_structure(tmp_path, num_steps, hidden):
-    values = recipe(epochs=1, shift=0)
+    values = recipe(epochs=1, shift=0, spike_dropout=0.1 if hidden else 0.0, jitter=0)
     values = dataclasses.replace(
-        values, network=dataclasses.replace(values.network, hidden=tuple(hidden), num_steps=num_steps)
+        values, network=dataclasses.replace(values.network, layers=tuple(hidden), num_steps=num_steps)
     )
     report = train(values, tmp_path, load=mine(40))
     assert report["widths"] == [16, *hidden, 2]
@@ -407,7 +411,7 @@ def test_threshold_modes(tmp_path, mode):
     values = recipe()
     values = dataclasses.replace(values, network=dataclasses.replace(values.network, threshold_mode=mode))
     train(values, tmp_path / "run")
-    first, last = (checkpoint.load(tmp_path / "run" / n) for n in (checkpoint.PREVIOUS, checkpoint.NAME))
+    first, last = (checkpoint.load(tmp_path / "run" / n) for n in (PREVIOUS, CHECKPOINT))
     thresholds = [c.tensors["network.layers.0.threshold"] for c in (first, last)]
     assert thresholds[0].shape == ((1,) if mode == "layer" else (24,))
     assert torch.equal(*thresholds) == (mode == "fixed")
@@ -423,7 +427,7 @@ def test_threshold_modes(tmp_path, mode):
     ],
 )
 def test_every_loss_and_kernel_learns(tmp_path, change):
-    values = from_dict(Recipe, {"network": {"hidden": [64]}, "train": {"epochs": 6, "batch": 32}, **change})
+    values = from_dict(Recipe, {"network": {"layers": [64]}, "train": {"epochs": 6, "batch": 32}, **change})
     report = train(values, tmp_path)
     assert report["test"]["accuracy"] > 0.6  # chance is 0.1
 

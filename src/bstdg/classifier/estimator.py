@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from bstdg.classifier import saving as estimator_file
-from bstdg.classifier.arrays import AUTO, Encoder, flattened
+from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened
 from bstdg.classifier.training import Learner, Settings
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
@@ -248,12 +248,13 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
             rows = cast(NDArray, validate_data(self, X, reset=False))
         except ValueError as error:
             raise InputError(_one_line(error)) from None
-        return self._encoder.clipped(rows)
+        return clipped(self._code, rows)
 
     def _runs(self, X: Any) -> list[Any]:
         rows = self._in_range(X)
         parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
-        return [self.model_.run(self._encoder.encode(part)) for part in parts]
+        num_steps = self.model_.packed.num_steps
+        return [self.model_.run(encode(self._code, part, num_steps)) for part in parts]
 
     def _leads(self, X: Any) -> tuple[NDArray[np.float64], Decision]:
         runs = self._runs(X)
@@ -271,14 +272,14 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
 
     def _learner(self, rows: NDArray, shape: tuple[int, ...]) -> Learner:
         settings = Settings.of(self.get_params(deep=False), len(rows))
-        encoder = Encoder.fit(rows, shape, settings.recipe.network.num_steps, self.scaling, self.codes)
+        code = code_for(rows, shape, settings.recipe.network.num_steps, self.scaling, self.codes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return Learner(settings, encoder, [str(c) for c in self.classes_.tolist()], seed)
+        return Learner(settings, code, [str(c) for c in self.classes_.tolist()], seed)
 
     def _take(self, learner: Learner) -> None:
         """What was learnt becomes this estimator's fitted attributes."""
         self._learner_: Learner | None = learner
-        self._encoder = learner.encoder
+        self._code = learner.code
         self.model_ = Model(learner.model)
         self.figures_, self.history_ = learner.figures, learner.history
         self.scale_, self.n_iter_, self.best_iter_ = learner.scale, learner.epochs, learner.best_epoch

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.classifier.arrays import Encoder
 from bstdg.errors import FileFormatError, InputError
+from bstdg.layers import size
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import Model
 
@@ -65,7 +65,7 @@ def restore(estimator: BSTDGClassifier, model: PackedModel, name: str) -> BSTDGC
         estimator.scale_ = _positive(said["scale"])
         estimator.history_ = [dict(row) for row in said["history"]]
         estimator.figures_ = dict(model.trained["validation"])
-        estimator.n_features_in_ = int(np.prod(model.image_shape))
+        estimator.n_features_in_ = size(model.input.reads)
         if "feature_names" in said:
             names = [str(feature) for feature in said["feature_names"]]
             if len(names) != estimator.n_features_in_:
@@ -79,7 +79,7 @@ def restore(estimator: BSTDGClassifier, model: PackedModel, name: str) -> BSTDGC
     trained = {key: value for key, value in model.trained.items() if key not in (KEY, "validation")}
     model = replace(model, trained=trained)
     estimator._learner_ = None
-    estimator._encoder = Encoder(model.image_shape, model.num_steps, model.white, model.scaling)
+    estimator._code = model.input
     estimator.model_ = Model(model)
     return estimator
 

@@ -46,7 +46,7 @@ def new(
     from bstdg import datasets, files
     from bstdg.cli import starter
     from bstdg.cli.train import recipe_file
-    from bstdg.learning.recipe import load_recipe
+    from bstdg.learning.recipe_file import load_recipe
 
     if file.suffix != ".toml":
         raise InputError(f"a recipe's name ends in .toml, not {file.name!r}")

@@ -78,13 +78,14 @@ def images(model: PackedModel, count: int | None, data_dir: str | Path | None = 
 def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | None) -> NDArray[np.uint8]:
     if name is None:
         raise InputError("the model does not name the data set it was trained on, so it has no test images")
-    if model.input is not None:
+    if model.input.samples == "recordings":
         raise InputError("the model reads events, and golden vectors hold one step a channel: give --images 0")
     from bstdg import datasets
+    from bstdg.model.samples import shape_of
 
-    size = model.image_shape if datasets.takes_size(name) else ()
-    samples = datasets.load(name, "test", data_dir, size=size)
-    if samples.white != model.white or samples.image_shape != model.image_shape:
+    reads = model.input.reads
+    samples = datasets.load(name, "test", data_dir, size=reads[-2:] if datasets.takes_size(name) else ())
+    if samples.white != model.input.white or shape_of(samples) != reads:
         raise InputError(f"the model does not read the images of {name}: give --images 0")
     return samples.images
 

@@ -23,15 +23,17 @@ they are bits like all others.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
 from bstdg.inputs import edges
+from bstdg.inputs.base import Samples, Shape, Tensors, by, shape_of
 from bstdg.inputs.latency import latency
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, Events, Keep, bin_events, never
 
@@ -103,7 +105,7 @@ class InputCoding:
         if self.edges:
             if not self.counts:
                 raise InputError("input.edges are those of counts: give input.counts too")
-            return math.prod(edges.maps_shape((self.pooled(num_channels), self.gates), self.edges))
+            return math.prod(edges.maps_shape((1, self.pooled(num_channels), self.gates), self.edges))
         return self.pooled(num_channels) * self.gates
 
     def own_channels(self, num_channels: int) -> int:
@@ -116,8 +118,15 @@ class InputCoding:
         return self.counted(num_channels) * len(self.delays) * ending
 
     def width(self, num_channels: int) -> int:
-        """Input width of a network that reads `num_channels` channels through this coding."""
-        return self.own_channels(num_channels) + self.tied_channels(num_channels)
+        """Input width of a network that reads `num_channels` channels through this coding.
+
+        Raises:
+            InputError: the coding makes too many channels.
+        """
+        width = self.own_channels(num_channels) + self.tied_channels(num_channels)
+        if width > MAX_CHANNELS:
+            raise InputError(f"the input coding makes {width} of {num_channels} channels, more than {MAX_CHANNELS}")
+        return width
 
     def encode(
         self, offsets: ArrayLike, channels: ArrayLike, times: ArrayLike, *, num_channels: int, num_steps: int
@@ -134,8 +143,7 @@ class InputCoding:
         Raises:
             InputError: an event is off, or the coding makes too many channels.
         """
-        if (width := self.width(num_channels)) > MAX_CHANNELS:
-            raise InputError(f"the input coding makes {width} of {num_channels} channels, more than {MAX_CHANNELS}")
+        self.width(num_channels)
         wires = np.asarray(channels)
         if wires.size and not 0 <= int(wires.min()) <= int(wires.max()) < num_channels:
             raise InputError(f"channels must be in 0 … {num_channels - 1}, found {wires.min()} … {wires.max()}")
@@ -200,6 +208,19 @@ class InputCoding:
         sample, step, channel = (np.concatenate(column) for column in zip(*parts, strict=True))
         return _sorted(sample, step, channel, len(events), total, num_steps)
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> InputCoding:
+        """What `to_dict` gave, read back.
+
+        Raises:
+            InputError, KeyError, TypeError: it is damaged.
+        """
+        steps = {name: tuple(int(step) for step in values[name]) for name in ("delays", "windows")}
+        for name in ("onset", "pool", "gates", "counts", "edges"):
+            if not isinstance(values.get(name, 0), int):
+                raise InputError(f"input.{name} must be an integer, not {values[name]!r}")
+        return cls(**{**values, **steps})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a model file holds them."""
         values = {**asdict(self), "delays": list(self.delays), "windows": list(self.windows)}
@@ -208,6 +229,84 @@ class InputCoding:
         if not self.edges:
             del values["edges"]
         return values
+
+
+@dataclass(frozen=True)
+class RecordingCode:
+    """Recordings of timed events on channels, as a network reads them.
+
+    Attributes:
+        reads: (channels,) of a recording.
+        coding: how its events become steps.
+
+    >>> code = RecordingCode((3,), InputCoding(duration=1.0, windows=(2,)))
+    >>> code.gives, code.tied
+    ((6,), 3)
+    """
+
+    kind: ClassVar[str] = "recordings"
+    samples: ClassVar[Samples] = "recordings"
+    reads: Shape
+    coding: InputCoding = InputCoding()
+
+    def __post_init__(self) -> None:
+        if len(self.reads) != 1:
+            raise InputError(f"recordings have a row of channels, not {list(self.reads)}")
+        self.coding.width(self.reads[0])
+
+    @property
+    def gives(self) -> Shape:
+        """A row of channels."""
+        return (self.coding.width(self.reads[0]),)
+
+    @property
+    def tied(self) -> int:
+        """Channels that take back what the first add."""
+        return self.coding.tied_channels(self.reads[0])
+
+    @property
+    def white(self) -> int:
+        """An event is there or not."""
+        return 1
+
+    def check(self, num_steps: int) -> None:
+        """Any number of steps will do."""
+        never(num_steps)
+
+    def channel_spikes(self, num_steps: int) -> int | None:
+        """As often as the coding keeps events of a channel."""
+        if self.coding.counts:
+            return 1
+        return {"all": None, "one_per_step": num_steps, "first": 1}[self.coding.keep]
+
+    def encode(self, samples: tuple[ArrayLike, ArrayLike, ArrayLike], num_steps: int) -> Events:
+        """Events of recordings: offsets, channels and times (seconds), as for `InputCoding.encode`."""
+        return self.coding.encode(*samples, num_channels=self.reads[0], num_steps=num_steps)
+
+    def step_of_byte(self, num_steps: int) -> None:
+        """A recording is no row of bytes."""
+
+    def done_outside(self) -> None:
+        """Nothing that an export could do without."""
+
+    def describe(self) -> str:
+        """What is read, in words."""
+        said = ", ".join(f"{name} {value}" for name, value in self.coding.to_dict().items())
+        return f"events on {by(self.reads)} channels; {said}"
+
+    def header(self) -> dict[str, Any]:
+        """What a file says of it."""
+        return {"reads": list(self.reads), **self.coding.to_dict()}
+
+    def tensors(self) -> Tensors:
+        """None."""
+        yield from ()
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> RecordingCode:
+        """What `header` gave, read back."""
+        values = {name: value for name, value in header.items() if name not in ("kind", "reads")}
+        return cls(shape_of(header["reads"]), InputCoding.of(values))
 
 
 def since_onset(offsets: NDArray, times: NDArray, onset: int) -> NDArray[np.float64]:

@@ -48,6 +48,10 @@ class Layer(Protocol):
         """Thresholds that are stored; shared ones count once."""
         ...
 
+    def check(self) -> None:
+        """Raise `InputError` where the layer's parts do not fit each other."""
+        ...
+
     def fan_out(self) -> NDArray[np.int64]:
         """Synapses that an event passes, for each channel that comes in, int64 `[channels]`."""
         ...

@@ -95,6 +95,23 @@ class FullLayer:
         return str(len(self.signs))
 
 
+def neurons(written: int | str) -> int:
+    """The neurons of a fully connected layer, as a recipe writes it.
+
+    Raises:
+        InputError: it is no such number.
+
+    >>> neurons(600), neurons("600")
+    (600, 600)
+    """
+    number = int(written) if isinstance(written, str) and written.isascii() and written.isdecimal() else written
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise InputError(f"{written!r} is no layer known here; give a number of neurons, such as 600")
+    if not 1 <= number <= MAX_CHANNELS:
+        raise InputError(f"a layer has 1 … {MAX_CHANNELS} neurons, not {number}")
+    return number
+
+
 def threshold_tensor(thresholds: NDArray[np.int64]) -> tuple[str, NDArray, str]:
     """Thresholds as a file holds them: 16 bits where these suffice, else 32."""
     short = thresholds.min() >= -(2**15) and thresholds.max() < 2**15

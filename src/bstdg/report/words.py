@@ -70,7 +70,7 @@ def headline(models: Sequence[Measured]) -> tuple[str, str, str]:
     if len(models) > 1:
         names = ", ".join(one.name for one in models)
         return over, f"{len(models)} networks on {first.data}", f"Judged on the same samples: {names}. {RULE}"
-    structure = "-".join(map(str, first.model.widths))
+    structure = first.model.structure
     title = first.model.trained.get("recipe", {}).get("title") if isinstance(first.model.trained, dict) else None
     said = f"{title}. " if isinstance(title, str) and title else ""
     return f"{over} · {structure}, T = {first.num_steps}", first.name, f"{said}{RULE}"
@@ -85,19 +85,12 @@ RULE = (
 def facts(subject: Subject) -> list[tuple[str, str]]:
     """What the model file is, row by row."""
     model, trained = subject.measured.model, subject.measured.model.trained
-    shape = " x ".join(map(str, model.image_shape))
-    if model.input is None:
-        silent = f"{model.silent_below:g} of white and below" if model.silent_below else "0"
-        reads = f"images of {shape}, 0 … {model.white}; silent at {silent}"
-        reads += f"; edges in cells of {model.edges} x {model.edges} pixels" if model.edges else ""
-    else:
-        coding = ", ".join(f"{name} {value}" for name, value in model.input.to_dict().items())
-        reads = f"events on {shape} channels: {coding}"
+    reads = model.input.describe()
     rows = [
         ("File", subject.file),
         ("Size", f"{subject.file_bytes:,} bytes, format version {VERSION}"),
         ("SHA-256", subject.sha256),
-        ("Structure", "-".join(map(str, model.widths))),
+        ("Structure", model.structure),
         ("Weights", f"{model.weight_bits:,} of one bit"),
         ("Steps", f"T = {model.num_steps}"),
         ("Reads", reads),

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
-from bstdg.export.base import Golden, Target, Written
+from bstdg.export.base import Golden, Target, Written, full_layers, pixel_code
 from bstdg.export.c import proof
 from bstdg.export.c.proof import records
-from bstdg.inputs.latency import latency
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 
@@ -108,7 +107,8 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
     bounds = (most_events, *model.widths[1:-1])
     last = len(model.layers) - 1
     layers = [
-        tables(layer, bound, exact=i == last) for i, (layer, bound) in enumerate(zip(model.layers, bounds, strict=True))
+        tables(layer, bound, exact=i == last)
+        for i, (layer, bound) in enumerate(zip(full_layers(model), bounds, strict=True))
     ]
     fields = _fields(model, layers, name, most_events)
     files = {
@@ -139,13 +139,13 @@ def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: in
     """What stands between @ and @ in the templates."""
     planes = sum(layer.planes * layer.words for layer in layers)
     fired = sum(layer.words for layer in layers)
-    step_table = 256 if model.white <= 255 else 0
+    code = pixel_code(model)
+    step_table = 256 if code.white <= 255 else 0
     flash = sum(layer.table_bytes for layer in layers) + step_table + 36 * len(layers) + CODE_BYTES
-    values = np.arange(model.white + 1, dtype=np.int64)[None]
-    steps = latency(values, model.num_steps, white=model.white, silent_below=model.silent_below)[0]
+    steps = code.step_of_value(model.num_steps)
     texts = ["".join(_layer_arrays(i, layer)) for i, layer in enumerate(layers)]
     if step_table:
-        texts.append("".join(_array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - model.white)])))
+        texts.append("".join(_array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - code.white)])))
     return {
         "NAME": name,
         "GUARD": name.upper(),
@@ -156,10 +156,10 @@ def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: in
         "LAYERS": str(len(layers)),
         "HIDDEN": str(sum(model.widths[1:-1])),
         "HIDDEN_WIDTHS": "".join(f"{width}, " for width in model.widths[1:-1]),
-        "WHITE": str(model.white),
+        "WHITE": str(code.white),
         "SILENT_PIXEL": str(int(np.flatnonzero(steps == model.num_steps).max())),
         "MOST_EVENTS": str(most_events),
-        "PIXEL": "uint8_t" if model.white <= 255 else "uint16_t",
+        "PIXEL": "uint8_t" if code.white <= 255 else "uint16_t",
         "PLANES": str(planes),
         "FIRED_WORDS": str(fired),
         "RAM": str(_state_bytes(model, planes, fired)),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
+from bstdg.export.base import full_layers
 from bstdg.model.packed import PackedModel
 from bstdg.spikes.events import MAX_CHANNELS
 
@@ -73,7 +74,7 @@ def plan(model: PackedModel) -> tuple[LayerPlan, ...]:
             f"the Verilog target takes ({MAX_WEIGHT_BITS:,})"
         )
     layers = []
-    for at, layer in enumerate(model.layers):
+    for at, layer in enumerate(full_layers(model)):
         neurons, channels = layer.signs.shape
         thresholds = [int(theta) for theta in layer.thresholds]
         if at < len(model.layers) - 1:

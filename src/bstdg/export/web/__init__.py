@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
-from bstdg.export.base import Check, Golden, Target, Written
+from bstdg.export.base import Check, Golden, Target, Written, full_layers, pixel_code
 from bstdg.export.web.proof import allow, in_chromium, in_node
+from bstdg.inputs.base import squeezed
 from bstdg.model.packed import PackedModel
 
 PAGE = "index.html"
@@ -37,7 +38,7 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
     Raises:
         InputError: the weights are beyond what a page should hold.
     """
-    weights = sum(layer.signs.shape[1] * ((len(layer.signs) + 7) // 8) for layer in model.layers)
+    weights = sum(layer.signs.shape[1] * ((len(layer.signs) + 7) // 8) for layer in full_layers(model))
     if weights > WEIGHT_LIMIT:
         raise InputError(
             f"a web page holds at most {WEIGHT_LIMIT:,} bytes of weights, this model has {weights:,}: "
@@ -68,12 +69,13 @@ def choose(golden: Golden, most: int) -> list[int]:
 
 def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str, Any]:
     """Everything that the page's scripts read, as JSON."""
-    figures = model.trained.get("test") or {}
+    figures, code = model.trained.get("test") or {}, pixel_code(model)
+    picture = squeezed(code.reads)
     return {
         "numSteps": model.num_steps,
-        "shape": list(model.image_shape) if model.input is None else [model.widths[0]],  # events have no picture
-        "white": model.white,
-        "silentBelow": model.silent_below,
+        "shape": list(picture) if len(picture) == 2 else [model.widths[0]],  # nothing else can be drawn
+        "white": code.white,
+        "silentBelow": code.silent_below,
         "classes": list(model.classes),
         "widths": list(model.widths),
         "weightBits": model.weight_bits,
@@ -87,7 +89,7 @@ def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str
                 "signs": _text(np.packbits(layer.signs.T > 0, axis=1, bitorder="little")),
                 "thresholds": _text(layer.thresholds.astype("<i4")),
             }
-            for layer in model.layers
+            for layer in full_layers(model)
         ],
     }
 

@@ -13,7 +13,8 @@ from bstdg.errors import InputError
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments.catalogue import Experiment, Predecessor, Variant
 from bstdg.lab.experiments.results import Run
-from bstdg.learning.recipe import Recipe, from_dict, load_recipe
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import load_recipe
 from bstdg.shipped import shipped_recipes
 
 EXIT_OFFSETS = (-8, -4, -2, 2, 4, 8, 16)  # added to every output threshold of a trained network
@@ -98,7 +99,7 @@ def _one(
 def _check_same(stored: dict[str, Any], wanted: Recipe, path: Path) -> None:
     """A stored recipe means what it meant: fields that came later are at their defaults."""
     try:
-        same = from_dict(Recipe, stored) == wanted
+        same = recipe_of(stored) == wanted
     except InputError as error:
         raise InputError(f"{path} is of a recipe that this version does not read: {error}") from None
     if not same:

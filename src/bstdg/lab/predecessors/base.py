@@ -79,7 +79,7 @@ class Best:
 
     def look(self, epoch: int, figures: Figures) -> bool:
         """Whether this epoch is to be kept."""
-        from bstdg.training.train import standard_error
+        from bstdg.training.best_epoch import standard_error
 
         accuracy = figures["accuracy"]
         self.highest = max(self.highest, accuracy)

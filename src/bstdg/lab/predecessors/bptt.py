@@ -65,7 +65,7 @@ class Settings(BatchSettings):
 
     def network_config(self) -> NetworkConfig:
         """The structure."""
-        return NetworkConfig(hidden=self.hidden, num_steps=self.num_steps)
+        return NetworkConfig(layers=self.hidden, num_steps=self.num_steps)
 
     def loss_config(self) -> LossConfig:
         """What is asked of the output layer."""

@@ -9,12 +9,16 @@ import pytest
 import torch
 
 from bstdg import datasets
+from bstdg.datasets import Dataset
 from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs.latency import latency
-from bstdg.learning.recipe import DistortConfig, Recipe, TeacherConfig, from_dict
+from bstdg.learning.recipe import DistortConfig, Recipe, TeacherConfig
+from bstdg.learning.recipe_file import from_dict
 from bstdg.training import distillation as distill
-from bstdg.training import lessons
 from bstdg.training.augmentation import distort
+from bstdg.training.copies import Copies, make_copies
+from bstdg.training.loader import input_code
+from bstdg.training.run_folder import TEACHER as KEPT
 
 DISTORT = {"copies": 2, "rotation": 5.0, "zoom": 0.05, "shear": 0.05, "move": 0.2, "elastic": 0.1}
 TEACHER = {"weight": 0.5, "passes": 3, "channels": [8, 8], "neurons": 32}
@@ -113,17 +117,16 @@ def test_distortions_come_from_the_generator_alone_and_leave_the_image():
     assert torch.equal(images, before)
 
 
-# --- lessons ---------------------------------------------------------------------------------------------------------
+# --- copies ----------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_asked_is_nothing_prepared(digits):
-    assert lessons.prepare(digits, np.arange(50), recipe(), 0, None) is None
+def copies_of(data: Dataset, chosen, values: Recipe, seed: int, keep=None) -> Copies:
+    return make_copies(data, input_code(data, values.input), chosen, seed, values, keep)
 
 
 def test_the_first_copy_is_the_image_and_the_others_are_like_it(digits):
     chosen = np.arange(40, 140)
-    prepared = lessons.prepare(digits, chosen, recipe(distort=DISTORT), 0, None)
-    assert prepared is not None
+    prepared = copies_of(digits, chosen, recipe(distort=DISTORT), 0, None)
     assert prepared.taught is None
     steps = prepared.steps.view(3, 100, -1)
     original = torch.from_numpy(latency(digits.images[chosen], 8, white=digits.white))
@@ -135,8 +138,7 @@ def test_the_first_copy_is_the_image_and_the_others_are_like_it(digits):
 
 
 def test_a_draw_takes_each_copy_as_often(digits):
-    prepared = lessons.prepare(digits, np.arange(10), recipe(distort=DISTORT), 0, None)
-    assert prepared is not None
+    prepared = copies_of(digits, np.arange(10), recipe(distort=DISTORT), 0, None)
     steps, taught = prepared.draw(torch.full((3000,), 4), seeded())
     assert taught is None
     copies = prepared.steps.view(3, 10, -1)[:, 4]
@@ -147,8 +149,7 @@ def test_a_draw_takes_each_copy_as_often(digits):
 
 def test_a_teacher_learns_and_its_words_belong_to_the_copies_they_are_of(digits):
     values = recipe(distort=DISTORT, teacher={**TEACHER, "passes": 40, "rate": 0.01})
-    prepared = lessons.prepare(digits, np.arange(600), values, 0, None)
-    assert prepared is not None
+    prepared = copies_of(digits, np.arange(600), values, 0, None)
     assert prepared.taught is not None
     torch.testing.assert_close(prepared.taught.sum(1), torch.ones(1800))
     labels = torch.from_numpy(digits.labels[:600]).repeat(3)
@@ -167,9 +168,7 @@ def test_a_teacher_sees_the_training_part_alone(digits):
     images[1::2], labels[1::2] = 0, 0
     other = dataclasses.replace(digits, images=images, labels=labels)
     values = recipe(distort=DISTORT, teacher=TEACHER)
-    one, two = (lessons.prepare(data, chosen, values, 3, None) for data in (digits, other))
-    assert one is not None
-    assert two is not None
+    one, two = (copies_of(data, chosen, values, 3, None) for data in (digits, other))
     assert torch.equal(one.steps, two.steps)
     assert torch.equal(one.taught, two.taught)
 
@@ -177,7 +176,7 @@ def test_a_teacher_sees_the_training_part_alone(digits):
 def test_the_global_generator_is_left_alone(digits):
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    lessons.prepare(digits, np.arange(100), recipe(distort=DISTORT, teacher=TEACHER), 0, None)
+    copies_of(digits, np.arange(100), recipe(distort=DISTORT, teacher=TEACHER), 0, None)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -186,30 +185,30 @@ def test_the_global_generator_is_left_alone(digits):
 
 def test_a_kept_teacher_is_used_again_and_only_for_the_same_run(digits, tmp_path):
     chosen, values = np.arange(300), recipe(teacher=TEACHER)
-    one = lessons.prepare(digits, chosen, values, 0, tmp_path)
-    stamp = (tmp_path / lessons.TEACHER).stat().st_mtime_ns
+    one = copies_of(digits, chosen, values, 0, tmp_path)
+    stamp = (tmp_path / KEPT).stat().st_mtime_ns
     warmer = recipe(teacher={**TEACHER, "weight": 0.9, "temperature": 1.0})
-    two = lessons.prepare(digits, chosen, warmer, 0, tmp_path)
-    assert (tmp_path / lessons.TEACHER).stat().st_mtime_ns == stamp
-    assert one is not None
-    assert two is not None
+    two = copies_of(digits, chosen, warmer, 0, tmp_path)
+    assert (tmp_path / KEPT).stat().st_mtime_ns == stamp
     assert torch.equal(one.taught, two.taught)
     with pytest.raises(InputError, match="no teacher of this recipe and seed"):
-        lessons.prepare(digits, chosen, values, 1, tmp_path)
-    whole = (tmp_path / lessons.TEACHER).read_bytes()
-    (tmp_path / lessons.TEACHER).write_bytes(whole[:-9])
+        copies_of(digits, chosen, values, 1, tmp_path)
+    whole = (tmp_path / KEPT).read_bytes()
+    (tmp_path / KEPT).write_bytes(whole[:-9])
     with pytest.raises(FileFormatError, match="truncated"):
-        lessons.prepare(digits, chosen, values, 0, tmp_path)
+        copies_of(digits, chosen, values, 0, tmp_path)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (28, 28), (7, 10)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 3), (1, 28, 28), (3, 7, 10)])
 def test_a_teacher_reads_images_of_any_shape(shape):
     teacher = distill.Teacher(shape, 4, TeacherConfig(channels=(3, 5), neurons=6)).eval()
     assert teacher(torch.rand(2, *shape)).shape == (2, 4)
+    if shape[0] == 1:
+        assert teacher(torch.rand(2, *shape[1:])).shape == (2, 4)
 
 
 def test_temperature_softens():
-    teacher = distill.Teacher((4, 4), 3, TeacherConfig(channels=(3, 5), neurons=6)).eval()
+    teacher = distill.Teacher((1, 4, 4), 3, TeacherConfig(channels=(3, 5), neurons=6)).eval()
     images = torch.randint(0, 256, (9, 4, 4), dtype=torch.uint8)
     cold, warm = (distill.probabilities(teacher, images, 255, heat) for heat in (1.0, 4.0))
     assert (warm.max(1).values < cold.max(1).values).all()
