@@ -123,6 +123,8 @@ def member(name, kind=tarfile.REGTYPE, link=""):
         (member("..\\..\\x"), "leads out of the archive"),
         (member("/etc/passwd"), "absolute path"),
         (member("C:\\x"), "absolute path"),
+        (member("C:"), "absolute path"),
+        (member("../" + "a" * 100), f"its member '../{'a' * 77}' leads out"),
         (member("101_ObjectCategories/Faces/image_0001.jpg", tarfile.SYMTYPE, "/etc/passwd"), "is a link"),
         (member("x", tarfile.LNKTYPE, "101_ObjectCategories/Faces/image_0001.jpg"), "is a link"),
         (member("x", tarfile.CHRTYPE), "is a device"),
@@ -145,6 +147,12 @@ def test_a_member_twice_or_too_large_is_refused(tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     assert "more than 3 members" in refusal(FileFormatError, tmp_path)
+
+
+def test_an_archive_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(InputError) as caught:
+        archive.read_members(tmp_path / "none", [], max_file=1, max_bytes=1)
+    assert str(caught.value) == f"cannot read {tmp_path / 'none'}: No such file or directory"
 
 
 def test_no_more_is_unpacked_than_is_allowed(tmp_path, monkeypatch):

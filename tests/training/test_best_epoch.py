@@ -15,6 +15,11 @@ def after(accuracies: list[float], samples: int = 100) -> tuple[BestEpoch, list[
     return best, kept
 
 
+def test_before_the_first_epoch_there_is_none():
+    assert BestEpoch().state() == {"epoch": 0, "figures": None, "highest": -1.0}
+    assert BestEpoch().stale == 0
+
+
 def test_the_first_epoch_is_kept_however_bad_it_is():
     best, kept = after([0.0])
     assert kept == [True]
