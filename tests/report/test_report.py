@@ -246,6 +246,7 @@ def test_training_is_its_log(run, history):
 
 def test_cost(measured):
     (axes,) = report.operations(measured).axes
+    assert_in_sight(axes)
     assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(
         sum(measured.operations) + sum(measured.all_operations) + sum(measured.dense_operations)
     )
@@ -254,6 +255,20 @@ def test_cost(measured):
     guess = energy.of_report({"widths": measured.model.widths, "test": measured.figures})
     assert axes.lines[0].get_xdata()[0] == pytest.approx(guess["estimate_pj"]["total"] / 1000)
     assert "estimate" in axes.get_xlabel()
+
+
+def assert_in_sight(axes) -> None:
+    """All that is drawn lies within the limits of its axes, rows from the top, and fills half of them at least."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    boxes = [bar.get_bbox() for bar in axes.patches]
+    across = [x for line in axes.lines for x in line.get_xdata()] + [x for box in boxes for x in (box.x0, box.x1)]
+    down = [y for line in axes.lines for y in line.get_ydata()] + [y for box in boxes for y in (box.y0, box.y1)]
+    assert left <= min(across) < max(across) <= right
+    assert top <= min(down) < max(down) <= bottom
+    if axes.get_xscale() == "log":
+        left, right, across = np.log10(left), np.log10(right), np.log10(across)
+    assert max(across) - min(across) > (right - left) / 2
+    assert max(down) - min(down) > (bottom - top) / 2
 
 
 def total_energy(kind: str, told: report.Measured) -> float:
@@ -272,6 +287,13 @@ def test_energy_is_drawn_beside_that_of_ordinary_networks(measured):
     assert [line.get_ydata()[0] for line in axes.lines] == [0, 1, 2]
     shown = [float(text.get_text().removesuffix(" nJ").replace(",", "")) for text in axes.texts]
     assert shown == pytest.approx(expected, rel=0.005)
+    assert [(line.get_color(), line.get_marker()) for line in axes.lines] == [(LIT, "o"), (INK, "s"), (INK, "s")]
+    assert_in_sight(axes)
+
+
+def test_three_digits_of_an_energy_are_told():
+    told = [costs.nanojoules(value) for value in (0.12345, 12.345, 99.94, 100.0, 1234.5)]
+    assert told == ["0.123", "12.3", "99.9", "100", "1,234"]
 
 
 def test_costs_are_the_parts_of_the_estimate(measured):
