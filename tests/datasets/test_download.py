@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
+from support import needs
 
 from bstdg import datasets
 from bstdg.datasets import download, files, mnist
@@ -360,7 +361,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 
 def test_the_second_of_two_at_once_waits_and_takes_what_the_first_got(mirror, target):
-    pytest.importorskip("fcntl", reason="this system has no folder locks")
+    needs.package("fcntl")
     started = threading.Event()
 
     def slow(handler):

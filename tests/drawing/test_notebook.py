@@ -6,11 +6,12 @@ import json
 import re
 
 import pytest
+from support import needs
 from support.paths import ROOT
 
-nbformat = pytest.importorskip("nbformat", reason="nbformat is not there")
-nbclient = pytest.importorskip("nbclient", reason="nbclient is not there")
-pytest.importorskip("ipykernel", reason="ipykernel is not there")
+nbformat = needs.package("nbformat")
+nbclient = needs.package("nbclient")
+needs.package("ipykernel")
 
 NOTEBOOK = ROOT / "examples" / "notebook.ipynb"
 

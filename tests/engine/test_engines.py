@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import needs
 from support.strategies import (
     GREATEST,
     INPUT_KINDS,
@@ -34,7 +35,7 @@ from bstdg.learning.network import Network
 from bstdg.learning.recipe import NetworkConfig
 from bstdg.spikes.events import Events
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+needs_cuda = needs.mark("cuda", torch.cuda.is_available())
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import needs
 from support.strategies import (
     INPUT_KINDS,
     cases,
@@ -39,8 +40,8 @@ from bstdg.layers import FullLayer
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 
-nir = pytest.importorskip("nir", reason="the package nir is not installed")
-h5py = pytest.importorskip("h5py", reason="the package h5py is not installed")
+nir = needs.package("nir")
+h5py = needs.package("h5py")
 
 
 def model_of(layers: tuple[FullLayer, ...], num_steps: int) -> PackedModel:
@@ -467,7 +468,7 @@ CORNERS = {
 @pytest.mark.parametrize("library", nir_fidelity.LIBRARIES, ids=lambda library: library.name)
 def test_installed_libraries_run_the_graph_meant_for_them_exactly(library, tmp_path):
     if nir_fidelity.python_of(library) == sys.executable and importlib.util.find_spec(library.name) is None:
-        pytest.skip(f"{library.name} is not installed here, nor named by BSTDG_{library.name.upper()}_PYTHON")
+        needs.skip(library.name, more=f"here, or where BSTDG_{library.name.upper()}_PYTHON says")
     for name, make in CORNERS.items():
         model = make()
         steps = mixed_steps(np.random.default_rng(3), model.widths[0], model.num_steps)

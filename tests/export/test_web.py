@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import needs
 from support.paths import GOLDEN
 from support.strategies import (
     INPUT_KINDS,
@@ -100,7 +101,7 @@ class Engine:
 def engine(tmp_path_factory):
     program = web_proof.node()
     if program is None:
-        pytest.skip("node is not there")
+        needs.skip("node")
     engine = Engine(program, tmp_path_factory.mktemp("page"))
     yield engine
     engine.node.communicate()
@@ -283,16 +284,9 @@ def test_verify_says_what_it_could_not_run(tmp_path, monkeypatch):
     assert "install" in checks["node"].detail and "install" in checks["chromium"].detail
 
 
-def needs_chromium() -> str:
-    program = web_proof.chromium()
-    if program is None:
-        pytest.skip("chromium is not there")
-    return program
-
-
+@needs.mark("chromium", web_proof.chromium())
 def test_verify_runs_the_page_itself(engine, tmp_path):
     """One weight, threshold or line of code changed in the page, and the proof fails."""
-    needs_chromium()
     model = random_model((40, 30, 4), threshold=8)
     golden = export(model, tmp_path)
     assert [check.status for check in web.verify(tmp_path, model, golden)] == ["passed"] * 3

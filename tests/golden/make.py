@@ -8,8 +8,8 @@ python tests/golden/make.py
 
 from __future__ import annotations
 
+import itertools
 import shutil
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ def colour() -> None:
     widths = (12 * 2 * 3, 9, 2)
     layers = tuple(
         FullLayer(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(1, 5, above))
-        for below, above in pairwise(widths)
+        for below, above in itertools.pairwise(widths)
     )
     model = packed.PackedModel(code, layers, 7, ("no", "yes"), {"data": "golden"})
     packed.save(model, HERE / "model-colour-v2.bstdg")

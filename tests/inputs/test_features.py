@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import needs
 from support.model_files import resealed, set_config
 from support.paths import GOLDEN
 from support.strategies import random_model
@@ -221,7 +222,7 @@ def test_command_line(bstdg, tmp_path):
 @pytest.mark.parametrize("target", export.targets())
 def test_exports_work_on_steps_and_say_so(target, tmp_path):
     if target == "nir":
-        pytest.importorskip("nir")
+        needs.package("nir")
     model = scaled_model(trained={"seed": 0})
     done = export.export(target, model, tmp_path / "out")
     assert done.manifest["figures"]["input"].startswith("steps alone: features are scaled outside")

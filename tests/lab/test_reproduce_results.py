@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.paths import ROOT
 
 from bstdg.errors import FileFormatError, InputError
@@ -263,7 +264,7 @@ def test_a_page_without_runs_or_of_another_kind_is_refused(tmp_path):
         page.write(tmp_path, tmp_path / "results.html")
 
 
-@pytest.mark.skipif(not (ROOT / "docs" / "results.md").exists(), reason="the page is not beside these tests")
+@needs.mark("docs", (ROOT / "docs" / "results.md").exists(), "beside these tests")
 def test_the_page_in_the_documentation_is_what_the_results_give(tmp_path):
     written = page.write(ROOT / "results", tmp_path / "results.md")
     assert (ROOT / "docs" / "results.md").read_text() == written[0].read_text()

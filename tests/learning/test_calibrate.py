@@ -62,6 +62,7 @@ def test_no_other_threshold_comes_nearer(rng, samples, columns, share, spread):
         ([1, 1, 1, 8], 0.9, 1.0),
         ([5, 5, 5, 5], 0.01, 1.0),  # all or none: all
         ([5, 5, 4, 4], 0.6, 0.5),
+        ([3, 2, 2, 1], 0.5, 0.75),  # 1 of 4 is as near: rather more than fewer
         ([0, 0, 0, -4], 0.5, 0.0),  # nothing ever excites it
         ([1, 0, 0, 0], 0.75, 0.25),  # threshold 0 would come nearer, and would fire before anything arrived
     ],

@@ -18,6 +18,7 @@ import torch.multiprocessing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support import needs
 from support.strategies import make_events, make_steps, seeds, step_numbers, widths
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -31,7 +32,7 @@ from bstdg.learning.recipe import LossConfig, NetworkConfig, RuleConfig
 from bstdg.learning.rule import Spikes, psi
 from bstdg.spikes.events import Events
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+needs_cuda = needs.mark("cuda", torch.cuda.is_available())
 
 
 @pytest.fixture(params=["dense", "native"], autouse=True, scope="module")
@@ -512,7 +513,7 @@ def share_of_a_process(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this torch has no gloo")
+@needs.mark("gloo", torch.distributed.is_gloo_available())
 def test_two_processes_find_the_gradient_of_the_whole_batch(tmp_path):
     network, steps, labels = toy()
     loss_of(network, steps, labels).backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -253,3 +254,31 @@ def test_both_versions_say_the_same():
     for kind in ("", "scaled-", "edges-", "recordings-"):
         one, two = (packed.load(GOLDEN / f"model-{kind}{version}.bstdg") for version in ("v1", "v2"))
         assert packed.to_bytes(one) == packed.to_bytes(two)
+
+
+@pytest.mark.parametrize(("white", "fits"), [(1, True), (255, True), (256, False), (65_535, False)])
+def test_edges_are_found_in_images_of_bytes_alone(white, fits):
+    def with_edges() -> packed.PackedModel:  # 4 maps of 3 x 3 cells
+        return random_model((36, 5, 3), shape=(6, 6), white=white, edges=2)
+
+    if fits:
+        again = packed.from_bytes(packed.to_bytes(with_edges()))
+        assert (again.input.white, again.input.gives) == (white, (4, 3, 3))
+    else:
+        with pytest.raises(InputError, match="white must be an integer in 1 … 255"):
+            with_edges()
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("white", [256, 65_535])
+def test_a_file_that_asks_for_edges_of_wide_pixels_is_refused(white, version):
+    def wider(header, metadata, payload):
+        config = json.loads(metadata["config"])
+        (config if version == "v1" else config["input"])["white"] = white
+        metadata["config"] = json.dumps(config)
+        return payload
+
+    whole = (GOLDEN / f"model-edges-{version}.bstdg").read_bytes()
+    assert packed.from_bytes(whole).input.white <= 255
+    with pytest.raises(FileFormatError, match="white must be an integer in 1 … 255"):
+        packed.from_bytes(resealed(whole, wider))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from support import needs
 from support.browser import NOTHING_SIDEWAYS, picture
 from support.paths import GOLDEN
 
@@ -39,7 +40,7 @@ def pages(tmp_path_factory) -> tuple[str, str]:
 )
 def test_anyone_can_read_it(pages, open_page, width, scheme, several):
     """With every table open: nothing for axe to complain of, nothing sideways, no letter outside its figure."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not there")
+    axe = needs.package("axe_playwright_python.sync_playwright")
     page = open_page(pages[several], width, 900, color_scheme=scheme)
     picture(page, f"report-{several}-{scheme}-{width}", full_page=True)
     assert page.evaluate(SPILLS) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support import needs
 
 from bstdg.cli import app
 from bstdg.datasets import EventDataset
@@ -22,7 +23,7 @@ from bstdg.training.run_folder import CHECKPOINT
 from bstdg.training.split import split as parts_of
 from bstdg.training.train import train
 
-h5py = pytest.importorskip("h5py", reason="h5py is not installed (the extra 'events')")
+h5py = needs.package("h5py")
 CHANNELS, CLASSES = 700, 3
 
 

@@ -138,6 +138,8 @@ def fields(measured: Measured) -> Figure:
     _need_hidden(measured)
     if not has_pictures(measured):
         raise InputError("the input is no image, so weights have no picture")
+    if not has_fields(measured):
+        raise InputError("no neuron of the first layer fired, so none is worth a picture")
     rows = chosen_fields(measured)
     model, first = measured.model, measured.model.layers[0]
     if not isinstance(first, FullLayer):
@@ -190,6 +192,11 @@ def has_pictures(measured: Measured) -> bool:
     """Whether the input is an image worth the name, of two pixels a side or more."""
     code = measured.model.input
     return code.samples == "images" and len(code.reads) == 3 and min(code.reads[1:]) > 1
+
+
+def has_fields(measured: Measured) -> bool:
+    """Whether there are receptive fields to draw: of an image, and of a first layer in which a neuron fired."""
+    return has_pictures(measured) and bool(measured.fired) and bool(measured.fired[0].any())
 
 
 def _need_hidden(measured: Measured) -> None:

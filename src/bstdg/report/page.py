@@ -15,7 +15,7 @@ import bstdg
 from bstdg import templates
 from bstdg.model.figures import FIGURES, TOGETHER
 from bstdg.report import inside, plates
-from bstdg.report.neurons import has_pictures
+from bstdg.report.neurons import has_fields, has_pictures
 from bstdg.report.plates import Plate, Subject, Table
 from bstdg.report.svg import inline
 from bstdg.report.words import beside, facts, headline
@@ -189,6 +189,8 @@ def _left_out(subject: Subject) -> str:
         return "The network has no hidden layer, so there is nothing to say of hidden neurons."
     if not has_pictures(subject.measured):
         return "The input is no image, so there are no pictures of receptive fields."
+    if not has_fields(subject.measured):
+        return "No neuron of the first layer fired, so there are no pictures of receptive fields."
     return ""
 
 

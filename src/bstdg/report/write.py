@@ -15,7 +15,7 @@ from bstdg.model import samples as reading
 from bstdg.progress import bar
 from bstdg.report import history
 from bstdg.report.measure import check_samples, measure, telling
-from bstdg.report.neurons import has_pictures
+from bstdg.report.neurons import has_fields
 from bstdg.report.page import MARK, Page
 from bstdg.report.plates import Plate, Subject
 
@@ -105,7 +105,7 @@ def _plates(subjects: Sequence[Subject]) -> int:
     """How many figures there will be."""
     number = int(len(subjects) > 1)
     for subject in subjects:
-        hidden = (2 + has_pictures(subject.measured)) if subject.measured.fired else 0
+        hidden = (2 + has_fields(subject.measured)) if subject.measured.fired else 0
         number += len(subject.chosen) + 3 + hidden + bool(subject.history.epochs) + 1 + 2
     return number
 
