@@ -125,8 +125,7 @@ class Estimate:
 
 
 class Size(NamedTuple):
-    """What energy is counted from: `channels` that come in, `neurons`, synapses an event passes on average (`fan_out`),
-    and `weights` that are stored, shared ones once."""
+    """What comes in, neurons, synapses an event passes on average, and weights that are stored, shared ones once."""
 
     channels: int
     neurons: int
