@@ -6,7 +6,6 @@ import io
 
 import numpy as np
 import pytest
-
 from bstdg.datasets.npy import read_header
 
 

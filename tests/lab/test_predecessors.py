@@ -218,7 +218,7 @@ def test_the_test_set_is_read_once_after_training():
 
 
 def test_the_kept_epoch_is_the_one_that_is_judged(monkeypatch):
-    monkeypatch.setattr(base.Best, "update", lambda self, epoch, figures: epoch == 1)
+    monkeypatch.setattr(base.BestEpoch, "look", lambda self, epoch, figures: epoch == 1)
     one = predecessors.train("mlp", "digits", settings={"epochs": 5, "hidden": [8], "rate": 0.05}, load=half)
     monkeypatch.undo()
     last = predecessors.train("mlp", "digits", settings={"epochs": 5, "hidden": [8], "rate": 0.05}, load=half)
@@ -226,8 +226,8 @@ def test_the_kept_epoch_is_the_one_that_is_judged(monkeypatch):
 
 
 def test_the_best_epoch_is_the_latest_that_cannot_be_told_from_the_highest():
-    best = base.Best()
-    kept = [best.update(i, {"accuracy": a, "samples": 1000}) for i, a in enumerate((0.90, 0.95, 0.949, 0.90), 1)]
+    best = base.BestEpoch()
+    kept = [best.look(i, {"accuracy": a, "samples": 1000}) for i, a in enumerate((0.90, 0.95, 0.949, 0.90), 1)]
     assert kept == [True, True, True, False]
     assert best.epoch == 3
 

@@ -27,11 +27,11 @@ def info(model: ModelFile, as_json: AsJson = False) -> None:
     from bstdg.model import packed
 
     described = packed.load(model)
-    size, default = model.stat().st_size, choose.FASTEST
+    about = model.stat().st_size, packed.version_of(model), choose.FASTEST
     if as_json:
-        print(json.dumps(show.as_dict(described, size, default)))
+        print(json.dumps(show.as_dict(described, *about)))
         return
-    show_table(show.model(described, str(model), size, default))
+    show_table(show.model(described, str(model), *about))
     for part in ("validation", "test"):
         if part in described.trained:
             show_table(show.figures(f"figures on the {part} part", described.trained[part]))

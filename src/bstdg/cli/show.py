@@ -22,13 +22,13 @@ def figures(title: str, row: Mapping[str, Any]) -> Table:
     return table
 
 
-def model(described: PackedModel, file: str, size: int, engine: str) -> Table:
+def model(described: PackedModel, file: str, size: int, version: str, engine: str) -> Table:
     """What a model file holds."""
     said = describe(described)
     table = Table(title=f"{file}", title_justify="left", show_header=False)
     table.add_row("structure", said["structure"])
     table.add_row("weights", f"{said['weight_bits']:,} of one bit")
-    table.add_row("file", f"{size:,} bytes, format version {said['format_version']}")
+    table.add_row("file", f"{size:,} bytes, format version {version}")
     table.add_row("steps", f"T = {said['num_steps']}")
     table.add_row("input", said["reads"])
     for i, layer in enumerate(said["layers"]):
@@ -50,6 +50,6 @@ def _ones(layer: Layer) -> str:
     return f", {(layer.signs > 0).mean():.0%} of weights +1" if isinstance(layer, FullLayer) else ""
 
 
-def as_dict(described: PackedModel, size: int, engine: str) -> dict[str, Any]:
+def as_dict(described: PackedModel, size: int, version: str, engine: str) -> dict[str, Any]:
     """What a model file holds, for programs."""
-    return {**describe(described), "bytes": size, "engine": engine}
+    return {**describe(described), "format_version": int(version), "bytes": size, "engine": engine}

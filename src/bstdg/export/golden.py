@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,16 +109,7 @@ def to_bytes(golden: Golden) -> bytes:
         *((f"hidden{i}", steps, "U8") for i, steps in enumerate(golden.hidden)),
         ("silent", golden.silent.astype(np.uint8), "BOOL"),
     ]
-    header: dict[str, Any] = {
-        "__metadata__": {"format": FORMAT, "version": str(VERSION), "sha256": files.UNSEALED},
-    }
-    end = 0
-    for name, array, dtype in tensors:
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
-        end += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return files.seal(len(text).to_bytes(8, "little") + text + b"".join(array.tobytes() for _, array, _ in tensors))
+    return files.tensor_file({"format": FORMAT, "version": str(VERSION)}, tensors)
 
 
 def from_bytes(data: bytes, model: PackedModel, name: str = "the golden vectors") -> Golden:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bstdg.layers import Layer, size
-from bstdg.model.packed import VERSION, PackedModel
+from bstdg.model.packed import PackedModel
 
 
 def describe(model: PackedModel) -> dict[str, Any]:
@@ -20,7 +20,6 @@ def describe(model: PackedModel) -> dict[str, Any]:
     ('4-2', 'latency')
     """
     return {
-        "format_version": VERSION,
         "structure": model.structure,
         "widths": list(model.widths),
         "weight_bits": model.weight_bits,

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bstdg import files, inputs, layers
 from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
@@ -123,26 +121,22 @@ def to_bytes(model: PackedModel) -> bytes:
         "classes": list(model.classes),
         "trained": model.trained,
     }
-    header: dict[str, Any] = {
-        "__metadata__": {
-            "format": FORMAT,
-            "version": str(VERSION),
-            "sha256": files.UNSEALED,
-            "config": json.dumps(config, separators=(",", ":"), sort_keys=True, allow_nan=False),
-        }
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "config": json.dumps(config, separators=(",", ":"), sort_keys=True, allow_nan=False),
     }
-    parts, end = [], 0
-    for owner, part in _owners(model.input, model.layers):
-        for name, array, dtype in part.tensors():
-            offsets = [end, end + array.nbytes]
-            header[f"{owner}.{name}"] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
-            parts.append(np.ascontiguousarray(array).tobytes())
-            end += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8, as safetensors does it
-    if len(text) > files.HEADER_LIMIT:
-        raise InputError(f"what is said of the model takes {len(text):,} bytes, more than {files.HEADER_LIMIT:,}")
-    return files.seal(len(text).to_bytes(8, "little") + text + b"".join(parts))
+    owned = _owners(model.input, model.layers)
+    tensors = ((f"{owner}.{name}", array, kind) for owner, part in owned for name, array, kind in part.tensors())
+    try:
+        return files.tensor_file(metadata, tensors)
+    except ValueError as error:
+        raise InputError(f"the model: {error}") from None
+
+
+def version_of(path: Path | str) -> str:
+    """The format version that a model file was written in; errors as for `load`."""
+    return files.parse(Path(path).read_bytes(), str(path)).metadata.get("version", "")
 
 
 def from_bytes(data: bytes, name: str = "the model") -> PackedModel:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bstdg.model.figures import FIGURES
-from bstdg.model.packed import VERSION
 
 if TYPE_CHECKING:
     from bstdg.report.measure import Measured
@@ -46,7 +45,7 @@ def facts(subject: Subject) -> list[tuple[str, str]]:
     reads = model.input.describe()
     rows = [
         ("File", subject.file),
-        ("Size", f"{subject.file_bytes:,} bytes, format version {VERSION}"),
+        ("Size", f"{subject.file_bytes:,} bytes, format version {subject.file_version}"),
         ("SHA-256", subject.sha256),
         ("Structure", model.structure),
         ("Weights", f"{model.weight_bits:,} of one bit"),

@@ -10,7 +10,7 @@ from typing import Any
 from bstdg import files
 from bstdg.drawing.figure import save
 from bstdg.errors import InputError
-from bstdg.model import runtime
+from bstdg.model import packed, runtime
 from bstdg.model import samples as reading
 from bstdg.progress import bar
 from bstdg.report import history
@@ -85,7 +85,7 @@ def write(
             content = path.read_bytes()
             subjects.append(
                 Subject(model, told, one, chosen, history.beside(path, model.packed), str(path), len(content),
-                        hashlib.sha256(content).hexdigest())
+                        packed.version_of(path), hashlib.sha256(content).hexdigest())
             )  # fmt: skip
     drawn: dict[str, Plate] = {}
     with bar("drawing", _plates(subjects), "figures", show=show_progress) as advance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,6 +16,8 @@ from bstdg import datasets, files
 from bstdg.datasets import Dataset
 from bstdg.errors import InputError
 from bstdg.lab.predecessors.settings import Settings
+from bstdg.training.best_epoch import BestEpoch
+from bstdg.training.split import stratified
 
 Loader = Callable[[str, datasets.Split], Any]
 OnEpoch = Callable[[dict[str, Any]], None]
@@ -69,26 +71,6 @@ class RunSetup(Generic[S]):
     seed: int
 
 
-@dataclass
-class Best:
-    """The epoch that validation chose: the latest within one standard error of the highest accuracy so far."""
-
-    epoch: int = 0
-    figures: Figures = field(default_factory=dict)
-    highest: float = -1.0
-
-    def update(self, epoch: int, figures: Figures) -> bool:
-        """Whether this epoch is to be kept."""
-        from bstdg.training.best_epoch import standard_error
-
-        accuracy = figures["accuracy"]
-        self.highest = max(self.highest, accuracy)
-        if accuracy < self.highest - standard_error(self.highest, figures["samples"]):
-            return False
-        self.epoch, self.figures = epoch, figures
-        return True
-
-
 def images(loader: Loader, data: str, part: datasets.Split) -> Dataset:
     """A split of a data set of images.
 
@@ -107,8 +89,6 @@ def split(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Dat
     Raises:
         InputError: there are too few images for both.
     """
-    from sklearn.model_selection import train_test_split
-
     every = np.random.default_rng(seed).permutation(len(dataset))
     every = every[: settings.limit or None]
     held_out = round(settings.validation * len(every))
@@ -118,9 +98,7 @@ def split(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Dat
             f"{len(every)} training images of {len(classes)} classes cannot be split with validation = "
             f"{settings.validation}: every class needs an image on each side"
         )
-    training, validation = train_test_split(
-        every, test_size=held_out, stratify=dataset.labels[every], random_state=seed % 2**32
-    )
+    training, validation = stratified(every, dataset.labels, held_out, seed)
     return dataset.subset(training), dataset.subset(validation)
 
 
@@ -138,11 +116,11 @@ def train_and_judge(
 
     weights, held = np.random.SeedSequence(seed).generate_state(2)
     training, validation = split(images(loader, data, "train"), settings, int(held))
-    run, best = start(RunSetup(settings, training, int(weights))), Best()
+    run, best = start(RunSetup(settings, training, int(weights))), BestEpoch()
     begin = time.monotonic()
     for epoch, row in enumerate(run.epochs(), 1):
         figures = run.figures(validation.images, validation.labels)
-        if best.update(epoch, figures):
+        if best.look(epoch, figures):
             run.keep()
         if on_epoch is not None:
             on_epoch({"epoch": epoch, "epochs": settings.epochs, **row, **figures, "seconds": time.monotonic() - begin})
