@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -134,7 +135,8 @@ def _is_watched() -> bool:
 
 def _bar(label: str, total: int | None, unit: str, form: str, **more: Any) -> tqdm:
     """A bar where we run. Updates depend on time alone, so that tqdm needs no thread to watch over them."""
-    settings = {"miniters": 1, "mininterval": PATIENCE, "dynamic_ncols": True, "smoothing": 0, **more}
+    wide = shutil.get_terminal_size().columns  # 80 where a terminal does not tell; tqdm would then show nothing
+    settings = {"miniters": 1, "mininterval": PATIENCE, "ncols": wide, "smoothing": 0, **more}
     return (Cell if in_notebook() else Bar)(desc=label, total=total, unit=unit, bar_format=form, **settings)
 
 

@@ -392,7 +392,7 @@ def test_the_bar_of_the_figures_ends_when_all_are_drawn(run, tmp_path):
     """On a terminal: the bar's number of figures, and how far it came, are those that the page has."""
     program = "import sys; from bstdg import report; report.write([sys.argv[1]], sys.argv[2], show_progress=True)"
     shown = on_a_terminal([sys.executable, "-c", program, run / "model.bstdg", tmp_path / "r.html"])
-    counted = re.findall(r"drawing .*?(\d+)/(\d+)", shown)
+    counted = re.findall(r"drawing: .*?(\d+) of (\d+) figures", shown)
     number = str(len(read(tmp_path / "r.html").labels))
     assert {total for _, total in counted} == {number}
     assert counted[-1] == (number, number)
