@@ -34,8 +34,10 @@ namespace bstdg {
   }
 
 BSTDG_DECLARE(generic)
-#ifdef BSTDG_HAS_X86_KERNELS
+#ifdef BSTDG_HAS_AVX2
 BSTDG_DECLARE(avx2)
+#endif
+#ifdef BSTDG_HAS_AVX512
 BSTDG_DECLARE(avx512)
 #endif
 
@@ -46,15 +48,19 @@ struct Available {
   std::size_t count = 0;
 
   Available() {
-#ifdef BSTDG_HAS_X86_KERNELS
+#if defined(BSTDG_HAS_AVX2) || defined(BSTDG_HAS_AVX512)
     __builtin_cpu_init();
     const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") &&
                           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+#endif
+#ifdef BSTDG_HAS_AVX512
     if (has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2")) {
       kernels[count++] = &avx512_kernels;
     }
+#endif
+#ifdef BSTDG_HAS_AVX2
     if (has_avx2) kernels[count++] = &avx2_kernels;
 #endif
     kernels[count++] = &generic_kernels;
