@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <exception>
 
-#include "kernels.hpp"
+#include "dispatch.hpp"
 
 namespace {
 

@@ -9,7 +9,7 @@
 
 #include "check.hpp"
 #include "instruction_set.hpp"
-#include "training.hpp"
+#include "loss/loss.hpp"
 
 namespace {
 

@@ -12,7 +12,7 @@
 
 #include "check.hpp"
 #include "instruction_set.hpp"
-#include "training.hpp"
+#include "training/training.hpp"
 
 namespace {
 
