@@ -10,6 +10,7 @@ quietly() { "$@" >"$build/log" 2>&1 || { cat "$build/log"; exit 1; }; }
 (
   if command -v flock >/dev/null; then flock 9; fi
   export CXX=clang++
+  unset MAKEFLAGS  # those of a make that called are not for the one that CMake calls
   quietly cmake -S . -B "$build" -DBSTDG_FUZZERS=ON -DBSTDG_SANITIZE=memory -DBSTDG_INSTRUCTION_SETS=generic
   quietly cmake --build "$build" --parallel "$(getconf _NPROCESSORS_ONLN)"
 ) 9>"$build/lock"

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.."
 command -v cmake >/dev/null || { echo "the native tests are built by CMake 3.18 or later: pip install cmake"; exit 1; }
 jobs=$(getconf _NPROCESSORS_ONLN)
 CXX=${CXX:-c++}
+unset MAKEFLAGS  # those of a make that called are not for the one that CMake calls
 export CXX
 quietly() { "$@" >"$build/log" 2>&1 || { cat "$build/log"; exit 1; }; }
 for check in memory threads; do
