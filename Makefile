@@ -5,7 +5,9 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 DEVELOP = $(VENV)/.ready-to-develop
-INSTALL = PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Two makes in one tree take turns to change its environment, where there is flock.
+TURN    = mkdir -p build && $(if $(shell command -v flock),flock build/setup.lock)
+INSTALL = $(TURN) env PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NATIVE  = $(shell find native fuzz -name '*.[ch]pp')
 SOURCES = pyproject.toml constraints.txt $(shell find CMakeLists.txt native -name '*.[ch]pp' -o -name CMakeLists.txt)
 # CMake builds what needs no Python; where the system has none, one of the environment's.
@@ -20,7 +22,7 @@ setup: $(DEVELOP)
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "bstdg needs Python 3.11 or later; name one with: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(TURN) $(PYTHON) -m venv $(VENV)
 
 $(BIN)/cmake: | $(BIN)/python
 	$(INSTALL) cmake
