@@ -14,7 +14,7 @@ SOURCES = pyproject.toml constraints.txt $(shell find CMakeLists.txt native -nam
 CMAKE   = $(if $(shell command -v cmake),,$(BIN)/cmake)
 TOOLS   = PATH="$(abspath $(BIN)):$$PATH"
 
-.PHONY: setup demo test fuzz lint format bench results docs native-test clean
+.PHONY: setup demo test fuzz lint format stubs bench results docs native-test clean
 .DEFAULT_GOAL := demo
 
 setup: $(DEVELOP)
@@ -67,6 +67,11 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(NATIVE)
+
+# The native module's types, from its bindings.
+stubs: setup
+	$(BIN)/python native/stubs.py > build/_native.pyi
+	mv build/_native.pyi src/bstdg/_native.pyi
 
 # Takes minutes. The tables go to the terminal, the figures behind them into docs/benchmarks.
 bench: setup
