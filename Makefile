@@ -5,10 +5,16 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 DEVELOP = $(VENV)/.ready-to-develop
-INSTALL = PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SOURCES = pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
+# Two makes in one tree take turns to change its environment, where there is flock.
+TURN    = mkdir -p build && $(if $(shell command -v flock),flock build/setup.lock)
+INSTALL = $(TURN) env PIP_CONSTRAINT=$(abspath constraints.txt) $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NATIVE  = $(shell find native fuzz -name '*.[ch]pp')
+SOURCES = pyproject.toml constraints.txt $(shell find CMakeLists.txt native -name '*.[ch]pp' -o -name CMakeLists.txt)
+# CMake builds what needs no Python; where the system has none, one of the environment's.
+CMAKE   = $(if $(shell command -v cmake),,$(BIN)/cmake)
+TOOLS   = PATH="$(abspath $(BIN)):$$PATH"
 
-.PHONY: setup demo test test-random mutation fuzz lint format bench results docs native-test clean
+.PHONY: setup demo test test-random mutation fuzz lint format stubs bench results docs native-test clean
 .DEFAULT_GOAL := demo
 
 setup: $(DEVELOP)
@@ -16,7 +22,10 @@ setup: $(DEVELOP)
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "bstdg needs Python 3.11 or later; name one with: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(TURN) $(PYTHON) -m venv $(VENV)
+
+$(BIN)/cmake: | $(BIN)/python
+	$(INSTALL) cmake
 
 # The pins apply to the build's own environment too. Editable: Python sources are used where they lie.
 $(READY): $(SOURCES) | $(BIN)/python
@@ -47,32 +56,34 @@ mutation: setup
 	$(INSTALL) --editable '.[mutation]'
 	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m mutation.run $(MODULE)
 
-native-test:
-	native/tests/run.sh
+native-test: $(CMAKE)
+	$(TOOLS) native/tests/run.sh
 
 # The model reader (atheris) and, where clang is there, the native code that reads events (libFuzzer), for so long each.
 FUZZ_SECONDS ?= 60
-fuzz: setup
+fuzz: setup $(CMAKE)
 	$(INSTALL) --editable '.[fuzz]'
 	mkdir -p build/fuzz/packed build/fuzz/events
 	cp tests/golden/*.bstdg build/fuzz/packed
 	$(BIN)/python fuzz/packed.py -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/packed
 	@if ! command -v clang++ >/dev/null; then echo "clang++ is not there: the native code was not fuzzed"; exit 0; fi; \
-	clang++ -std=c++17 -O1 -g -DBSTDG_ISA=generic -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread \
-	  -I native native/events.cpp native/inference.cpp native/training.cpp native/loss.cpp native/dispatch.cpp native/kernels.cpp \
-	  native/training_kernels.cpp native/loss_kernels.cpp fuzz/events.cpp -o build/fuzz/events_target && \
-	build/fuzz/events_target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/ build/fuzz/events
+	$(TOOLS) fuzz/run.sh $(FUZZ_SECONDS)
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
-	$(BIN)/clang-format --dry-run -Werror native/*.cpp native/*.hpp native/tests/*.cpp native/tests/*.hpp fuzz/*.cpp
+	$(BIN)/clang-format --dry-run -Werror $(NATIVE)
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i native/*.cpp native/*.hpp native/tests/*.cpp native/tests/*.hpp fuzz/*.cpp
+	$(BIN)/clang-format -i $(NATIVE)
+
+# The native module's types, from its bindings.
+stubs: setup
+	$(BIN)/python native/stubs.py > build/_native.pyi
+	mv build/_native.pyi src/bstdg/_native.pyi
 
 # Takes minutes. The tables go to the terminal, the figures behind them into docs/benchmarks.
 bench: setup

@@ -1,15 +1,15 @@
 // A libFuzzer target: whatever bytes come in as events, times or steps, the native code answers with a result
 // in range or with std::invalid_argument, and touches no memory that is not its own.
-#include "events.hpp"
-
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <vector>
 
-#include "inference.hpp"
-#include "training.hpp"
+#include "events/binning.hpp"
+#include "inference/full.hpp"
+#include "inference/network.hpp"
+#include "training/training.hpp"
 
 namespace {
 
@@ -56,9 +56,9 @@ void run_network(const bstdg::EventRows& events, const std::vector<std::uint8_t>
   for (std::size_t i = 0; i < below.size(); ++i) below[i] = i % 3 == 0 ? -1 : 1;
   for (std::size_t i = 0; i < above.size(); ++i) above[i] = i % 2 == 0 ? -1 : 1;
   const std::vector<std::int64_t> hidden(kHidden, 2), output(kClasses, 3);
-  const bstdg::Network network(
-      {{kChannels, kHidden, below.data(), hidden.data()}, {kHidden, kClasses, above.data(), output.data()}},
-      num_steps);
+  const bstdg::FullLayer first(kChannels, kHidden, below.data(), hidden.data()),
+      last(kHidden, kClasses, above.data(), output.data());
+  const bstdg::Network network({&first, &last}, num_steps);
   const std::size_t batch = events.offsets.size == 0 ? 0 : events.offsets.size - 1;
   std::vector<std::int64_t> label(batch + 1, -1);
   std::vector<std::uint8_t> step(batch + 1, 255);

@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "check.hpp"
-#include "inference.hpp"
-#include "kernels.hpp"
+#include "inference/full.hpp"
+#include "inference/network.hpp"
+#include "instruction_set.hpp"
 
 namespace {
 
@@ -23,7 +24,7 @@ struct Layer {
   std::int64_t channels, neurons;
   std::vector<std::int8_t> signs;
   std::vector<std::int64_t> thresholds;
-  bstdg::LayerBits bits() const { return {channels, neurons, signs.data(), thresholds.data()}; }
+  bstdg::FullLayer deployed() const { return {channels, neurons, signs.data(), thresholds.data()}; }
 };
 
 struct Case {
@@ -84,10 +85,17 @@ Steps crossing(const Layer& layer, const Steps& below, std::int64_t num_steps) {
   return steps;
 }
 
+std::unique_ptr<bstdg::Network> network_of(const Case& drawn) {
+  std::vector<bstdg::FullLayer> layers;
+  for (const Layer& layer : drawn.layers) layers.push_back(layer.deployed());
+  std::vector<const bstdg::Layer*> pointers;
+  for (const bstdg::FullLayer& layer : layers) pointers.push_back(&layer);
+  return std::make_unique<bstdg::Network>(pointers, drawn.num_steps);
+}
+
 void run_case(const Case& drawn, int threads) {
-  std::vector<bstdg::LayerBits> bits;
-  for (const Layer& layer : drawn.layers) bits.push_back(layer.bits());
-  const bstdg::Network network(bits, drawn.num_steps);
+  const std::unique_ptr<bstdg::Network> owner = network_of(drawn);
+  const bstdg::Network& network = *owner;
   const auto channels = static_cast<std::size_t>(network.channels()),
              classes = static_cast<std::size_t>(network.classes());
   const auto num_steps = static_cast<std::size_t>(drawn.num_steps);
@@ -170,19 +178,14 @@ void run_case(const Case& drawn, int threads) {
 
 int main(int argc, char** argv) {
   const int cases = argc > 1 ? std::atoi(argv[1]) : 30;
-  std::size_t sets = 0;
-  const bstdg::Kernels* const* kernels = bstdg::available_kernels(sets);
-  for (std::size_t s = 0; s < sets; ++s) {
-    setenv("BSTDG_ISA", kernels[s]->name, 1);
-    std::mt19937_64 random(1);
-    for (int i = 0; i < cases; ++i) run_case(draw(random), 1 + i % 4);
-  }
+  if (!instruction_set_is_there()) return kSkipped;
+  std::mt19937_64 random(1);
+  for (int i = 0; i < cases; ++i) run_case(draw(random), 1 + i % 4);
   // One network used from several threads at once.
-  std::mt19937_64 random(2);
-  const Case shared = draw(random);
-  std::vector<bstdg::LayerBits> bits;
-  for (const Layer& layer : shared.layers) bits.push_back(layer.bits());
-  const bstdg::Network network(bits, shared.num_steps);
+  std::mt19937_64 other(2);
+  const Case shared = draw(other);
+  const std::unique_ptr<bstdg::Network> owner = network_of(shared);
+  const bstdg::Network& network = *owner;
   std::vector<std::uint8_t> identity(256, 0);
   const std::size_t batch = 100;
   const Steps steps(batch * static_cast<std::size_t>(network.channels()), 0);

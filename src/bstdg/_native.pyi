@@ -1,145 +1,207 @@
-"""Native parts of bstdg; call them through the package, which checks what it is given."""
+# Made from the bindings by `make stubs`.
+# ruff: noqa: C408
+"""
+Native parts of bstdg; call them through the package, which checks what it is given.
+"""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-import numpy as np
+import numpy
 from numpy.typing import NDArray
 
 def bin_events(
-    offsets: NDArray[np.int64],
-    channels: NDArray[np.uint16],
-    times: NDArray[np.float64],
+    offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    channels: Annotated[NDArray[numpy.uint16], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    times: Annotated[NDArray[numpy.float64], dict(shape=(None,), order="C", device="cpu", writable=False)],
     num_channels: int,
     num_steps: int,
     duration: float,
     start: float,
     keep: str,
-) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint8]]:
-    """Timed events become steps, sorted by step, then channel: (offsets, channels, steps).
+) -> tuple[
+    Annotated[NDArray[numpy.int64], dict(shape=(None,))],
+    Annotated[NDArray[numpy.uint16], dict(shape=(None,))],
+    Annotated[NDArray[numpy.uint8], dict(shape=(None,))],
+]:
+    """
+    Timed events become steps, sorted by step, then channel: (offsets, channels, steps).
 
     Raises ValueError if anything given is out of range, TypeError if an array is of another type.
     """
 
 class Network:
-    """A deployed network, ready to run: signs int8 and thresholds int64 of each layer, input side first.
+    """
+    A deployed network, ready to run: layers, input side first, each a tuple.
 
-    Raises ValueError if the layers do not fit each other.
+        ("full", signs int8 -1/+1 [neurons, channels], thresholds int64 [neurons])
+
+    Raises ValueError if there is no such kind of layer, or the layers do not fit each other.
     """
 
-    def __init__(self, layers: list[tuple[NDArray[np.int8], NDArray[np.int64]]], num_steps: int) -> None: ...
+    def __init__(self, layers: Sequence[tuple], num_steps: int) -> None: ...
     def run_bytes(
         self,
-        bytes: NDArray[np.uint8],
-        step_of: NDArray[np.uint8],
+        bytes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+        step_of: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order="C", device="cpu", writable=False)],
         results: dict[str, Any],
         early_exit: bool,
         threads: int,
     ) -> None:
-        """Run `[batch, channels]` bytes, `step_of` naming the step of each of 256, into the arrays of `results`."""
+        """
+        Run `[batch, channels]` bytes, `step_of` naming the step of each of 256, into the arrays of `results`.
+        """
 
     def run_events(
         self,
-        offsets: NDArray[np.int64],
-        channels: NDArray[np.uint16],
-        steps: NDArray[np.uint8],
+        offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
+        channels: Annotated[NDArray[numpy.uint16], dict(shape=(None,), order="C", device="cpu", writable=False)],
+        steps: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order="C", device="cpu", writable=False)],
         results: dict[str, Any],
         early_exit: bool,
         threads: int,
     ) -> None:
-        """Run event streams, sorted by step within each sample, into the arrays of `results`."""
+        """
+        Run event streams, sorted by step within each sample, into the arrays of `results`.
+        """
 
 def instruction_sets() -> list[str]:
     """Instruction sets that this build and this CPU have, the fastest first."""
 
 class SpikeRows:
-    """The presynaptic events of a batch, for training. Raises ValueError if a step or channel is out of range."""
+    """
+    The presynaptic events of a batch, for training.
 
-    def __init__(self, steps: NDArray[np.uint8], num_steps: int, threads: int) -> None: ...
+    Raises ValueError if a step or channel is out of range.
+    """
+
+    def __init__(
+        self,
+        steps: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+        num_steps: int,
+        threads: int,
+    ) -> None: ...
     @staticmethod
     def of_events(
-        offsets: NDArray[np.int64],
-        channels: NDArray[np.uint16],
-        steps: NDArray[np.uint8],
+        offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
+        channels: Annotated[NDArray[numpy.uint16], dict(shape=(None,), order="C", device="cpu", writable=False)],
+        steps: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order="C", device="cpu", writable=False)],
         num_channels: int,
         num_steps: int,
-    ) -> SpikeRows: ...
+    ) -> SpikeRows:
+        """The same of event streams, sorted by step within each sample."""
 
 def crossing(
     spikes: SpikeRows,
-    weights: NDArray[np.float32],
-    thresholds: NDArray[np.float32],
-    steps: NDArray[np.uint8],
-    reach: NDArray[np.uint8],
-    margin: NDArray[np.float32],
+    weights: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    thresholds: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    steps: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu")],
+    reach: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu")],
+    margin: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
     threads: int,
 ) -> None:
-    """Spike steps, judged steps and margins, written into the arrays given."""
+    """
+    Spike steps, judged steps and margins `[batch, neurons]`, written into the arrays given.
+    """
 
-def potentials(spikes: SpikeRows, weights: NDArray[np.float32], out: NDArray[np.float32], threads: int) -> None: ...
+def potentials(
+    spikes: SpikeRows,
+    weights: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    out: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu")],
+    threads: int,
+) -> None:
+    """V_k(t), written into `out` `[batch, steps, neurons]`."""
+
 def impulse_gradient(
     spikes: SpikeRows,
-    weights: NDArray[np.float32],
-    reach: NDArray[np.uint8],
-    local: NDArray[np.float32],
+    weights: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    reach: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    local: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
     decay: float,
-    out: NDArray[np.float32],
-    threads: int,
-) -> None: ...
-def impulse_credit(
-    below: NDArray[np.uint8],
-    weights: NDArray[np.float32],
-    reach: NDArray[np.uint8],
-    local: NDArray[np.float32],
-    num_steps: int,
-    out: NDArray[np.float32],
-    threads: int,
-) -> None: ...
-def potential_gradient(
-    spikes: SpikeRows,
-    weights: NDArray[np.float32],
-    gradient: NDArray[np.float32],
-    decay: float,
-    out: NDArray[np.float32],
-    threads: int,
-) -> None: ...
-def potential_credit(
-    below: NDArray[np.uint8],
-    weights: NDArray[np.float32],
-    gradient: NDArray[np.float32],
-    out: NDArray[np.float32],
-    threads: int,
-) -> None: ...
-def first_to_fire(
-    potentials: NDArray[np.float32],
-    thresholds: NDArray[np.float32],
-    scale: float,
-    log_first: NDArray[np.float32],
-    log_after: NDArray[np.float32],
-    last: NDArray[np.float32],
+    out: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
     threads: int,
 ) -> None:
-    """log P(k first), log P(undecided after t) and the last z of z = (V - theta) / scale, into the arrays given."""
+    """dL/dw of a spiking layer, written into `out` `[neurons, channels]`."""
+
+def impulse_credit(
+    below: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    weights: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    reach: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    local: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    num_steps: int,
+    out: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    threads: int,
+) -> None:
+    """
+    What a spiking layer tells the one below, written into `out` `[batch, channels]`.
+    """
+
+def potential_gradient(
+    spikes: SpikeRows,
+    weights: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    gradient: Annotated[
+        NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)
+    ],
+    decay: float,
+    out: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    threads: int,
+) -> None:
+    """dL/dw of the output layer, written into `out` `[neurons, channels]`."""
+
+def potential_credit(
+    below: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    weights: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    gradient: Annotated[
+        NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)
+    ],
+    out: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    threads: int,
+) -> None:
+    """
+    What the output layer tells the one below, written into `out` `[batch, channels]`.
+    """
+
+def first_to_fire(
+    potentials: Annotated[
+        NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)
+    ],
+    thresholds: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    scale: float,
+    log_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    log_after: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    last: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    threads: int,
+) -> None:
+    """
+    log P(k first), log P(undecided after t) and the last z of z = (V - theta) / scale, into the arrays given.
+    """
 
 def first_to_fire_back(
-    potentials: NDArray[np.float32],
-    thresholds: NDArray[np.float32],
+    potentials: Annotated[
+        NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)
+    ],
+    thresholds: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)],
     scale: float,
-    log_first: NDArray[np.float32],
-    to_first: NDArray[np.float32],
-    to_after: NDArray[np.float32],
-    to_last: NDArray[np.float32],
-    to_potentials: NDArray[np.float32],
-    to_thresholds: NDArray[np.float32],
-    to_scale: NDArray[np.float32],
+    log_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    to_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    to_after: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    to_last: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    to_potentials: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu")],
+    to_thresholds: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    to_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")],
     threads: int,
-) -> None: ...
+) -> None:
+    """
+    Gradients by the potentials, by each sample's thresholds and by its scale, into the arrays given.
+    """
+
 def learn_temporal(
-    below: NDArray[np.float32],
-    above: NDArray[np.float32],
-    fired: NDArray[np.int64],
-    steps: NDArray[np.int16],
-    labels: NDArray[np.int64],
-    order: NDArray[np.int64],
+    below: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    above: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    fired: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu")],
+    steps: Annotated[NDArray[numpy.int16], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    labels: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
     threshold: float,
     rate: float,
     binary: bool,
@@ -150,4 +212,6 @@ def learn_temporal(
     scales: tuple[float, float],
     shrunk: float,
 ) -> tuple[int, float, float, float]:
-    """S4NN's and BS4NN's learning of some images: (right, scale, scale, shrunk) after it; weights change in place."""
+    """
+    S4NN's and BS4NN's learning of some images: (right, scale, scale, shrunk) after it; weights change in place.
+    """

@@ -54,12 +54,12 @@ class Compiled:
         self.threads = threads or available_threads()
         self.classes = size(layers[-1].gives) if layers else 0
         self.hidden = [size(layer.gives) for layer in layers[:-1]]
-        arrays = [_arrays(layer) for layer in layers]
+        described = [_described(layer) for layer in layers]
         try:
-            self._network = _native.Network(arrays, num_steps)
+            self._network = _native.Network(described, num_steps)
         except ValueError as error:
             raise InputError(str(error)) from None
-        self._weights = sum(signs.size for signs, _ in arrays)
+        self._weights = sum(signs.size for _, signs, _ in described)
         self._identity = np.full(256, NOT_ALLOWED, np.uint8)
         self._identity[: num_steps + 1] = np.arange(num_steps + 1)
 
@@ -114,11 +114,11 @@ class Compiled:
         return min(self.threads, 1 + batch * self._weights // WEIGHTS_A_THREAD)
 
 
-def _arrays(layer: Layer) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """What the native module is given of a layer."""
+def _described(layer: Layer) -> tuple[str, NDArray[np.int8], NDArray[np.int64]]:
+    """A layer as the native module reads it: its kind, and what layers of that kind are made from."""
     if not isinstance(layer, FullLayer):
         raise InputError(f"engine 'native': {refuses(layer)}")
-    return np.ascontiguousarray(layer.signs, np.int8), np.ascontiguousarray(layer.thresholds, np.int64)
+    return layer.kind, np.ascontiguousarray(layer.signs, np.int8), np.ascontiguousarray(layer.thresholds, np.int64)
 
 
 def _check_bytes(spikes: Any) -> None:

@@ -1,0 +1,132 @@
+// Layers in training from Python.
+#include "training/training.hpp"
+
+#include <nanobind/stl/unique_ptr.h>
+
+#include <memory>
+
+#include "arrays.hpp"
+#include "bindings.hpp"
+
+namespace {
+
+bstdg::Latent latent_of(const Floats2& weights) { return {weights.data(), weights.shape(0)}; }
+
+std::unique_ptr<bstdg::SpikeRows> rows_of_steps(const Bytes2& steps, std::int64_t num_steps, int threads) {
+  const nb::gil_scoped_release others_may_run;
+  return std::make_unique<bstdg::SpikeRows>(steps.data(), steps.shape(0),
+                                            static_cast<std::int64_t>(steps.shape(1)), num_steps, threads);
+}
+
+std::unique_ptr<bstdg::SpikeRows> rows_of_events(const ArrayIn<std::int64_t>& offsets,
+                                                 const ArrayIn<std::uint16_t>& channels,
+                                                 const ArrayIn<std::uint8_t>& steps,
+                                                 std::int64_t num_channels, std::int64_t num_steps) {
+  const nb::gil_scoped_release others_may_run;
+  return std::make_unique<bstdg::SpikeRows>(bstdg::EventRows{view(offsets), view(channels), view(steps)},
+                                            num_channels, num_steps);
+}
+
+void crossing(const bstdg::SpikeRows& spikes, const Floats2& weights, const Floats1& thresholds,
+              const Out<std::uint8_t, 2>& steps, const Out<std::uint8_t, 2>& reach,
+              const Out<float, 2>& margin, int threads) {
+  const std::size_t neurons = weights.shape(0);
+  require(weights.shape(1) == spikes.channels(),
+          "the weights read another number of channels than there are");
+  require(thresholds.shape(0) == neurons || thresholds.shape(0) == 1,
+          "one threshold for each neuron, or one for all");
+  same_shape<std::uint8_t, 2>(steps, spikes.batch(), neurons);
+  same_shape<std::uint8_t, 2>(reach, spikes.batch(), neurons);
+  same_shape<float, 2>(margin, spikes.batch(), neurons);
+  const nb::gil_scoped_release others_may_run;
+  bstdg::crossing(spikes, latent_of(weights), thresholds.data(), thresholds.shape(0) == 1,
+                  {steps.data(), reach.data(), margin.data()}, threads);
+}
+
+void potentials(const bstdg::SpikeRows& spikes, const Floats2& weights, const Out<float, 3>& out,
+                int threads) {
+  require(weights.shape(1) == spikes.channels(),
+          "the weights read another number of channels than there are");
+  same_shape<float, 3>(out, spikes.batch(), weights.shape(0));
+  require(out.shape(1) == spikes.num_steps(), "a result has another shape than it needs");
+  const nb::gil_scoped_release others_may_run;
+  bstdg::potentials(spikes, latent_of(weights), out.data(), threads);
+}
+
+void impulse_gradient(const bstdg::SpikeRows& spikes, const Floats2& weights, const Bytes2& reach,
+                      const Floats2& local, double decay, const Out<float, 2>& out, int threads) {
+  require(weights.shape(1) == spikes.channels(),
+          "the weights read another number of channels than there are");
+  require(reach.shape(0) == spikes.batch() && reach.shape(1) == weights.shape(0), "reach has another shape");
+  require(local.shape(0) == spikes.batch() && local.shape(1) == weights.shape(0), "local has another shape");
+  same_shape<float, 2>(out, weights.shape(0), weights.shape(1));
+  const nb::gil_scoped_release others_may_run;
+  bstdg::impulse_gradient(spikes, latent_of(weights), reach.data(), local.data(), decay, out.data(), threads);
+}
+
+void impulse_credit(const Bytes2& below, const Floats2& weights, const Bytes2& reach, const Floats2& local,
+                    std::int64_t num_steps, const Out<float, 2>& out, int threads) {
+  const std::size_t batch = below.shape(0);
+  require(weights.shape(1) == below.shape(1), "the weights read another number of channels than there are");
+  require(reach.shape(0) == batch && reach.shape(1) == weights.shape(0), "reach has another shape");
+  require(local.shape(0) == batch && local.shape(1) == weights.shape(0), "local has another shape");
+  require(num_steps >= 1 && num_steps <= bstdg::kMaxSteps, "num_steps is out of range");
+  same_shape<float, 2>(out, batch, below.shape(1));
+  const nb::gil_scoped_release others_may_run;
+  bstdg::impulse_credit(below.data(), below.shape(1), latent_of(weights), reach.data(), local.data(), batch,
+                        static_cast<std::size_t>(num_steps), out.data(), threads);
+}
+
+void potential_gradient(const bstdg::SpikeRows& spikes, const Floats2& weights, const Floats3& gradient,
+                        double decay, const Out<float, 2>& out, int threads) {
+  require(weights.shape(1) == spikes.channels(),
+          "the weights read another number of channels than there are");
+  require(gradient.shape(0) == spikes.batch() && gradient.shape(1) == spikes.num_steps() &&
+              gradient.shape(2) == weights.shape(0),
+          "the gradient has another shape");
+  same_shape<float, 2>(out, weights.shape(0), weights.shape(1));
+  const nb::gil_scoped_release others_may_run;
+  bstdg::potential_gradient(spikes, latent_of(weights), gradient.data(), decay, out.data(), threads);
+}
+
+void potential_credit(const Bytes2& below, const Floats2& weights, const Floats3& gradient,
+                      const Out<float, 2>& out, int threads) {
+  const std::size_t batch = below.shape(0);
+  require(weights.shape(1) == below.shape(1), "the weights read another number of channels than there are");
+  require(gradient.shape(0) == batch && gradient.shape(2) == weights.shape(0),
+          "the gradient has another shape");
+  require(gradient.shape(1) >= 1 && gradient.shape(1) <= bstdg::kMaxSteps, "num_steps is out of range");
+  same_shape<float, 2>(out, batch, below.shape(1));
+  const nb::gil_scoped_release others_may_run;
+  bstdg::potential_credit(below.data(), below.shape(1), latent_of(weights), gradient.data(), batch,
+                          gradient.shape(1), out.data(), threads);
+}
+
+}  // namespace
+
+void bind_training(nb::module_& module) {
+  nb::class_<bstdg::SpikeRows>(module, "SpikeRows",
+                               "The presynaptic events of a batch, for training.\n\n"
+                               "Raises ValueError if a step or channel is out of range.")
+      .def(nb::new_(&rows_of_steps), "steps"_a.noconvert(), "num_steps"_a, "threads"_a)
+      .def_static("of_events", &rows_of_events, "offsets"_a.noconvert(), "channels"_a.noconvert(),
+                  "steps"_a.noconvert(), "num_channels"_a, "num_steps"_a,
+                  "The same of event streams, sorted by step within each sample.");
+  module.def("crossing", &crossing, "spikes"_a, "weights"_a.noconvert(), "thresholds"_a.noconvert(),
+             "steps"_a.noconvert(), "reach"_a.noconvert(), "margin"_a.noconvert(), "threads"_a,
+             "Spike steps, judged steps and margins `[batch, neurons]`, written into the arrays given.");
+  module.def("potentials", &potentials, "spikes"_a, "weights"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+             "V_k(t), written into `out` `[batch, steps, neurons]`.");
+  module.def("impulse_gradient", &impulse_gradient, "spikes"_a, "weights"_a.noconvert(),
+             "reach"_a.noconvert(), "local"_a.noconvert(), "decay"_a, "out"_a.noconvert(), "threads"_a,
+             "dL/dw of a spiking layer, written into `out` `[neurons, channels]`.");
+  module.def("impulse_credit", &impulse_credit, "below"_a.noconvert(), "weights"_a.noconvert(),
+             "reach"_a.noconvert(), "local"_a.noconvert(), "num_steps"_a, "out"_a.noconvert(), "threads"_a,
+             "What a spiking layer tells the one below, written into `out` `[batch, channels]`.");
+  module.def("potential_gradient", &potential_gradient, "spikes"_a, "weights"_a.noconvert(),
+             "gradient"_a.noconvert(), "decay"_a, "out"_a.noconvert(), "threads"_a,
+             "dL/dw of the output layer, written into `out` `[neurons, channels]`.");
+  module.def("potential_credit", &potential_credit, "below"_a.noconvert(), "weights"_a.noconvert(),
+             "gradient"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+             "What the output layer tells the one below, written into `out` `[batch, channels]`.");
+}

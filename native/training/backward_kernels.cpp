@@ -1,0 +1,128 @@
+// The backward pass of training, compiled once for each instruction set; see simd.hpp for what that forbids.
+#include <cstring>
+
+#include "base/simd.hpp"
+#include "training/training_kernels.hpp"
+
+namespace bstdg {
+namespace BSTDG_ISA {
+namespace {
+
+// Sums the errors of a channel's events that come no later than their neuron is judged.
+void impulse_tile(const GradientJob& job) {
+  const std::uint32_t* samples = job.samples;
+  const std::uint8_t* steps = job.steps;
+  for (std::size_t i = 0; i < job.channels; ++i) {
+    float* out = job.out + i * kErrorTile;
+    const std::size_t begin = job.offsets[i], end = job.offsets[i + 1];
+    if (begin == end) continue;
+#if defined(__AVX512BW__)
+    if (job.decays == nullptr) {
+      __m512 a = _mm512_loadu_ps(out), b = _mm512_loadu_ps(out + 16);
+      __m512 c = _mm512_loadu_ps(out + 32), d = _mm512_loadu_ps(out + 48);
+      for (std::size_t e = begin; e < end; ++e) {
+        const __m128i now = _mm_set1_epi8(static_cast<char>(steps[e]));
+        const auto* reach = reinterpret_cast<const __m128i*>(job.reach + samples[e] * kErrorTile);
+        const float* errors = job.errors + samples[e] * kErrorTile;
+        a = _mm512_mask_add_ps(a, _mm_cmpge_epu8_mask(_mm_loadu_si128(reach), now), a,
+                               _mm512_loadu_ps(errors));
+        b = _mm512_mask_add_ps(b, _mm_cmpge_epu8_mask(_mm_loadu_si128(reach + 1), now), b,
+                               _mm512_loadu_ps(errors + 16));
+        c = _mm512_mask_add_ps(c, _mm_cmpge_epu8_mask(_mm_loadu_si128(reach + 2), now), c,
+                               _mm512_loadu_ps(errors + 32));
+        d = _mm512_mask_add_ps(d, _mm_cmpge_epu8_mask(_mm_loadu_si128(reach + 3), now), d,
+                               _mm512_loadu_ps(errors + 48));
+      }
+      _mm512_storeu_ps(out, a);
+      _mm512_storeu_ps(out + 16, b);
+      _mm512_storeu_ps(out + 32, c);
+      _mm512_storeu_ps(out + 48, d);
+      continue;
+    }
+#endif
+    for (std::size_t e = begin; e < end; ++e) {
+      const std::uint8_t step = steps[e];
+      const std::uint8_t* reach = job.reach + samples[e] * kErrorTile;
+      const float* errors = job.errors + samples[e] * kErrorTile;
+      if (job.decays == nullptr) {
+        for (std::size_t j = 0; j < kErrorTile; ++j) out[j] += reach[j] >= step ? errors[j] : 0.0F;
+      } else {
+        for (std::size_t j = 0; j < kErrorTile; ++j) {
+          if (reach[j] >= step) out[j] += errors[j] * job.decays[reach[j] - step];
+        }
+      }
+    }
+  }
+}
+
+// Sums the errors that were summed over time before: one row a sample and step.
+template <std::size_t kTile>
+void potential_tile(const GradientJob& job) {
+  for (std::size_t i = 0; i < job.channels; ++i) {
+    float sums[kTile];
+    std::memcpy(sums, job.out + i * kTile, sizeof sums);
+    for (std::size_t e = job.offsets[i]; e < job.offsets[i + 1]; ++e) {
+      const float* errors = job.errors + (job.samples[e] * job.num_steps + job.steps[e]) * kTile;
+      for (std::size_t j = 0; j < kTile; ++j) sums[j] += errors[j];
+    }
+    std::memcpy(job.out + i * kTile, sums, sizeof sums);
+  }
+}
+
+void gradient(const GradientJob& job) {
+  if (job.reach != nullptr) {
+    impulse_tile(job);
+  } else if (job.tile == kNarrowTile) {
+    potential_tile<kNarrowTile>(job);
+  } else {
+    potential_tile<kErrorTile>(job);
+  }
+}
+
+void add_signed(const float* latent, float error, std::size_t channels, float* heard) {
+  for (std::size_t i = 0; i < channels; ++i) heard[i] += latent[i] >= 0.0F ? error : -error;
+}
+
+void credit(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
+            const std::uint8_t* below, std::size_t channels, [[maybe_unused]] std::size_t num_steps,
+            float* out) {
+  std::size_t i = 0;
+#if defined(__AVX512F__)
+  if (num_steps <= 16 &&
+      neurons <= 16) {  // every sum over time of one neuron fits a vector: look it up by step
+    __m512 of_neuron[16];
+    for (std::size_t k = 0; k < neurons; ++k) {
+      float by_step[16] = {};
+      for (std::size_t t = 0; t < num_steps; ++t) by_step[t] = later[t * padded + k];
+      of_neuron[k] = _mm512_loadu_ps(by_step);
+    }
+    for (; i + 16 <= channels; i += 16) {
+      const __m512i step = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(below + i)));
+      __m512 sum = _mm512_setzero_ps();
+      for (std::size_t k = 0; k < neurons; ++k) {
+        const __m512 value = _mm512_permutexvar_ps(step, of_neuron[k]);
+        const __mmask16 plus =
+            _mm512_cmp_ps_mask(_mm512_loadu_ps(latent + k * channels + i), _mm512_setzero_ps(), _CMP_GE_OQ);
+        sum = _mm512_add_ps(
+            sum, _mm512_mask_sub_ps(value, static_cast<__mmask16>(~plus), _mm512_setzero_ps(), value));
+      }
+      _mm512_storeu_ps(out + i, sum);
+    }
+  }
+#endif
+  for (; i < channels; ++i) {
+    const float* values = later + below[i] * padded;
+    float sum = 0.0F;
+    for (std::size_t k = 0; k < neurons; ++k)
+      sum += latent[k * channels + i] >= 0.0F ? values[k] : -values[k];
+    out[i] = sum;
+  }
+}
+
+}  // namespace
+
+extern const BackwardKernels backward_kernels;
+const BackwardKernels backward_kernels{&gradient, &add_signed, &credit};
+
+}  // namespace BSTDG_ISA
+}  // namespace bstdg

@@ -1,0 +1,72 @@
+// What the kernels of training are given, and their tables; plain structures, shared by every instruction
+// set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "events/events.hpp"
+
+namespace bstdg {
+
+constexpr std::size_t kSignTile = 128;   // neurons a forward pass keeps in registers; signs are padded to it
+constexpr std::size_t kErrorTile = 64;   // neurons whose errors a backward pass keeps in registers
+constexpr std::size_t kNarrowTile = 16;  // the same for the few neurons of an output layer
+constexpr std::size_t kMostShortEvents = 32'000;  // of a sample, for potentials of 16 bits
+
+// One sample's crossing of thresholds for all neurons.
+struct CrossingJob {
+  SampleEvents events;
+  const std::int8_t* signs;  // [channels][padded]
+  std::size_t padded;
+  std::size_t neurons;
+  std::uint32_t num_steps;
+  const std::int16_t* bars;  // [padded] thresholds rounded up, for potentials of 16 bits
+  const float* thresholds;   // [padded]
+  std::uint8_t* steps;       // [neurons]
+  std::uint8_t* reach;
+  float* margin;
+};
+
+// The gradient of a tile of neurons for some channels, from one group of samples.
+struct GradientJob {
+  std::size_t channels;
+  const std::size_t* offsets;  // [channels + 1], where each one's events begin and the last one's end
+  const std::uint32_t* samples;
+  const std::uint8_t* steps;
+  std::size_t tile;           // neurons of the tile, kErrorTile or kNarrowTile
+  const float* errors;        // impulses: [batch][tile]; potentials: [batch][num_steps][tile]
+  const std::uint8_t* reach;  // [batch][tile]; null for potentials
+  const float* decays;        // [num_steps], decay to the power of the distance; null where decay is 1
+  std::size_t num_steps;
+  float* out;  // [channels][tile], added to
+};
+
+struct ForwardKernels {
+  void (*crossing)(const CrossingJob&);
+  // Potentials of one sample, [num_steps][neurons].
+  void (*potentials)(const SampleEvents&, const std::int8_t* signs, std::size_t padded, std::size_t neurons,
+                     std::uint32_t num_steps, std::int32_t* sums, float* out);
+};
+
+struct BackwardKernels {
+  void (*gradient)(const GradientJob&);
+  // heard_i += b_ij error for one neuron's latent weights.
+  void (*add_signed)(const float* latent, float error, std::size_t channels, float* heard);
+  // What the channels of one sample, judged at `below`, are told: the sum over k of b_ik later_k(below_i),
+  // from `later` [num_steps][padded].
+  void (*credit)(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
+                 const std::uint8_t* below, std::size_t channels, std::size_t num_steps, float* out);
+};
+
+struct TransposeKernels {
+  // Signs of some channels: [channels][padded] from latent weights [neurons][all channels].
+  void (*sign_rows)(const float* latent, std::size_t neurons, std::size_t all_channels, std::size_t first,
+                    std::size_t channels, std::size_t padded, std::int8_t* out);
+  // Turns sums [channels][tile] around into out [neurons][stride], 0 where a latent weight, placed likewise,
+  // is beyond -1 to +1: such a weight is left alone.
+  void (*turn_around)(const float* sums, std::size_t tile, std::size_t channels, std::size_t neurons,
+                      const float* latent, std::size_t stride, float* out);
+};
+
+}  // namespace bstdg

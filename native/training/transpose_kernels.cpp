@@ -1,0 +1,105 @@
+// Matrices of training turned around, compiled once for each instruction set; see simd.hpp for what that
+// forbids.
+#include <cstring>
+
+#include "base/simd.hpp"
+#include "training/training_kernels.hpp"
+
+namespace bstdg {
+namespace BSTDG_ISA {
+namespace {
+
+#if defined(__AVX512BW__)
+
+// Turns a square of 16 rows of 16 around: four shuffles of a pack of cards. `low` and `high` interleave the
+// halves of two rows.
+template <typename V, typename Low, typename High>
+inline void turn_square(V* rows, const Low& low, const High& high) {
+  for (int shuffle = 0; shuffle < 4; ++shuffle) {
+    V next[16];
+    for (int k = 0; k < 8; ++k) {
+      next[2 * k] = low(rows[k], rows[k + 8]);
+      next[2 * k + 1] = high(rows[k], rows[k + 8]);
+    }
+    for (int k = 0; k < 16; ++k) rows[k] = next[k];
+  }
+}
+#endif
+
+void sign_rows(const float* latent, std::size_t neurons, std::size_t all_channels, std::size_t first,
+               std::size_t channels, std::size_t padded, std::int8_t* out) {
+  std::size_t j0 = 0;
+#if defined(__AVX512BW__)
+  const __m128i minus = _mm_set1_epi8(-1), plus = _mm_set1_epi8(1);
+  for (; j0 + 16 <= neurons; j0 += 16) {
+    for (std::size_t i0 = 0; i0 < channels; i0 += 16) {
+      const std::size_t here = channels - i0 < 16 ? channels - i0 : 16;
+      const auto there = static_cast<__mmask16>((1U << here) - 1);
+      __m128i square[16];
+      for (std::size_t k = 0; k < 16; ++k) {
+        const __m512 row = _mm512_maskz_loadu_ps(there, latent + (j0 + k) * all_channels + first + i0);
+        square[k] =
+            _mm_mask_blend_epi8(_mm512_cmp_ps_mask(row, _mm512_setzero_ps(), _CMP_GE_OQ), minus, plus);
+      }
+      turn_square(
+          square, [](__m128i a, __m128i b) { return _mm_unpacklo_epi8(a, b); },
+          [](__m128i a, __m128i b) { return _mm_unpackhi_epi8(a, b); });
+      for (std::size_t k = 0; k < here; ++k)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + (i0 + k) * padded + j0), square[k]);
+    }
+  }
+#endif
+  constexpr std::size_t kSide = 32;  // a square that stays in the nearest cache while it is turned around
+  for (; j0 < neurons; j0 += kSide) {
+    const std::size_t j1 = j0 + kSide < neurons ? j0 + kSide : neurons;
+    for (std::size_t i = 0; i < channels; ++i) {
+      const float* from = latent + first + i;
+      for (std::size_t j = j0; j < j1; ++j) out[i * padded + j] = from[j * all_channels] >= 0.0F ? 1 : -1;
+    }
+  }
+}
+
+void turn_around(const float* sums, std::size_t tile, std::size_t channels, std::size_t neurons,
+                 const float* latent, std::size_t stride, float* out) {
+#if defined(__AVX512BW__)
+  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  for (std::size_t i0 = 0; i0 < channels; i0 += 16) {
+    const std::size_t here = channels - i0 < 16 ? channels - i0 : 16;
+    const auto there = static_cast<__mmask16>((1U << here) - 1);
+    for (std::size_t j0 = 0; j0 < neurons; j0 += 16) {
+      __m512 square[16];
+      for (std::size_t k = 0; k < 16; ++k)
+        square[k] = k < here ? _mm512_loadu_ps(sums + (i0 + k) * tile + j0) : _mm512_setzero_ps();
+      turn_square(
+          square, [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, low, b); },
+          [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, high, b); });
+      for (std::size_t k = 0; k < 16 && j0 + k < neurons; ++k) {
+        const std::size_t at = (j0 + k) * stride + i0;
+        const __m512 weights = _mm512_abs_ps(_mm512_maskz_loadu_ps(there, latent + at));
+        const __mmask16 inside = _mm512_cmp_ps_mask(weights, _mm512_set1_ps(1.0F), _CMP_NGT_UQ);
+        _mm512_mask_storeu_ps(out + at, there, _mm512_maskz_mov_ps(inside, square[k]));
+      }
+    }
+  }
+#else
+  constexpr std::size_t kSide = 16;
+  for (std::size_t i0 = 0; i0 < channels; i0 += kSide) {
+    const std::size_t i1 = i0 + kSide < channels ? i0 + kSide : channels;
+    for (std::size_t j = 0; j < neurons; ++j) {
+      for (std::size_t i = i0; i < i1; ++i) {
+        const float weight = latent[j * stride + i];
+        out[j * stride + i] = weight > 1.0F || weight < -1.0F ? 0.0F : sums[i * tile + j];
+      }
+    }
+  }
+#endif
+}
+
+}  // namespace
+
+extern const TransposeKernels transpose_kernels;
+const TransposeKernels transpose_kernels{&sign_rows, &turn_around};
+
+}  // namespace BSTDG_ISA
+}  // namespace bstdg
