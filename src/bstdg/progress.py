@@ -135,8 +135,9 @@ def _is_watched() -> bool:
 
 def _bar(label: str, total: int | None, unit: str, form: str, **more: Any) -> tqdm:
     """A bar where we run. Updates depend on time alone, so that tqdm needs no thread to watch over them."""
-    wide = shutil.get_terminal_size().columns  # 80 where a terminal does not tell; tqdm would then show nothing
-    settings = {"miniters": 1, "mininterval": PATIENCE, "ncols": wide, "smoothing": 0, **more}
+    screen = shutil.get_terminal_size()  # 80 x 24 where a terminal does not tell; tqdm would then show nothing
+    size = {"ncols": screen.columns, "nrows": screen.lines}
+    settings = {"miniters": 1, "mininterval": PATIENCE, "smoothing": 0, **size, **more}
     return (Cell if in_notebook() else Bar)(desc=label, total=total, unit=unit, bar_format=form, **settings)
 
 
