@@ -146,6 +146,12 @@ class Bar(tqdm):
 
     monitor_interval = 0
 
+    def close(self) -> None:
+        """Show the end, which came too soon after the last update to be shown, and stop."""
+        if not self.disable:
+            self.refresh()
+        super().close()
+
 
 class Cell(Bar):
     """tqdm in a notebook: one output of plain HTML, updated in place and kept when the notebook is saved.
@@ -173,8 +179,3 @@ class Cell(Bar):
             self._handle = display(shown, display_id=True)
         else:
             self._handle.update(shown)
-
-    def close(self) -> None:
-        """Show the end."""
-        self.display()
-        super().close()
