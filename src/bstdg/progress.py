@@ -148,7 +148,7 @@ class Bar(tqdm):
 
     def close(self) -> None:
         """Show the end, which came too soon after the last update to be shown, and stop."""
-        if not self.disable:
+        if not self.disable and (not self.leave or self.gui):  # else tqdm shows it
             self.refresh()
         super().close()
 
