@@ -2,82 +2,82 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
-from bstdg.spikes.events import Events
+from bstdg.spikes.events import Events, never
 
 Shape = tuple[int, ...]  # (channels, rows, columns) of a picture; (n,) of features, and of the channels of a sensor
 Samples = Literal["images", "features", "recordings"]
 Tensors = Iterator[tuple[str, NDArray, str]]  # name, content, and type as safetensors calls it
 
 
-@runtime_checkable
-class InputCode(Protocol):
+class InputCode(ABC):
     """How samples become steps. A pure function: nothing is remembered between calls.
 
     Attributes:
         kind: the name by which files and exports know such codes.
         samples: what is read: "images", "features", or "recordings" of timed events.
         reads: shape of a sample.
-        gives: shape of what the first layer reads.
-        tied: how many of the last channels take back what the first add (see `bstdg.inputs.recordings`).
         white: the integer value of full intensity, where samples are images; else what a pixel would be.
-        channel_spikes: how often a channel spikes at most; None where nothing bounds it.
     """
 
     kind: ClassVar[str]
     samples: ClassVar[Samples]
+    reads: Shape
+    white: int
 
     @property
-    def reads(self) -> Shape: ...
+    @abstractmethod
+    def gives(self) -> Shape:
+        """Shape of what the first layer reads."""
 
-    @property
-    def gives(self) -> Shape: ...
-
-    @property
-    def tied(self) -> int: ...
-
-    @property
-    def white(self) -> int: ...
-
-    def check(self, num_steps: int, /) -> None:
-        """Raise `InputError` where the code cannot give so many steps."""
-        ...
-
-    def channel_spikes(self, num_steps: int, /) -> int | None: ...
-
-    def encode(self, samples: Any, num_steps: int, /) -> NDArray[np.uint8] | Events:
+    @abstractmethod
+    def encode(self, samples: Any, num_steps: int) -> NDArray[np.uint8] | Events:
         """Steps uint8 `[batch, channels]`, T where a channel is silent; `Events` of recordings.
 
         Raises:
             InputError: the samples have another shape, type or range.
         """
-        ...
 
-    def step_of_byte(self, num_steps: int, /) -> NDArray[np.uint8] | None:
-        """The step of each of 256 bytes, `REFUSED` where one may not come; None where a sample is no row of bytes."""
-        ...
-
-    def done_outside(self) -> str | None:
-        """What has to be done outside of a network that is given steps alone, in words; None: it encodes pixels."""
-        ...
-
+    @abstractmethod
     def describe(self) -> str:
         """What is read, in words."""
-        ...
 
+    @abstractmethod
     def header(self) -> dict[str, Any]:
         """What a file says of the code besides its tensors, its kind not among it."""
-        ...
 
     def tensors(self) -> Tensors:
         """What a file holds of it."""
-        ...
+        yield from ()
+
+    @property
+    def tied(self) -> int:
+        """How many of the last channels take back what the first add (see `bstdg.inputs.coding`)."""
+        return 0
+
+    def channel_spikes(self, num_steps: int) -> int | None:
+        """How often a channel spikes at most; None where nothing bounds it."""
+        return 1
+
+    def check(self, num_steps: int) -> None:
+        """Raise `InputError` where the code cannot give so many steps."""
+        never(num_steps)
+
+    def step_of_byte(self, num_steps: int) -> NDArray[np.uint8] | None:
+        """The step of each of 256 bytes, `REFUSED` where one may not come; None where a sample is no row of bytes."""
+        return None
+
+    def done_outside(self) -> str | None:
+        """What has to be done outside of a network that is given steps alone, in words; None: nothing but the latency
+        of pixels."""
+        return None
 
 
 class InputKind(Protocol):

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
-from bstdg.inputs.base import Samples, Shape, Tensors, batch_of, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
 from bstdg.inputs.latency import check_pixels, latency
-from bstdg.spikes.events import never
 
 DIRECTIONS = 4
 GAIN = 6  # a cell is white where its pixels differ by a sixth of white on average; edges are seldom steeper
@@ -29,7 +28,7 @@ AT_ONCE = 1 << 22  # pixels: what bounds the memory
 
 
 @dataclass(frozen=True)
-class EdgeCode:
+class EdgeCode(InputCode):
     """Images, of which the latency code of their edge maps is read.
 
     Attributes:
@@ -61,19 +60,6 @@ class EdgeCode:
         """Four maps of cells for each channel."""
         return maps_shape(self.reads, self.cell)
 
-    @property
-    def tied(self) -> int:
-        """None."""
-        return 0
-
-    def check(self, num_steps: int) -> None:
-        """Any number of steps will do."""
-        never(num_steps)
-
-    def channel_spikes(self, num_steps: int) -> int:
-        """A cell of a map fires at most once."""
-        return 1
-
     def encode(self, samples: ArrayLike, num_steps: int) -> NDArray[np.uint8]:
         """Steps of the edge maps of images; which images are taken, see `bstdg.inputs.latency.LatencyCode.encode`."""
         pixels = batch_of(samples, self.reads, "images")
@@ -83,9 +69,6 @@ class EdgeCode:
         images = levels.astype(np.uint8).reshape(len(levels), *self.reads)
         edges = maps(images, self.cell, self.white)
         return latency(edges, num_steps, white=self.white, silent_below=self.silent_below)
-
-    def step_of_byte(self, num_steps: int) -> None:
-        """A pixel alone has no step."""
 
     def done_outside(self) -> str:
         """Finding the edges."""
@@ -101,10 +84,6 @@ class EdgeCode:
         """What a file says of it."""
         pixels = {"reads": list(self.reads), "white": self.white, "silent_below": self.silent_below}
         return {**pixels, "cell": self.cell}
-
-    def tensors(self) -> Tensors:
-        """None."""
-        yield from ()
 
     @classmethod
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> EdgeCode:

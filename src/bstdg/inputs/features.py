@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
 from bstdg.files import TensorSlot
-from bstdg.inputs.base import Samples, Shape, Tensors, batch_of, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, Tensors, batch_of, by, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, never
 
 Spread = Literal["standard", "minmax", "rank", "shared"]
@@ -34,7 +34,7 @@ VALUES_AT_ONCE = 1 << 20  # while encoding: what bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureCode:
+class FeatureCode(InputCode):
     """How features become steps.
 
     Attributes:
@@ -55,6 +55,7 @@ class FeatureCode:
 
     kind: ClassVar[str] = "features"
     samples: ClassVar[Samples] = "features"
+    white = 255  # of a byte, where the scaled features were pixels
     edges: NDArray[np.float64]
     code: NDArray[np.uint8]
     low: NDArray[np.float64]
@@ -128,27 +129,10 @@ class FeatureCode:
         first, *rest = self.reads
         return (self.code.shape[1] * first, *rest)
 
-    @property
-    def tied(self) -> int:
-        """None."""
-        return 0
-
-    @property
-    def white(self) -> int:
-        """Full intensity of a pixel, where the scaled features were bytes."""
-        return 255
-
     def check(self, num_steps: int) -> None:
         """Raise `InputError` where the code is of more steps."""
         if self.code.max() > never(num_steps):
             raise InputError(f"the scaling gives steps up to {self.code.max()}, T is {num_steps}")
-
-    def channel_spikes(self, num_steps: int) -> int:
-        """A channel fires at most once."""
-        return 1
-
-    def step_of_byte(self, num_steps: int) -> None:
-        """Each feature has steps of its own."""
 
     def done_outside(self) -> str:
         """The scaling."""

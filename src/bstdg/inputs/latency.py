@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
-from bstdg.inputs.base import Samples, Shape, Tensors, batch_of, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, never
 
 REFUSED = 255  # in a table of steps: no such byte may come
 
 
 @dataclass(frozen=True)
-class LatencyCode:
+class LatencyCode(InputCode):
     """Images, whose every pixel fires once: the brighter, the sooner.
 
     Attributes:
@@ -44,19 +44,6 @@ class LatencyCode:
         """A channel a pixel."""
         return self.reads
 
-    @property
-    def tied(self) -> int:
-        """None."""
-        return 0
-
-    def check(self, num_steps: int) -> None:
-        """Any number of steps will do."""
-        never(num_steps)
-
-    def channel_spikes(self, num_steps: int) -> int:
-        """A pixel fires at most once."""
-        return 1
-
     def encode(self, samples: ArrayLike, num_steps: int) -> NDArray[np.uint8]:
         """Steps of images `[batch, *reads]`, of grey ones `[batch, rows, columns]`, or flat; or of one image.
 
@@ -78,9 +65,6 @@ class LatencyCode:
         """The step of each pixel value 0 … white."""
         return _latency_table(self.white, num_steps, self.silent_below)
 
-    def done_outside(self) -> None:
-        """Nothing."""
-
     def describe(self) -> str:
         """What is read, in words."""
         return f"{by(self.reads)}, 0 … {self.white}, silent at or below {self.silent_below:g} of it"
@@ -88,10 +72,6 @@ class LatencyCode:
     def header(self) -> dict[str, Any]:
         """What a file says of it."""
         return {"reads": list(self.reads), "white": self.white, "silent_below": self.silent_below}
-
-    def tensors(self) -> Tensors:
-        """None."""
-        yield from ()
 
     @classmethod
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> LatencyCode:

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike
 
 from bstdg.errors import InputError
-from bstdg.inputs.base import Samples, Shape, Tensors, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, by, shape_of
 from bstdg.inputs.coding import InputCoding
-from bstdg.spikes.events import Events, never
+from bstdg.spikes.events import Events
 
 
 @dataclass(frozen=True)
-class RecordingCode:
+class RecordingCode(InputCode):
     """Recordings of timed events on channels, as a network reads them.
 
     Attributes:
@@ -29,6 +29,7 @@ class RecordingCode:
 
     kind: ClassVar[str] = "recordings"
     samples: ClassVar[Samples] = "recordings"
+    white = 1  # an event is there or not
     reads: Shape
     coding: InputCoding = field(default_factory=InputCoding)
 
@@ -47,15 +48,6 @@ class RecordingCode:
         """Channels that take back what the first add."""
         return self.coding.tied_channels(self.reads[0])
 
-    @property
-    def white(self) -> int:
-        """An event is there or not."""
-        return 1
-
-    def check(self, num_steps: int) -> None:
-        """Any number of steps will do."""
-        never(num_steps)
-
     def channel_spikes(self, num_steps: int) -> int | None:
         """As often as the coding keeps events of a channel."""
         if self.coding.counts:
@@ -66,12 +58,6 @@ class RecordingCode:
         """Events of recordings: offsets, channels and times (seconds), as for `InputCoding.encode`."""
         return self.coding.encode(*samples, num_channels=self.reads[0], num_steps=num_steps)
 
-    def step_of_byte(self, num_steps: int) -> None:
-        """A recording is no row of bytes."""
-
-    def done_outside(self) -> None:
-        """Nothing that an export could do without."""
-
     def describe(self) -> str:
         """What is read, in words."""
         said = ", ".join(f"{name} {value}" for name, value in self.coding.to_dict().items())
@@ -80,10 +66,6 @@ class RecordingCode:
     def header(self) -> dict[str, Any]:
         """What a file says of it."""
         return {"reads": list(self.reads), **self.coding.to_dict()}
-
-    def tensors(self) -> Tensors:
-        """None."""
-        yield from ()
 
     @classmethod
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> RecordingCode:

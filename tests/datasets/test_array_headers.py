@@ -6,7 +6,8 @@ import io
 
 import numpy as np
 import pytest
-from bstdg.datasets.npy import read_header
+
+from bstdg.datasets.arrays import read_header
 
 
 def stored(array: np.ndarray, version: tuple[int, int]) -> bytes:
