@@ -14,7 +14,7 @@ SOURCES = pyproject.toml constraints.txt $(shell find CMakeLists.txt native -nam
 CMAKE   = $(if $(shell command -v cmake),,$(BIN)/cmake)
 TOOLS   = PATH="$(abspath $(BIN)):$$PATH"
 
-.PHONY: setup demo test fuzz lint format stubs bench results docs native-test clean
+.PHONY: setup demo test test-random mutation fuzz lint format stubs bench results docs native-test clean
 .DEFAULT_GOAL := demo
 
 setup: $(DEVELOP)
@@ -43,6 +43,18 @@ demo: $(READY)
 
 test: setup native-test
 	$(BIN)/python -m pytest
+
+# Other examples than those of `make test`, and ten times as many where a test does not say how many it takes.
+TESTS ?= tests
+test-random: setup
+	@seed="$(SEED)"; seed=$${seed:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	echo "to draw these examples again: make test-random SEED=$$seed TESTS='$(TESTS)'"; \
+	$(BIN)/python -m pytest -q --hypothesis-profile=random --hypothesis-seed=$$seed $(TESTS)
+
+# Breaks the package on purpose and sees that tests notice, see tests/mutation: hours for all modules, minutes for one.
+mutation: setup
+	$(INSTALL) --editable '.[mutation]'
+	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m mutation.run $(MODULE)
 
 native-test: $(CMAKE)
 	$(TOOLS) native/tests/run.sh

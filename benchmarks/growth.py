@@ -60,7 +60,7 @@ def inputs(density: float, count: int, num_steps: int) -> np.ndarray:
 
 
 def network_of(setting: dict[str, Any], steps: np.ndarray) -> Network:
-    config = NetworkConfig(hidden=(setting["width"],), num_steps=setting["T"])
+    config = NetworkConfig(layers=(setting["width"],), num_steps=setting["T"])
     network = Network(CHANNELS, CLASSES, config, generator=torch.Generator().manual_seed(0))
     network.calibrate(torch.from_numpy(steps[:256]))
     return network

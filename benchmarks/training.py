@@ -48,7 +48,7 @@ def ours(engine: str, num_steps: int, batch: int) -> Callable[[], object]:
     """A step of this project."""
     images, labels = pool()
     steps = torch.from_numpy(latency(images, num_steps))
-    config = NetworkConfig(hidden=WIDTHS[1:-1], num_steps=num_steps)
+    config = NetworkConfig(layers=WIDTHS[1:-1], num_steps=num_steps)
     generator = torch.Generator().manual_seed(0)
     network = Network(WIDTHS[0], WIDTHS[-1], config, generator=generator, engine=engine.split()[1])
     network.calibrate(steps[:256])

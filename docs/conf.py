@@ -30,7 +30,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!bstdg\.).*"),
     (r"py:.*", r"bstdg\.(.*\.)?_\w+.*"),
-    (r"py:.*", r"bstdg\.(files|scene|datasets\.steps)\..*"),
+    (r"py:.*", r"bstdg\.(.*\.)?[A-Z]"),  # type variables
+    (r"py:.*", r"bstdg\.(files|about|shipped|lab|cli)\..*"),
 ]
 suppress_warnings = ["ref.python"]  # two classes of one name, as Spikes in bstdg.learning.rule and bstdg.drawing.films
 
@@ -73,9 +74,11 @@ def _escaped(line: str) -> str:
 
 
 def _skip_made(app, what, name, obj, skip, options) -> bool | None:
-    """What nobody wrote: fields of a NamedTuple, which its docstring explains, and scikit-learn's set_..._request."""
+    """What nobody here wrote: fields of a NamedTuple, which its docstring explains, scikit-learn's set_..._request, and
+    what matplotlib puts into its subclasses.
+    """
     made = type(obj).__name__ == "_tuplegetter" or re.fullmatch(r"set_\w+_request", name)
-    return True if made else None
+    return True if made or getattr(obj, "__module__", "").startswith("matplotlib") else None
 
 
 def setup(app) -> None:

@@ -25,9 +25,10 @@ import torch
 
 from bstdg import datasets
 from bstdg.errors import InputError
-from bstdg.learning.recipe import Recipe, load_recipe
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import load_recipe
 from bstdg.progress import Live, Quiet
-from bstdg.training.train import TrainingRun
+from bstdg.training.run import TrainingRun
 
 FOLDER = Path(__file__).parent
 LAST = 3  # epochs whose mean is a trial's score: by then the cosine has come to rest
@@ -113,7 +114,9 @@ def run_trial(options: argparse.Namespace, recipe: Recipe, overrides: list[str])
 
 def training_run(recipe: Recipe, options: argparse.Namespace, seed: int) -> TrainingRun:
     """The run of a recipe on its training split."""
-    dataset = datasets.load(recipe.data.name, "train", options.data_dir, size=recipe.data.size)
+    dataset = datasets.load(
+        recipe.data.name, "train", options.data_dir, size=recipe.data.size, channels=recipe.data.channels
+    )
     run = TrainingRun(recipe, dataset, seed, torch.device("cpu"))
     run.prepare(_teachers(recipe, options, seed))
     return run
@@ -123,9 +126,9 @@ def _teachers(recipe: Recipe, options: argparse.Namespace, seed: int) -> Path | 
     """A folder for the teacher of all trials that would train the same one."""
     if options.teachers is None or not recipe.teacher.weight:
         return None
-    told = recipe.to_dict()
-    told["teacher"] |= {"weight": 0, "temperature": 0}
-    same = json.dumps([told["data"], told["distort"], told["teacher"], seed], sort_keys=True)
+    values = recipe.to_dict()
+    values["teacher"] |= {"weight": 0, "temperature": 0}
+    same = json.dumps([values["data"], values["distort"], values["teacher"], seed], sort_keys=True)
     folder = options.teachers / hashlib.sha256(same.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,18 +1,45 @@
-"""What tests share: the command line, and one Hypothesis profile.
+"""What tests share: the command line, and profiles of Hypothesis, none with a deadline on a busy machine.
 
-The profile gives the same examples on every machine, and no deadline on a busy one.
+"bstdg", the default, gives the same examples on every machine. "random" draws others each time, and more of them:
+`make test-random`. "mutation" stops at the first example that fails, and does not look for a simpler one.
 """
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
+from support import needs
 from support.browser import browser, open_page  # noqa: F401  (fixtures of all wings)
 
 from bstdg.cli import app
 
 settings.register_profile("bstdg", deadline=None, derandomize=True, max_examples=50)
-settings.load_profile("bstdg")
+settings.register_profile("random", deadline=None, max_examples=500, print_blob=True, database=None)
+settings.register_profile(
+    "mutation", settings.get_profile("bstdg"), phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False
+)
+settings.load_profile("bstdg")  # another one by --hypothesis-profile
+
+
+def pytest_configure(config):
+    try:
+        needs.required()
+    except LookupError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    needs.enforce(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    needs.enforce(report)
+    return report
 
 
 @pytest.fixture

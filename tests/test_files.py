@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 
 import numpy as np
 import pytest
@@ -40,6 +42,19 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_temporary(tmp_path, monke
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
+def test_the_file_and_then_its_folder_are_brought_to_the_disk(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def remember(handle):
+        folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        synced.append(("folder" if folder else "file", (tmp_path / "a").exists()))
+        fsync(handle)
+
+    monkeypatch.setattr(files.os, "fsync", remember)
+    files.write_atomic(tmp_path / "a", b"one")
+    assert synced == [("file", False), ("folder", True)]
+
+
 @pytest.mark.parametrize("hard_links", [True, False])
 def test_keep_previous(tmp_path, monkeypatch, hard_links):
     if not hard_links:
@@ -72,6 +87,43 @@ def test_parse_gives_back_what_was_written():
     assert bytes(parsed.tensors["b"].data) == b"xyz"
 
 
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [("U8", 1), ("I8", 1), ("BOOL", 1), ("I16", 2), ("I32", 4), ("I64", 8), ("F32", 4), ("F64", 8)],
+)
+def test_every_type_has_its_size(dtype, size):
+    payload = bytes(range(3 * size))
+    entry = {"dtype": dtype, "shape": [3], "data_offsets": [0, 3 * size]}
+    assert bytes(files.parse(sealed({"a": entry}, payload), "it").tensors["a"].data) == payload
+
+
+@pytest.mark.parametrize(("there", "what"), [(3, "is truncated"), (6, "has trailing bytes")])
+def test_a_file_of_another_length_is_refused_with_both_lengths(there, what):
+    data = sealed({"a": {"dtype": "U8", "shape": [5], "data_offsets": [0, 5]}}, b"spike")
+    with pytest.raises(FileFormatError) as caught:
+        files.parse(data[: len(data) + there - 5] + b"!" * (there - 5), "it")
+    said = f"it {what}: its header promises {len(data)} bytes, the file has {len(data) + there - 5}"
+    assert str(caught.value) == said
+
+
+def test_a_seal_is_looked_for_in_the_header_alone():
+    seal = b'"sha256":"' + files.UNSEALED.encode() + b'"'
+    with pytest.raises(ValueError, match="not found"):
+        files.seal((2).to_bytes(8, "little") + b"{}" + seal)
+
+
+def test_a_header_may_be_as_long_as_the_limit_and_no_longer():
+    text = json.dumps({"__metadata__": {"sha256": files.UNSEALED}}, separators=(",", ":")).encode()
+    limit = 1 << 20
+    for length in (limit, limit + 1):
+        data = files.seal(length.to_bytes(8, "little") + text.ljust(length))
+        if length == limit:
+            assert files.parse(data, "it").tensors == {}
+        else:
+            with pytest.raises(FileFormatError, match=r"no file of this program \(header length 1048577\)"):
+                files.parse(data, "it")
+
+
 HUGE = 2**47
 BAD_HEADERS = [
     ({"a": 3}, "not described"),
@@ -81,11 +133,13 @@ BAD_HEADERS = [
     ({"a": {"dtype": "U8", "shape": [-1], "data_offsets": [0, 1]}}, "no sizes"),
     ({"a": {"dtype": "U8", "shape": [True], "data_offsets": [0, 1]}}, "no sizes"),
     ({"a": {"dtype": "U8", "shape": 1, "data_offsets": [0, 1]}}, "no sizes"),
-    ({"a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 1]}}, "should lie at"),
+    ({"a": {"dtype": "U8", "shape": [2**48], "data_offsets": [0, 1]}}, "no sizes"),
+    ({"a": {"dtype": "U8", "shape": [2**48 - 1], "data_offsets": [0, 1]}}, "should lie at"),
+    ({"a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 1]}}, r"should lie at \[0, 2\], not at \[0, 1\]"),
     ({"a": {"dtype": "U8", "shape": [1], "data_offsets": [1, 2]}}, "should lie at"),
     ({"a": {"dtype": "U8", "shape": [HUGE, HUGE, HUGE], "data_offsets": [0, 1]}}, "should lie at"),
     ({"a": {"dtype": "U8", "shape": [HUGE], "data_offsets": [0, HUGE]}}, "truncated"),
-    ({}, "trailing"),
+    ({}, r"trailing bytes: its header promises 102 bytes, the file has 103"),
     ({"__metadata__": {"sha256": 3}}, "no metadata"),
     ({"__metadata__": []}, "no metadata"),
 ]
@@ -103,7 +157,10 @@ def test_a_header_that_lies_is_refused_before_anything_is_allocated(header, mess
     [
         (b"", "truncated"),
         (b"1234567", "truncated"),
+        (bytes(8), "no JSON"),
         (b"\xff" * 16, "no file of this program"),
+        (b"\2\0\0\0\0\0\0\1{}", "no file of this program"),
+        ((3).to_bytes(8, "little") + b"{}", "truncated: its header has 3 bytes, the file 10 in all"),
         ((9).to_bytes(8, "little") + b"{}", "truncated"),
         ((2).to_bytes(8, "little") + b"[]", "no JSON object"),
         ((2).to_bytes(8, "little") + b"\xff\xff", "no JSON"),

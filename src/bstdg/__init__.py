@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOME = {
+_HOME = {  # held equal to what type checkers read below by tests/test_house.py
     "BSTDGClassifier": "bstdg.classifier.estimator",
     "BinaryLinear": "bstdg.learning.modules",
     "BstdgError": "bstdg.errors",
@@ -23,7 +23,7 @@ _HOME = {
     "join_events": "bstdg.spikes.sensor",
     "latency": "bstdg.inputs.latency",
     "load": "bstdg.model.runtime",
-    "load_recipe": "bstdg.learning.recipe",
+    "load_recipe": "bstdg.learning.recipe_file",
     "spikes_to_events": "bstdg.spikes.trains",
     "spikes_to_steps": "bstdg.spikes.trains",
     "steps_to_spikes": "bstdg.spikes.trains",
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bstdg.inputs.latency import latency as latency
     from bstdg.learning.modules import BinaryLinear as BinaryLinear
     from bstdg.learning.network import Network as Network
-    from bstdg.learning.recipe import load_recipe as load_recipe
+    from bstdg.learning.recipe_file import load_recipe as load_recipe
     from bstdg.model.runtime import load as load
     from bstdg.spikes.events import Events as Events
     from bstdg.spikes.events import bin_events as bin_events

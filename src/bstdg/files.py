@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +88,29 @@ def seal(data: bytes) -> bytes:
     at = data.index(zeros, 8, header_end) + len(b'"sha256":"')
     digest = hashlib.sha256(data).hexdigest().encode()
     return data[:at] + digest + data[at + 64 :]
+
+
+def tensor_file(metadata: Mapping[str, str], tensors: Iterable[tuple[str, Any, str]]) -> bytes:
+    """A sealed file of tensors in their order; the same content always gives the same bytes.
+
+    Args:
+        metadata: texts; `sha256` is added.
+        tensors: name, array (or what has its `shape`, `nbytes` and `tobytes`), and type as safetensors calls it.
+
+    Raises:
+        ValueError: what is said takes more than `HEADER_LIMIT` bytes.
+    """
+    header: dict[str, Any] = {"__metadata__": {**metadata, "sha256": UNSEALED}}
+    parts, end = [], 0
+    for name, array, dtype in tensors:
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        parts.append(array.tobytes())  # in C order
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8, as safetensors does it
+    if len(text) > HEADER_LIMIT:
+        raise ValueError(f"what is said takes {len(text):,} bytes, more than {HEADER_LIMIT:,}")
+    return seal(len(text).to_bytes(8, "little") + text + b"".join(parts))
 
 
 def parse(data: bytes, name: str) -> TensorFile:

@@ -1,15 +1,24 @@
-"""What a person sees while something takes long: a live line on a terminal or in a notebook, else a line an epoch."""
+"""What a person sees while something takes long: tqdm's bar on a terminal or in a notebook, else a line an epoch."""
 
 from __future__ import annotations
 
 import html
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-PATIENCE = 0.2  # seconds between two updates of a notebook's output, each of which is a message to the browser
+from tqdm.std import tqdm
+
+PATIENCE = 0.2  # seconds between two updates; in a notebook each is a message to the browser
+GAUGE = "{bar:20}"  # where a terminal's bar stands in a line
+EPOCHS = "{desc} " + GAUGE + " {rate_noinv_fmt}, {remaining} left{postfix}"  # tqdm puts a comma before the figures
+COUNT = "{desc}: " + GAUGE + " {n:,} of {total:,} {unit}, {remaining} left"
+FETCHED = "{desc}: " + GAUGE + " {n_fmt}/{total_fmt} {rate_noinv_fmt}, {remaining} left"
+
+Show = Callable[[int, int | None], None]  # bytes so far, bytes in all if known
 
 
 class Progress(Protocol):
@@ -33,12 +42,12 @@ class Quiet:
 
 
 def live(epochs: int, samples: int, done: int = 0) -> Progress:
-    """What suits where we run: `Notebook` in a Jupyter kernel, else `Live`; arguments as there."""
-    return (Notebook if in_notebook() else Live)(epochs, samples, done)
+    """What suits where we run: `Live` on a terminal and in a Jupyter kernel, else `Lines`; arguments as there."""
+    return (Live if _is_watched() else Lines)(epochs, samples, done)
 
 
-class Live:
-    """Accuracy, spikes, decision step, samples a second and time left, on standard error.
+class Lines:
+    """A line an epoch on standard error: accuracy, spikes, decision step, samples a second and time left.
 
     Args:
         epochs: passes in all.
@@ -47,88 +56,40 @@ class Live:
     """
 
     def __init__(self, epochs: int, samples: int, done: int = 0):
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self._console = Console(stderr=True)
         self._epochs, self._samples = epochs, samples
         self._start, self._seen = time.monotonic(), 0
-        self._bar = None
-        if self._console.is_terminal:
-            self._bar = Bar(
-                TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-                BarColumn(bar_width=20),
-                TextColumn("{task.fields[figures]}"),
-                TextColumn("{task.fields[rate]:,.0f} samples/s"),
-                TimeRemainingColumn(),
-                TextColumn("left"),
-                console=self._console,
-            )
-            self._task = self._bar.add_task(
-                "",
-                total=epochs * samples,
-                completed=done * samples,
-                epoch=done + 1,
-                epochs=epochs,
-                figures="",
-                rate=0.0,
-            )
-            self._bar.start()
 
     def batch(self, epoch: int, samples: int) -> None:
         self._seen += samples
-        if self._bar is not None:
-            rate = self._seen / (time.monotonic() - self._start)
-            self._bar.update(self._task, advance=samples, epoch=epoch, rate=rate)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, figures=figures(row))
-            return
         spent = time.monotonic() - self._start
         left = spent / self._seen * self._samples * (self._epochs - row["epoch"])
-        self._console.print(
-            f"epoch {row['epoch']}/{self._epochs}  {figures(row)}  "
-            f"{row['samples_per_second']:,.0f} samples/s  {left:.0f} s left",
-            highlight=False,
-            soft_wrap=True,
-        )
+        rate = f"{row['samples_per_second']:,.0f} samples/s  {left:.0f} s left"
+        print(f"epoch {row['epoch']}/{self._epochs}  {figures(row)}  {rate}", file=sys.stderr, flush=True)
 
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+    def close(self) -> None: ...
 
 
-class Notebook:
-    """The same in a notebook: one output that is updated, and that holds the last figures when it is saved.
-
-    Arguments as for `Live`.
-    """
+class Live:
+    """The same as one bar over all epochs, which holds the last figures when it is done; arguments as for `Lines`."""
 
     def __init__(self, epochs: int, samples: int, done: int = 0):
-        self._epochs, self._samples, self._seen = epochs, samples, done * samples
-        self._begun, self._start = self._seen, time.monotonic()
-        self._line, self._cell = "", Cell()
-        self._show(done + 1)
+        self._epochs, total = epochs, epochs * samples
+        self._bar = _bar(self._name(done + 1), total, " samples", EPOCHS, initial=done * samples, unit_scale=True)
+
+    def _name(self, epoch: int) -> str:
+        return f"epoch {min(epoch, self._epochs)}/{self._epochs}"
 
     def batch(self, epoch: int, samples: int) -> None:
-        self._seen += samples
-        self._show(epoch)
+        self._bar.set_description_str(self._name(epoch), refresh=False)
+        self._bar.update(samples)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        self._line = figures(row)
-        self._show(row["epoch"], at_once=True)
+        self._bar.set_postfix_str(figures(row))
 
     def close(self) -> None:
-        self._cell.flush()
-
-    def _show(self, epoch: int, *, at_once: bool = False) -> None:
-        total = self._epochs * self._samples
-        rate = (self._seen - self._begun) / max(time.monotonic() - self._start, 1e-9)
-        left = f", {(total - self._seen) / rate:.0f} s left" if rate and self._seen < total else ""
-        text = f"epoch {min(epoch, self._epochs)}/{self._epochs}  {self._line}  {rate:,.0f} samples/s{left}"
-        self._cell.show(self._seen, total, text, at_once=at_once)
+        self._bar.close()
 
 
 def figures(row: Mapping[str, Any]) -> str:
@@ -139,63 +100,82 @@ def figures(row: Mapping[str, Any]) -> str:
     )
 
 
+@contextmanager
+def bar(label: str, total: int, unit: str = "samples", *, show: bool = True) -> Iterator[Callable[[int], object]]:
+    """A bar on standard error or in a notebook, moved on by calling what this yields; nothing where output is piped."""
+    with _bar(label, total, unit, COUNT, disable=not (show and _is_watched()), leave=in_notebook()) as shown:
+        yield shown.update
+
+
+@contextmanager
+def download_bar(label: str, show: bool) -> Iterator[Show]:
+    """A bar with bytes, speed and time left, told how many bytes there are and how many there will be, if known.
+
+    Where output is piped only the beginning and the end are told.
+    """
+    pace = PATIENCE if _is_watched() else float("inf")
+    with _bar(label, None, "B", FETCHED, unit_scale=True, disable=not show, mininterval=pace) as shown:
+
+        def tell(done: int, total: int | None) -> None:
+            shown.total = total
+            shown.update(done - shown.n)
+
+        yield tell
+
+
 def in_notebook() -> bool:
     """Whether this process is a Jupyter kernel, whose outputs a browser shows."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return hasattr(shell, "kernel")
 
 
-class Cell:
-    """One output of a notebook, a bar and a text, updated in place and not too often."""
+def _is_watched() -> bool:
+    return in_notebook() or sys.stderr.isatty()
 
-    def __init__(self) -> None:
+
+def _bar(label: str, total: int | None, unit: str, form: str, **more: Any) -> tqdm:
+    """A bar where we run. Updates depend on time alone, so that tqdm needs no thread to watch over them."""
+    screen = shutil.get_terminal_size()  # 80 x 24 where a terminal does not tell; tqdm would then show nothing
+    size = {"ncols": screen.columns, "nrows": screen.lines}
+    settings = {"miniters": 1, "mininterval": PATIENCE, "smoothing": 0, **size, **more}
+    return (Cell if in_notebook() else Bar)(desc=label, total=total, unit=unit, bar_format=form, **settings)
+
+
+class Bar(tqdm):
+    """tqdm on standard error."""
+
+    monitor_interval = 0
+
+    def close(self) -> None:
+        """Show the end, which came too soon after the last update to be shown, and stop."""
+        if not self.disable and (not self.leave or self.gui):  # else tqdm shows it
+            self.refresh()
+        super().close()
+
+
+class Cell(Bar):
+    """tqdm in a notebook: one output of plain HTML, updated in place and kept when the notebook is saved.
+
+    tqdm's own needs ipywidgets, and what it shows is gone when the notebook is opened again.
+    """
+
+    def __init__(self, **settings: Any):
         self._handle: Any = None
-        self._shown, self._waiting = 0.0, ""
+        super().__init__(gui=True, **settings)  # nothing of it on standard error
+        self.display()
 
-    def show(self, done: float, total: float | None, text: str, *, at_once: bool = False) -> None:
-        bounds = f'max="{total:g}" value="{done:g}"' if total else ""
-        words = html.escape(" ".join(text.split()))
-        self._waiting = f'<progress {bounds} style="vertical-align: middle"></progress> <code>{words}</code>'
-        if at_once or time.monotonic() - self._shown >= PATIENCE:
-            self.flush()
-
-    def flush(self) -> None:
-        """Show what is waiting."""
-        if not self._waiting:
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Show how far it is."""
+        if self.disable:
             return
         from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
 
-        shown, self._waiting, self._shown = HTML(self._waiting), "", time.monotonic()
+        state = self.format_dict
+        text = self.format_meter(**{**state, "bar_format": state["bar_format"].replace(GAUGE, "")})
+        bounds = f'max="{self.total:g}" value="{self.n:g}"' if self.total else ""
+        words = html.escape(" ".join(text.split()))
+        shown = HTML(f'<progress {bounds} style="vertical-align: middle"></progress> <code>{words}</code>')
         if self._handle is None:
             self._handle = display(shown, display_id=True)
         else:
             self._handle.update(shown)
-
-
-@contextmanager
-def bar(label: str, total: int, unit: str = "samples", *, show: bool = True) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error or in a notebook, moved on by calling what this yields; nothing where output is piped."""
-    if not show:
-        yield lambda step: None
-        return
-    if in_notebook():
-        cell, done = Cell(), 0
-
-        def move(step: int) -> None:
-            nonlocal done
-            done += step
-            cell.show(done, total, f"{label}: {done:,} of {total:,} {unit}")
-
-        move(0)
-        yield move
-        cell.flush()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as shown:
-        task = shown.add_task(label, total=total)
-        yield lambda step: shown.advance(task, step)

@@ -31,6 +31,7 @@ from bstdg import BSTDGClassifier, BstdgWarning
 from bstdg.engine import oracle
 from bstdg.engine.decide import decide
 from bstdg.errors import FileFormatError, InputError
+from bstdg.inputs import LatencyCode
 from bstdg.model import packed
 from bstdg.model.probability import calibrated_scale, lead_at_decision, log_probabilities, probabilities
 
@@ -263,9 +264,8 @@ def test_images_are_read_as_pixels(kind):
         warnings.simplefilter("ignore", BstdgWarning)  # of 0 and 1 alone
         model = BSTDGClassifier(**SMALL).fit(images, y[:300])
     described = model.model_.packed
-    assert described.image_shape == (8, 8)
-    assert described.scaling is None
-    assert described.white == {"uint8": 16, "int64": 16, "bool": 1}.get(kind, 255)
+    assert isinstance(described.input, LatencyCode) and described.input.reads == (1, 8, 8)
+    assert described.input.white == {"uint8": 16, "int64": 16, "bool": 1}.get(kind, 255)
     assert model.n_features_in_ == 64
     flat = images.reshape(-1, 64)
     np.testing.assert_array_equal(model.predict(images), model.predict(flat))
@@ -276,14 +276,14 @@ def test_images_are_read_as_pixels(kind):
 def test_photographs_keep_255_as_white():
     rng = np.random.default_rng(0)
     model = BSTDGClassifier(**SMALL).fit(rng.integers(0, 251, (40, 3, 4)).astype(np.uint8), np.arange(40) % 2)
-    assert model.model_.packed.white == 255
+    assert model.model_.packed.input.white == 255
 
 
 def test_other_images_are_scaled():
     X, _, y, _ = digits()
     images = StandardScaler().fit_transform(X[:300]).reshape(-1, 8, 8)
     model = BSTDGClassifier(**SMALL).fit(images, y[:300])
-    assert model.model_.packed.scaling.code.shape[1] == 2
+    assert model.model_.packed.input.code.shape[1] == 2
     np.testing.assert_array_equal(model.predict(images), model.classes_[model.model_.predict(images)])
 
 
@@ -298,7 +298,7 @@ def test_what_auto_scaling_takes(features, maximum, spread_alike, channels):
     if not spread_alike:
         X[:, :-1] = X[:, :-1] > 0
         X[:, -1] *= 1000
-    scaling = BSTDGClassifier(**SMALL).fit(X.astype(float), np.arange(50) % 2).model_.packed.scaling
+    scaling = BSTDGClassifier(**SMALL).fit(X.astype(float), np.arange(50) % 2).model_.packed.input
     assert scaling.code.shape[1] == channels
     assert (len(np.unique(scaling.edges[:, -1])) == 1) == spread_alike
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import tomllib
 
 import numpy as np
 import pytest
+from support.paths import ROOT
 
 from bstdg import __version__
 from bstdg.cli import examine
@@ -65,6 +68,23 @@ def test_a_missing_package_is_wrong_and_an_extra_is_not(monkeypatch):
     assert found["packages", "nir"] == examine.Finding(
         "packages", "nir", "absent", "for export to and import from other simulators: pip install 'bstdg[nir]'"
     )
+
+
+def test_packages_are_those_that_the_package_names():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"]]
+    for extra in examine.PURPOSES:
+        wanted += project["optional-dependencies"][extra]
+    assert [name for part, name in findings() if part == "packages"] == [line.partition(">=")[0] for line in wanted]
+
+
+def test_a_package_that_is_not_installed_is_told(monkeypatch):
+    def requires(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(examine.importlib.metadata, "requires", requires)
+    found = findings()["packages", "bstdg"]
+    assert (found.status, found.said) == ("wrong", "is not installed, only found: pip install bstdg")
 
 
 @pytest.mark.parametrize("by_option", [True, False])

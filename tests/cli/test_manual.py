@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
 import typer
+from support import needs
 from support.paths import ROOT
 
 from bstdg import datasets, export
@@ -33,9 +33,8 @@ def test_every_command_and_option_is_in_it():
                 assert option.replace("-", "\\-") in part, (name, option)
 
 
+@needs.program("groff")
 def test_man_reads_it_without_complaint():
-    if shutil.which("groff") is None:
-        pytest.skip("groff is not there")
     done = subprocess.run(
         ["groff", "-man", "-Tutf8", "-ww", "-K", "utf8", str(PAGE)], capture_output=True, check=True, timeout=60
     )

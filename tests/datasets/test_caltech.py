@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
-import os
 import tarfile
 
 import numpy as np
 import pytest
 from PIL import Image
+from support import needs
 
 from bstdg import datasets
 from bstdg.datasets import archive, caltech
 from bstdg.errors import FileFormatError, InputError
 
-REAL = os.environ.get("BSTDG_DATA")
 NAME = "caltech-face-motorbike"
 
 
@@ -109,6 +109,28 @@ def test_a_picture_is_brought_to_the_size_whole_by_means_of_areas(tmp_path):
         datasets.load("digits", "train", size=(2, 3))
 
 
+def test_a_picture_keeps_its_colours_where_these_are_asked_for(tmp_path):
+    out = io.BytesIO()
+    Image.new("RGB", (90, 60), (200, 90, 10)).save(out, "JPEG", quality=100, subsampling=0)
+    tar(tmp_path / caltech.ARCHIVES[0], usual({**pictures(), "Faces/image_0001.jpg": out.getvalue()}))
+    found = datasets.load(NAME, "train", tmp_path, channels=3)
+    assert found.shape == (3, 32, 48)
+    np.testing.assert_allclose(found.images[0].mean((1, 2)), [200, 90, 10], atol=2)
+    grey = datasets.load(NAME, "train", tmp_path)
+    np.testing.assert_allclose(found.images[1:].mean(1), grey.images[1:], atol=1)  # the others are grey
+    for options in ({"channels": 1}, {"channels": 0}):
+        assert np.array_equal(datasets.load(NAME, "train", tmp_path, **options).images, grey.images)
+    assert "1 channel (grey) or 3" in refusal(InputError, tmp_path, channels=2)
+
+
+def test_what_is_no_photograph_has_the_channels_it_has():
+    assert len(datasets.load("digits", "test", channels=1)) == 360
+    with pytest.raises(InputError, match="channels is for photographs and arrays; digits has one"):
+        datasets.load("digits", "test", channels=3)
+    with pytest.raises(InputError, match="channels is for photographs and arrays; shd are recordings"):
+        datasets.load("shd", "test", channels=3)
+
+
 def member(name, kind=tarfile.REGTYPE, link=""):
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, link
@@ -123,6 +145,8 @@ def member(name, kind=tarfile.REGTYPE, link=""):
         (member("..\\..\\x"), "leads out of the archive"),
         (member("/etc/passwd"), "absolute path"),
         (member("C:\\x"), "absolute path"),
+        (member("C:"), "absolute path"),
+        (member("../" + "a" * 100), f"its member '../{'a' * 77}' leads out"),
         (member("101_ObjectCategories/Faces/image_0001.jpg", tarfile.SYMTYPE, "/etc/passwd"), "is a link"),
         (member("x", tarfile.LNKTYPE, "101_ObjectCategories/Faces/image_0001.jpg"), "is a link"),
         (member("x", tarfile.CHRTYPE), "is a device"),
@@ -147,10 +171,31 @@ def test_a_member_twice_or_too_large_is_refused(tmp_path, monkeypatch):
     assert "more than 3 members" in refusal(FileFormatError, tmp_path)
 
 
+def test_an_archive_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(InputError) as caught:
+        archive.read_members(tmp_path / "none", [], max_file=1, max_bytes=1)
+    assert str(caught.value) == f"cannot read {tmp_path / 'none'}: No such file or directory"
+
+
 def test_no_more_is_unpacked_than_is_allowed(tmp_path, monkeypatch):
     tar(tmp_path / caltech.ARCHIVES[0], [*usual(), ("zeros", bytes(1 << 22))])
     monkeypatch.setattr(caltech, "MAX_ARCHIVE", 1 << 20)
     assert "more bytes than are allowed" in refusal(FileFormatError, tmp_path)
+
+
+def test_the_limits_of_an_archive_are_exact(tmp_path, monkeypatch):
+    path = tar(tmp_path / "a.tar.gz", [("a", b"one"), ("b", b"three")])
+    unpacked = len(gzip.decompress(path.read_bytes()))
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 2)
+    read = functools.partial(archive.read_members, path, ["a", "c"])
+    assert read(max_file=3, max_bytes=unpacked) == {"a": b"one"}
+    with pytest.raises(FileFormatError, match="a has 3 bytes, more than the 2 allowed"):
+        read(max_file=2, max_bytes=unpacked)
+    with pytest.raises(FileFormatError, match="more bytes than are allowed"):
+        read(max_file=3, max_bytes=unpacked - 1)
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 1)
+    with pytest.raises(FileFormatError, match="more than 1 members"):
+        read(max_file=3, max_bytes=unpacked)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
@@ -204,11 +249,10 @@ def test_the_lists_of_the_published_split(monkeypatch):
 
 
 @pytest.mark.slow
+@needs.data("caltech101")
 def test_the_real_pictures(monkeypatch):
     monkeypatch.undo()
-    if not REAL or not os.path.isdir(os.path.join(REAL, "caltech101")):  # noqa: PTH112, PTH118
-        pytest.skip("BSTDG_DATA names no folder with caltech101")
-    found = datasets.load(NAME, "test", REAL)
+    found = datasets.load(NAME, "test", needs.DATA)
     assert len(found) == 396
     assert np.bincount(found.labels).tolist() == [198, 198]
     assert 60 < found.images[:198].mean() < 160

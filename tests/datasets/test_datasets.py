@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import struct
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import needs
 
 from bstdg import datasets
 from bstdg.datasets import Dataset
@@ -20,7 +20,6 @@ from bstdg.datasets.idx import read_idx
 from bstdg.datasets.mnist import COLLECTIONS
 from bstdg.errors import FileFormatError, InputError
 
-REAL = os.environ.get("BSTDG_DATA")  # read before the fixture below hides it
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -78,7 +77,7 @@ def make(**changes):
 
 def test_a_data_set_knows_its_size():
     assert len(make()) == 2
-    assert make().image_shape == (3, 4)
+    assert make().shape == (1, 3, 4)
     assert "2 images 3x4" in repr(make())
 
 
@@ -89,9 +88,11 @@ def test_a_data_set_knows_its_size():
         ({"images": np.zeros((2, 0, 4), np.uint8)}, "empty"),
         (
             {"images": np.zeros((2, 3, 4))},
-            r"images must be uint8 \[N, H, W\], not float64 of shape \(2, 3, 4\)",
+            r"images must be uint8 \[N, rows, columns\] or \[N, channels, rows, columns\], not float64 of shape",
         ),
         ({"images": np.zeros((2, 12), np.uint8)}, r"not uint8 of shape \(2, 12\)"),
+        ({"images": np.zeros((2, 1, 3, 3, 4), np.uint8)}, r"not uint8 of shape \(2, 1, 3, 3, 4\)"),
+        ({"images": np.zeros((2, 3, 0, 4), np.uint8)}, "empty"),
         ({"images": [[[0]]]}, "not list"),
         ({"labels": np.zeros(2, np.uint8)}, r"labels must be int64 \[N\], not uint8"),
         ({"labels": np.zeros((2, 1), np.int64)}, r"not int64 of shape \(2, 1\)"),
@@ -107,6 +108,25 @@ def test_a_data_set_knows_its_size():
 def test_a_data_set_that_does_not_fit_together_is_refused(changes, said):
     with pytest.raises(InputError, match=said):
         make(**changes)
+
+
+@pytest.mark.parametrize(
+    ("images", "shape", "kept", "said"),
+    [
+        ((2, 3, 4), (1, 3, 4), (3, 4), "2 images 3x4"),
+        ((2, 1, 3, 4), (1, 3, 4), (3, 4), "2 images 3x4"),  # one way to write grey
+        ((2, 3, 3, 4), (3, 3, 4), (3, 3, 4), "2 images 3x3x4"),
+        ((2, 2, 5, 4), (2, 5, 4), (2, 5, 4), "2 images 2x5x4"),
+    ],
+)
+def test_a_shape_has_channels_rows_and_columns(images, shape, kept, said):
+    pixels = np.arange(np.prod(images), dtype=np.uint8).reshape(images)
+    data = make(images=pixels)
+    assert (data.shape, data.images.shape[1:]) == (shape, kept)
+    assert said in repr(data)
+    assert np.array_equal(data.images.ravel(), pixels.ravel())
+    assert data.subset([1]).shape == shape
+    assert np.array_equal(data.subset([1]).images[0].ravel(), pixels[1].ravel())
 
 
 def test_the_limits_themselves_are_allowed():
@@ -208,7 +228,7 @@ def test_the_digits_split_does_not_depend_on_anything():
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-@pytest.mark.parametrize("shape", [(7,), (2, 3, 4), (1, 1, 1)])
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 4), (1, 1, 1), (3, 700, 1000)])
 def test_idx_gives_back_what_was_written(tmp_path, pack, shape):
     array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     path = tmp_path / "any name"
@@ -231,7 +251,11 @@ def refused_idx(tmp_path, content, ndim=3, **kwargs):
 def test_idx_cut_anywhere_is_refused(tmp_path):
     whole = idx(some_images(2, 3, 4))
     for end in range(len(whole)):
-        assert "truncated" in refused_idx(tmp_path, whole[:end])
+        said = refused_idx(tmp_path, whole[:end])
+        assert "truncated" in said
+        what = {4: f"{end} bytes, too short", 16: f"the header breaks off after {end} bytes"}
+        left = next((words for limit, words in what.items() if end < limit), f"{end - 16} of 24 bytes of data")
+        assert left in said
 
 
 def test_packed_idx_cut_anywhere_is_refused(tmp_path):
@@ -398,26 +422,29 @@ def test_files_that_are_not_mnist_are_refused(tmp_path, images, labels, said):
     assert str(tmp_path) in message
 
 
+def test_which_data_sets_are_recordings_of_events():
+    assert {name for name in datasets.names() if datasets.are_events(name)} == {"shd", "hd-spikes"}
+    assert not datasets.are_events("nothing")
+
+
 # --- the real files ---
 
-real = pytest.mark.skipif(not REAL, reason="BSTDG_DATA does not name a folder with the real files")
+REAL = [pytest.param(name, marks=needs.data(name)) for name in ("mnist", "fashion-mnist")]
 
 
-@real
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+@pytest.mark.parametrize("name", REAL)
 def test_the_table_is_that_of_the_real_files(name):
     for files in COLLECTIONS[name].splits.values():
         for file in (files.images, files.labels):
-            content = (Path(str(REAL)) / name / file.name).read_bytes()
+            content = (Path(str(needs.DATA)) / name / file.name).read_bytes()
             assert hashlib.sha256(content).hexdigest() == file.sha256
             assert len(content) == file.size
 
 
-@real
 @pytest.mark.parametrize("split", ["train", "test"])
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+@pytest.mark.parametrize("name", REAL)
 def test_the_real_sets_load(name, split):
-    data = datasets.load(name, split, REAL)
+    data = datasets.load(name, split, needs.DATA)
     count = {"train": 60000, "test": 10000}[split]
     assert data.images.shape == (count, 28, 28)
     histogram = np.bincount(data.labels)
@@ -429,17 +456,17 @@ def test_the_real_sets_load(name, split):
         assert data.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
 
 
-@real
+@needs.data("mnist")
 def test_one_collection_in_the_place_of_the_other_is_noticed():
-    folder = Path(str(REAL))
+    folder = Path(str(needs.DATA))
     said = refusal(InputError, "fashion-mnist", "test", folder / "mnist")
     assert "holds the labels of mnist (test), not of fashion-mnist (test)" in said
     assert "not of mnist" in refusal(InputError, "mnist", "test", folder / "fashion-mnist")
 
 
-@real
+@needs.data("mnist")
 def test_train_and_test_swapped_are_noticed(tmp_path):
     for target, source in (("train", "test"), ("test", "train")):
         for here, there in zip(FILES[target], FILES[source], strict=True):
-            (tmp_path / f"{here}.gz").symlink_to(Path(str(REAL)) / "mnist" / f"{there}.gz")
+            (tmp_path / f"{here}.gz").symlink_to(Path(str(needs.DATA)) / "mnist" / f"{there}.gz")
     assert "labels of mnist (test), not of mnist (train)" in refusal(InputError, "mnist", "train", tmp_path)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bstdg import datasets
 from bstdg.datasets import arrays, folder
-from bstdg.datasets.base import drawn_for_test
+from bstdg.datasets.base import stratified_test_mask
 from bstdg.errors import FileFormatError, InputError
 
 
@@ -105,6 +105,38 @@ def test_pictures_of_any_size_and_kind_are_brought_to_one(tmp_path):
     assert sum(int((part.images == 77).all((1, 2)).sum()) for part in found) == 2
 
 
+def colours(path, left, right, size=(6, 4)):
+    """A picture of two colours, left and right."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.new("RGB", size, right)
+    picture.paste(left, (0, 0, size[0] // 2, size[1]))
+    picture.save(path)
+
+
+def test_pictures_keep_their_colours_where_these_are_asked_for(tmp_path):
+    red, blue = (200, 10, 0), (0, 20, 100)
+    for name, (left, right) in {"cat": (red, blue), "dog": (blue, red)}.items():
+        for n in range(5):
+            colours(tmp_path / name / f"{n}.png", left, right)
+    train = load(tmp_path, channels=3)
+    assert train.images.shape == (8, 3, 4, 6) and train.shape == (3, 4, 6)
+    for image, label in zip(train.images, train.labels, strict=True):
+        halves = (red, blue) if label == 0 else (blue, red)
+        assert image[:, 0, 0].tolist() == list(halves[0]) and image[:, 3, 5].tolist() == list(halves[1])
+    assert load(tmp_path, channels=3, size=(2, 2)).images[0, :, :, 0].tolist() == [[200] * 2, [10] * 2, [0] * 2]
+    assert np.array_equal(load(tmp_path, channels=1).images, load(tmp_path).images)
+    assert "1 channel (grey) or 3 (red, green, blue), not 4" in refusal(tmp_path, channels=4)
+
+
+def test_grey_and_transparent_pictures_have_colours_too(tmp_path):
+    pictures(tmp_path / "train")
+    draw(tmp_path / "train" / "dog" / "wide.png", 77, mode="RGBA")
+    pictures(tmp_path / "test")
+    images = load(tmp_path, channels=3).images
+    assert (images == images[:, :1]).all()
+    assert np.array_equal(images[:, 0], load(tmp_path).images)
+
+
 def test_pictures_of_different_sizes_need_one_to_be_said(tmp_path):
     pictures(tmp_path / "train")
     pictures(tmp_path / "test")
@@ -117,11 +149,11 @@ def test_pictures_of_different_sizes_need_one_to_be_said(tmp_path):
 def test_the_draw_takes_a_fifth_of_each_class_and_leaves_something_to_learn(counts, random):
     labels = [label for label, count in enumerate(counts) for _ in range(count)]
     random.shuffle(labels)
-    chosen = drawn_for_test(np.array(labels))
+    chosen = stratified_test_mask(np.array(labels))
     for label, count in enumerate(counts):
         tested = int(chosen[np.array(labels) == label].sum())
         assert tested == max(1, round(count / 5)) < count
-    assert np.array_equal(chosen, drawn_for_test(np.array(labels)))
+    assert np.array_equal(chosen, stratified_test_mask(np.array(labels)))
 
 
 def test_what_is_no_folder_of_classes_is_refused(tmp_path):
@@ -161,6 +193,7 @@ def test_damaged_and_huge_pictures_are_named(tmp_path, monkeypatch):
     for name in (tmp_path / "own" / "train").rglob("*.png"):
         draw(name, 30, (300, 300))
     assert "at most 65535 inputs" in refusal(tmp_path / "own")
+    assert "150 x 150 pixels of 3 channels" in refusal(tmp_path / "own", size=(150, 150), channels=3)
     monkeypatch.setattr(folder, "MAX_BYTES", 100)
     assert "would take 320 bytes, more than 100" in refusal(tmp_path / "own", size=(4, 4))
     monkeypatch.setattr(folder, "MAX_FILE", 10)
@@ -179,7 +212,7 @@ def test_arrays_are_split_as_pictures_are(tmp_path):
     content = some(20)
     place = npz(tmp_path / "mine.npz", **content)
     train, test = (load(place, split) for split in ("train", "test"))
-    chosen = drawn_for_test(content["labels"])
+    chosen = stratified_test_mask(content["labels"])
     assert np.array_equal(test.images, content["images"][chosen]) and np.array_equal(
         train.labels, content["labels"][~chosen]
     )
@@ -218,6 +251,48 @@ def test_arrays_with_a_split_names_and_white(tmp_path):
 def test_arrays_that_do_not_fit(tmp_path, change, says):
     content = {name: values for name, values in (some() | change).items() if values is not None}
     assert says in refusal(npz(tmp_path / "mine.npz", **content))
+
+
+def maps(*shape):
+    return np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "axis"),
+    [
+        ((10, 3, 8, 6), 0, 1),
+        ((10, 2, 8, 6), 0, 1),
+        ((10, 1, 8, 6), 0, 1),
+        ((10, 3, 5, 3), 0, 1),
+        ((10, 8, 6, 3), 0, 3),  # as most libraries for pictures have them
+        ((10, 8, 6, 1), 0, 3),
+        ((10, 3, 6, 2), 0, 1),
+        ((10, 8, 6, 2), 2, 3),
+        ((10, 8, 6, 2), 8, 1),
+        ((10, 8, 6, 3), 8, 1),
+        ((10, 8, 6, 4), 4, 3),
+    ],
+)
+def test_channels_of_arrays_come_first_unless_they_can_only_be_last(tmp_path, shape, channels, axis):
+    images = maps(*shape)
+    place = npz(tmp_path / "mine.npz", images=images, labels=np.arange(10) % 2)
+    wanted = np.moveaxis(images, axis, 1)[stratified_test_mask(np.arange(10) % 2)]
+    for asked in (channels, shape[axis]):
+        found = load(place, "test", channels=asked)
+        assert found.shape == wanted.shape[1:]
+        assert np.array_equal(found.images.reshape(wanted.shape), wanted)
+        assert found.images.flags.c_contiguous
+
+
+def test_arrays_of_other_channels_than_were_asked_for_are_refused(tmp_path):
+    place = npz(tmp_path / "mine.npz", images=maps(10, 8, 6, 2), labels=np.arange(10) % 2)
+    assert "8 channels if these come first, 2 if they come last: say which with data.channels = 2" in refusal(place)
+    assert "[10, 8, 6, 2] have 8 channels, not 3; axes are [samples, channels, rows" in refusal(place, channels=3)
+    assert "have 1 channel, not 3" in refusal(npz(tmp_path / "grey.npz", **some()), channels=3)
+    assert len(load(tmp_path / "grey.npz", channels=1)) == 8
+    assert "images are 2 x 8 x 6, not 4 x 4" in refusal(place, channels=2, size=(4, 4))
+    place = npz(tmp_path / "large.npz", images=maps(4, 3, 150, 150), labels=np.arange(4) % 2)
+    assert "images are 3 x 150 x 150; a network has 1 … 65535" in refusal(place)
 
 
 def test_arrays_are_not_resized(tmp_path):

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support import needs
 
 from bstdg import datasets
 from bstdg.datasets import EventDataset, files, spoken
 from bstdg.errors import FileFormatError, InputError
 from bstdg.spikes.events import bin_events
 
-h5py = pytest.importorskip("h5py", reason="h5py is not installed (the extra 'events')")
-REAL = os.environ.get("BSTDG_DATA")
+h5py = needs.package("h5py")
 TIMES = [[0.1, 0.2, 0.2], [], [0.05, 1.3]]
 UNITS = [[0, 699, 5], [], [350, 350]]
 
@@ -272,10 +271,9 @@ def test_a_subset_takes_whole_recordings_in_the_order_asked_for():
 
 
 @pytest.mark.slow
+@needs.data("hd-spikes")
 def test_the_real_hd_spikes():
-    if not REAL or not (Path(REAL) / "heidelberg-digits-spikes").is_dir():
-        pytest.skip("BSTDG_DATA names no folder with heidelberg-digits-spikes")
-    found = datasets.load("hd-spikes", "test", REAL)
+    found = datasets.load("hd-spikes", "test", needs.DATA)
     assert (len(found), len(found.channels)) == (2264, 13247379)
     assert np.bincount(found.labels).tolist()[:3] == [107, 112, 102]
     assert np.bincount(found.speakers)[4:6].tolist() == [900, 940]

@@ -6,11 +6,12 @@ import json
 import re
 
 import pytest
+from support import needs
 from support.paths import ROOT
 
-nbformat = pytest.importorskip("nbformat", reason="nbformat is not there")
-nbclient = pytest.importorskip("nbclient", reason="nbclient is not there")
-pytest.importorskip("ipykernel", reason="ipykernel is not there")
+nbformat = needs.package("nbformat")
+nbclient = needs.package("nbclient")
+needs.package("ipykernel")
 
 NOTEBOOK = ROOT / "examples" / "notebook.ipynb"
 
@@ -120,4 +121,4 @@ print(type(shown).__name__, len(sent) <= 5 + (time.monotonic() - start) / 0.2)
     displays = [output for output in done.cells[0].outputs if output["output_type"] == "display_data"]
     assert len(displays) == 1
     assert 'max="6000" value="6000"' in html(displays[0])
-    assert done.cells[0].outputs[-1]["text"] == "Notebook True\n"
+    assert done.cells[0].outputs[-1]["text"] == "Live True\n"

@@ -15,7 +15,8 @@ from bstdg import drawing
 from bstdg.drawing import scene
 from bstdg.drawing.films import HOLD, Film
 from bstdg.errors import InputError
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.base import squeezed
+from bstdg.inputs.coding import InputCoding
 from bstdg.model.runtime import Model
 from bstdg.spikes.events import Events
 
@@ -25,7 +26,7 @@ def model(widths: tuple[int, ...], num_steps: int = 8) -> Model:
 
 
 def image(network: Model) -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, network.packed.image_shape).astype(np.uint8)
+    return np.random.default_rng(3).integers(0, 256, squeezed(network.packed.input.reads)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("widths", [(20, 3), (20, 30, 3), (20, 30, 40, 3), (784, 600, 10), (6, 1)])
@@ -88,7 +89,7 @@ def spoken(network: Model) -> Events:
 
 
 def test_a_recording_has_no_picture_and_shows_every_event():
-    network = Model(random_model((20, 9, 3), threshold=4, image_shape=(20,), input=InputCoding()))
+    network = Model(random_model((20, 9, 3), threshold=4, shape=(20,), coding=InputCoding()))
     events = spoken(network)
     axes = drawing.raster(network, events).axes
     assert len(axes) == 3
@@ -155,7 +156,7 @@ def test_a_film_shows_each_spike_when_it_falls(widths, kind):
         network = model(widths)
         sample = image(network)
     else:
-        network = Model(random_model(widths, threshold=4, image_shape=(20,), input=InputCoding()))
+        network = Model(random_model(widths, threshold=4, shape=(20,), coding=InputCoding()))
         sample = spoken(network)
     what = scene.scene(network, sample)
     film = Film(what, "seven")

@@ -235,3 +235,11 @@ def test_the_order_and_size_of_batches_do_not_matter():
         return tally.figures()
 
     assert figures([np.arange(31)]) == figures(np.array_split(rng.permutation(31), 7))
+
+
+def test_shares_of_nothing_that_was_counted():
+    tally = Tally(8, (3, 4, 2))
+    assert tally.silent_share() == [1.0, 1.0]
+    assert tally.firing_share() == tally.start_share() == [0.0, 0.0]
+    with pytest.raises(InputError, match="no samples"):
+        tally.figures()

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import needs
 from support.strategies import (
     GREATEST,
     INPUT_KINDS,
@@ -34,7 +35,7 @@ from bstdg.learning.network import Network
 from bstdg.learning.recipe import NetworkConfig
 from bstdg.spikes.events import Events
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+needs_cuda = needs.mark("cuda", torch.cuda.is_available())
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 
 
@@ -133,7 +134,7 @@ def test_input_may_be_read_only_or_a_view(name):
     backwards = np.ascontiguousarray(steps[::-1])[::-1]
     assert_same(run.forward(layers, backwards, 3), expected)
     frozen = FullLayer(np.array(layers[0].signs), np.array(layers[0].thresholds))
-    for part in frozen:
+    for part in (frozen.signs, frozen.thresholds):
         part.flags.writeable = False
     assert_same(run.forward((frozen,), steps, 3), expected)
 
@@ -255,7 +256,7 @@ def test_decide_does_not_overflow_32_bits(threshold):
 
 def random_network(rng: np.random.Generator, sizes: list[int], num_steps: int, mode: str = "neuron") -> Network:
     """A network in training: real thresholds (some whole), latent weights with some at 0 and -0."""
-    config = NetworkConfig(hidden=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode)
+    config = NetworkConfig(layers=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode)
     network = Network(sizes[0], sizes[-1], config)
     with torch.no_grad():
         for layer in network.layers:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import needs
 from support.strategies import (
     INPUT_KINDS,
     Case,
@@ -310,7 +311,7 @@ def test_the_instruction_set_can_be_named(monkeypatch):
         native.Compiled([FullLayer(np.ones((1, 3), np.int8), np.ones(1, np.int64))], 8)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@needs.mark("fork", hasattr(os, "fork"))
 def test_a_forked_process_has_threads_of_its_own():
     """A child has none of its parent's threads, and must not wait for them."""
     program = """

@@ -14,13 +14,14 @@ from support.strategies import make_events, make_steps, seeds, step_numbers, wid
 from bstdg.engine import oracle, real
 from bstdg.errors import InputError
 from bstdg.learning.network import Network
-from bstdg.learning.recipe import NetworkConfig, Recipe, from_dict
+from bstdg.learning.recipe import NetworkConfig, Recipe
+from bstdg.learning.recipe_file import from_dict
 from bstdg.spikes.events import Events
 from bstdg.training.train import train
 
 
 def random_network(rng: np.random.Generator, sizes: list[int], num_steps: int, mode: str = "neuron") -> Network:
-    config = NetworkConfig(hidden=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode, weights="real")
+    config = NetworkConfig(layers=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode, weights="real")
     network = Network(sizes[0], sizes[-1], config)
     with torch.no_grad():
         for layer in network.layers:
@@ -69,7 +70,7 @@ def test_what_is_told_below_is_weighted_by_the_weights_themselves(rng, neurons, 
 
 def test_it_learns_and_leaves_figures_but_no_model(tmp_path):
     values = {
-        "network": {"hidden": [64], "weights": "real"},
+        "network": {"layers": [64], "weights": "real"},
         "rule": {"width": 4},
         "loss": {"scale": 0.5},
         "train": {"epochs": 6, "batch": 32},

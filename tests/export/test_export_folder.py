@@ -5,26 +5,28 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import socketserver
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.strategies import random_model
+from support.strategies import random_model, reading
 
 from bstdg import datasets, export
 from bstdg import export as exports
 from bstdg.engine import oracle
-from bstdg.errors import FileFormatError, InputError
+from bstdg.errors import DownloadError, FileFormatError, InputError
 from bstdg.export import folder as folders
 from bstdg.export import golden as vectors
 from bstdg.export import names
 from bstdg.export.base import Golden
+from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.latency import latency
-from bstdg.inputs.recordings import InputCoding
 from bstdg.model import packed
 
 MODEL = random_model((20, 12, 5, 3), 8, threshold=4)
@@ -106,7 +108,7 @@ def test_golden_vectors_do_not_depend_on_how_many_are_computed_at_once(monkeypat
 
 
 def test_test_images_become_golden_vectors(tmp_path):
-    model = random_model((64, 9, 10), 6, threshold=5, image_shape=(8, 8), white=16, trained={"data": "digits"})
+    model = random_model((64, 9, 10), 6, threshold=5, shape=(8, 8), white=16, trained={"data": "digits"})
     manifest = exports.export("c", model, tmp_path / "all").manifest
     assert manifest["golden"]["parts"][-1] == {"what": "the first test images of digits", "vectors": 360}
     made = exports.export("c", model, tmp_path / "some", images=5)
@@ -130,9 +132,43 @@ def test_test_images_that_cannot_be_had(tmp_path):
         exports.export("c", MODEL, tmp_path / "z", images=-1)
 
 
+@pytest.fixture
+def network_door(tmp_path, monkeypatch):
+    """No folder of data, an empty cache, and a proxy that counts who knocks and lets nobody through."""
+    monkeypatch.delenv("BSTDG_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    knocks: list[bytes] = []
+
+    class Door(socketserver.StreamRequestHandler):
+        def handle(self):
+            knocks.append(self.rfile.readline())
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Door) as server:
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_address[1]}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
+        thread.start()
+        yield knocks
+        server.shutdown()
+        thread.join()
+
+
+def test_test_images_are_downloaded_only_when_they_were_asked_for(tmp_path, network_door):
+    model = random_model((784, 5, 10), shape=(28, 28), trained={"data": "mnist"})
+    assert exports.export("c", model, tmp_path / "x").manifest["golden"]["vectors"] == 64
+    assert network_door == []
+    with pytest.raises(DownloadError):
+        exports.export("c", model, tmp_path / "y", images=5)
+    assert network_door
+
+
 def test_a_model_of_events_has_no_test_images(tmp_path):
     coding = InputCoding(duration=1.0, windows=(2,))
-    model = dataclasses.replace(MODEL, image_shape=(1, 10), input=coding, trained={"data": "hd-spikes"})
+    model = dataclasses.replace(MODEL, input=reading((10,), coding=coding), trained={"data": "hd-spikes"})
     assert exports.export("c", model, tmp_path / "out", data_dir=tmp_path).manifest["golden"]["vectors"] == 64
     with pytest.raises(InputError, match="reads events"):
         exports.export("c", model, tmp_path / "more", images=5)

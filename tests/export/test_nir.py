@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import needs
 from support.strategies import (
     INPUT_KINDS,
     cases,
     make_steps,
     networks,
     random_model,
+    reading,
     seeds,
     step_numbers,
 )
@@ -33,13 +35,13 @@ from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
 from bstdg.export.nir import importer as nir_import
 from bstdg.export.nir import interpreter as nir_interpreter
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.coding import InputCoding
 from bstdg.layers import FullLayer
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 
-nir = pytest.importorskip("nir", reason="the package nir is not installed")
-h5py = pytest.importorskip("h5py", reason="the package h5py is not installed")
+nir = needs.package("nir")
+h5py = needs.package("h5py")
 
 
 def model_of(layers: tuple[FullLayer, ...], num_steps: int) -> PackedModel:
@@ -47,7 +49,7 @@ def model_of(layers: tuple[FullLayer, ...], num_steps: int) -> PackedModel:
     width = layers[0].signs.shape[1]
     least = -(2**31) + 1  # of a model file
     layers = tuple(FullLayer(layer.signs, np.maximum(layer.thresholds, least)) for layer in layers)
-    return PackedModel(layers, num_steps, (width,), 255, 0.0, names, {"data": "é", "figures": [0.5, None]})
+    return PackedModel(reading((width,)), layers, num_steps, names, {"data": "é", "figures": [0.5, None]})
 
 
 def exported(model: PackedModel, steps: np.ndarray, folder) -> Golden:
@@ -440,7 +442,7 @@ def test_a_library_that_is_missing_or_dies_is_one_line(tmp_path):
     (found,) = nir_fidelity.examine(tmp_path, model, golden, absent)
     assert found.verdict == "not run" and found.reason.startswith("pip install no-such-library, or let BSTDG_")
     (found,) = nir_fidelity.examine(tmp_path, model, golden, absent, python=str(tmp_path / "nowhere"))
-    assert found.verdict == "not run" and "does not run" in found.reason
+    assert found.verdict == "not run" and "nowhere cannot be started" in found.reason
     dies = tmp_path / "dies"
     dies.write_text("#!/bin/sh\necho 'Killed by hand' >&2\nexit 9\n")
     dies.chmod(0o755)
@@ -466,7 +468,7 @@ CORNERS = {
 @pytest.mark.parametrize("library", nir_fidelity.LIBRARIES, ids=lambda library: library.name)
 def test_installed_libraries_run_the_graph_meant_for_them_exactly(library, tmp_path):
     if nir_fidelity.python_of(library) == sys.executable and importlib.util.find_spec(library.name) is None:
-        pytest.skip(f"{library.name} is not installed here, nor named by BSTDG_{library.name.upper()}_PYTHON")
+        needs.skip(library.name, more=f"here, or where BSTDG_{library.name.upper()}_PYTHON says")
     for name, make in CORNERS.items():
         model = make()
         steps = mixed_steps(np.random.default_rng(3), model.widths[0], model.num_steps)
@@ -480,5 +482,5 @@ def test_installed_libraries_run_the_graph_meant_for_them_exactly(library, tmp_p
 def test_a_network_of_events_keeps_its_input_coding():
     coding = InputCoding(gates=2, windows=(3,))
     signs = np.ones((2, coding.width(3)), np.int8)
-    model = PackedModel((FullLayer(signs, np.array([1, 2])),), 4, (3,), 1, 0.0, ("a", "b"), {}, coding)
-    assert nir_import.from_graph(nir_file.from_bytes(nir_graph.to_bytes(nir_graph.truth(model)))).input == coding
+    model = PackedModel(reading((3,), coding=coding), (FullLayer(signs, np.array([1, 2])),), 4, ("a", "b"))
+    assert nir_import.from_graph(nir_file.from_bytes(nir_graph.to_bytes(nir_graph.truth(model)))).input.coding == coding

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import needs
 from support.strategies import (
     GREATEST,
     INPUT_KINDS,
@@ -21,6 +22,7 @@ from support.strategies import (
     make_steps,
     make_thresholds,
     random_model,
+    reading,
     seeds,
     step_numbers,
     widths,
@@ -33,16 +35,16 @@ from bstdg.export.verilog.design import MAX_WEIGHT_BITS, MAX_WIDTH, plan
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 
-icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog (iverilog)")
-verilator = pytest.mark.skipif(shutil.which("verilator") is None, reason="needs Verilator")
-yosys = pytest.mark.skipif(shutil.which("yosys") is None, reason="needs Yosys")
+icarus = needs.program("iverilog")
+verilator = needs.program("verilator")
+yosys = needs.program("yosys")
 
 
 def model_of(layers: list[FullLayer], num_steps: int) -> PackedModel:
     """A deployed model of these layers; it cannot hold the threshold -2^31."""
     layers = [FullLayer(layer.signs, np.clip(layer.thresholds, -GREATEST, GREATEST)) for layer in layers]
     classes = tuple(map(str, range(len(layers[-1].signs))))
-    return PackedModel(tuple(layers), num_steps, (layers[0].signs.shape[1],), 255, 0.0, classes)
+    return PackedModel(reading(layers[0].reads), tuple(layers), num_steps, classes)
 
 
 def a_model(rng, sizes, num_steps, signs="random", thresholds="near") -> PackedModel:
@@ -164,7 +166,7 @@ def test_corners_under_verilator(tmp_path):
     wrapper(tmp_path, benches)
     version = subprocess.run(["verilator", "--version"], check=True, capture_output=True, text=True).stdout
     if int(re.findall(r"\d+", version)[0]) < 5:
-        pytest.skip("needs Verilator 5, which runs test benches with delays")
+        needs.skip("verilator-5", more="it runs test benches with delays")
     sources = [*sorted(tmp_path.glob("*.v")), *sorted((tmp_path / "test").glob("*.v"))]
     build = ["verilator", "--binary", "-Wno-fatal", "--timescale-override", "1ns/1ns", "--top-module", "everything"]
     options = ["-O0", "-CFLAGS", "-O0", "-Mdir", "obj", "-o", "run"]
@@ -337,5 +339,6 @@ def test_verify_with_tools(tmp_path, monkeypatch):
     checks = {check.name: check for check in TARGET.verify(tmp_path, model, golden)}
     assert checks["simulation, Icarus Verilog"].status == "failed"
     assert "differ from the oracle" in checks["simulation, Icarus Verilog"].detail
-    if shutil.which("verilator"):
-        assert checks["lint, Verilator"].status == "failed" and "lost" in checks["lint, Verilator"].detail
+    if shutil.which("verilator") is None:
+        needs.skip("verilator", more="all else was checked")
+    assert checks["lint, Verilator"].status == "failed" and "lost" in checks["lint, Verilator"].detail

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import needs
 from support.paths import GOLDEN
 from support.strategies import (
     INPUT_KINDS,
@@ -26,29 +27,31 @@ from support.strategies import (
     make_thresholds,
     networks,
     random_model,
+    reading,
     seeds,
     step_numbers,
 )
 from support.strokes import SEVEN, ZERO, moved
 
+from bstdg import templates
 from bstdg.errors import InputError
 from bstdg.export import web
 from bstdg.export.base import Golden
 from bstdg.export.golden import corners
 from bstdg.export.web import proof as web_proof
+from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.latency import latency
-from bstdg.inputs.recordings import InputCoding
 from bstdg.layers import FullLayer
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 
 
 def model_of(layers, num_steps: int, **fields) -> PackedModel:
-    shape = {"image_shape": (layers[0].signs.shape[1],), "white": 255, "silent_below": 0.0} | fields
+    code = reading(**{"shape": layers[0].reads, **fields})
     names = tuple(f"class {k}" for k in range(len(layers[-1].signs)))
     # A model file holds thresholds of 32 bits but for the very least.
     kept = tuple(FullLayer(layer.signs, np.maximum(layer.thresholds, LEAST + 1)) for layer in layers)
-    return PackedModel(kept, num_steps, classes=names, **shape)
+    return PackedModel(code, kept, num_steps, names)
 
 
 def some_steps(model: PackedModel, count: int = 3, seed: int = 0) -> np.ndarray:
@@ -98,7 +101,7 @@ class Engine:
 def engine(tmp_path_factory):
     program = web_proof.node()
     if program is None:
-        pytest.skip("node is not there")
+        needs.skip("node")
     engine = Engine(program, tmp_path_factory.mktemp("page"))
     yield engine
     engine.node.communicate()
@@ -154,7 +157,7 @@ def test_the_golden_model(engine):
     model = packed.load(GOLDEN / "model-v1.bstdg")
     kept = np.load(GOLDEN / "model-v1.npz")
     images = kept["images"].reshape(40, -1)
-    steps = latency(images, model.num_steps, silent_below=model.silent_below)
+    steps = model.input.encode(images, model.num_steps)
     engine.is_the_oracle(model, steps)
     for image, row in zip(images, steps, strict=True):
         assert engine.ask(pixels=image.tolist()) == row.tolist()
@@ -173,7 +176,7 @@ def test_latency_of_every_pixel(engine, white, silent_below, num_steps):
 
 
 def test_a_drawing_becomes_an_image_as_those_of_mnist(engine):
-    export(random_model((784, 10), image_shape=(28, 28)), engine.folder)
+    export(random_model((784, 10), shape=(28, 28)), engine.folder)
     empty, seven, small, dot = engine.pixels(
         [], SEVEN, moved(SEVEN, 0.4, 0.2, -0.25), [[[0.1, 0.9]], [[0.1, 0.9], [0.1, 0.9]]]
     )
@@ -190,7 +193,7 @@ def test_a_drawing_becomes_an_image_as_those_of_mnist(engine):
 
 @pytest.mark.parametrize("shape", [(8, 8), (48, 32), (30, 100), (6, 6)])
 def test_a_drawing_fills_other_fields(engine, shape):
-    export(random_model((shape[0] * shape[1], 3), image_shape=shape, white=16), engine.folder)
+    export(random_model((shape[0] * shape[1], 3), shape=shape, white=16), engine.folder)
     field = engine.pixels(ZERO)[0].reshape(shape)
     rows, columns = np.flatnonzero(field.max(axis=1) > 4), np.flatnonzero(field.max(axis=0) > 4)
     assert field.max() >= 14 and np.ptp(rows) + 1 >= min(shape) * 0.8
@@ -198,7 +201,7 @@ def test_a_drawing_fills_other_fields(engine, shape):
 
 
 def test_the_page_is_one_file_always_the_same(tmp_path):
-    model = random_model((784, 600, 10), image_shape=(28, 28))
+    model = random_model((784, 600, 10), shape=(28, 28))
     golden = Golden.of(model, some_steps(model, 7))
     written = web.write(model, golden, "mnist")
     assert written.files == web.write(model, golden, "mnist").files
@@ -217,7 +220,7 @@ def test_the_policy_allows_only_what_the_page_holds(tmp_path):
     scripts = re.findall(r'<script id="code-\w+">([^\x00]*?)</script>', text)
     assert len(scripts) == len(web.SCRIPTS) == text.count("</script>") - 1
     for source in (*scripts, *re.findall(r"<style>([^\x00]*?)</style>", text)):
-        assert web_proof.allow(source) in policy[1]
+        assert templates.allowed(source) in policy[1]
     assert not re.search(r"https?://", text)
 
 
@@ -233,9 +236,7 @@ def test_too_many_weights(tmp_path):
 
 def test_a_model_of_timed_events(engine):
     """Its channels are no picture, whatever the shape of the sensor."""
-    layers = random_model((128, 20, 3), threshold=5).layers
-    coding = InputCoding(delays=(0, 2))
-    model = PackedModel(layers, 8, (8, 8), 255, 0.0, ("a", "b", "c"), input=coding)
+    model = random_model((128, 20, 3), threshold=5, shape=(64,), coding=InputCoding(delays=(0, 2)))
     engine.is_the_oracle(model, some_steps(model))
     page = (engine.folder / web.PAGE).read_text(encoding="utf-8")
     assert json.loads(re.search(r'<script id="model"[^>]*>(.*?)</script>', page)[1])["shape"] == [128]
@@ -283,16 +284,9 @@ def test_verify_says_what_it_could_not_run(tmp_path, monkeypatch):
     assert "install" in checks["node"].detail and "install" in checks["chromium"].detail
 
 
-def needs_chromium() -> str:
-    program = web_proof.chromium()
-    if program is None:
-        pytest.skip("chromium is not there")
-    return program
-
-
+@needs.mark("chromium", web_proof.chromium())
 def test_verify_runs_the_page_itself(engine, tmp_path):
     """One weight, threshold or line of code changed in the page, and the proof fails."""
-    needs_chromium()
     model = random_model((40, 30, 4), threshold=8)
     golden = export(model, tmp_path)
     assert [check.status for check in web.verify(tmp_path, model, golden)] == ["passed"] * 3

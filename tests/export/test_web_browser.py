@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import needs
 from support.browser import NOTHING_SIDEWAYS, picture
 from support.paths import GOLDEN
 from support.strategies import INPUT_KINDS, make_steps, random_model
@@ -174,7 +175,7 @@ def test_reduced_motion_shows_the_decision_at_once(digits, open_page):
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (760, "light"), (1280, "light"), (1280, "dark")])
 def test_anyone_can_read_it(digits, open_page, scheme, width):
     """At every width and in both themes: nothing to complain of for axe, and nothing to scroll sideways."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not there")
+    axe = needs.package("axe_playwright_python.sync_playwright")
     page = open_page(digits[2], width, 800, color_scheme=scheme, reduced_motion="reduce")
     page.locator("summary").click()
     found = axe.Axe().run(page, options={"resultTypes": ["violations"]})
@@ -188,8 +189,8 @@ def test_anyone_can_read_it(digits, open_page, scheme, width):
 
 @pytest.mark.parametrize("shape", [(30,), (5, 6)])
 def test_other_inputs_are_picked_not_drawn(tmp_path, open_page, shape):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not there")
-    model = random_model((30, 20, 15, 25), 12, threshold=6, image_shape=shape)
+    axe = needs.package("axe_playwright_python.sync_playwright")
+    model = random_model((30, 20, 15, 25), 12, threshold=6, shape=shape)
     rng = np.random.default_rng(0)
     steps = np.concatenate([make_steps(rng, kind, 4, 30, 12) for kind in INPUT_KINDS])
     model, _, address = write(model, steps, tmp_path)
@@ -203,7 +204,7 @@ def test_other_inputs_are_picked_not_drawn(tmp_path, open_page, shape):
 
 @pytest.mark.parametrize(("widths", "num_steps"), [((784, 2), 1), ((1, 1, 1), 254), ((900, 400, 300, 200, 12), 100)])
 def test_every_size_is_shown(tmp_path, open_page, widths, num_steps):
-    model = random_model(widths, num_steps, threshold=3, image_shape=(28, 28) if widths[0] == 784 else (widths[0],))
+    model = random_model(widths, num_steps, threshold=3, shape=(28, 28) if widths[0] == 784 else (widths[0],))
     steps = make_steps(np.random.default_rng(1), "random", 5, widths[0], num_steps)
     model, _, address = write(model, steps, tmp_path)
     page = open_page(address, reduced_motion="reduce")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from support.model_files import resealed, set_config
 
 import bstdg
 from bstdg import datasets
@@ -20,15 +21,19 @@ from bstdg.datasets import Dataset
 from bstdg.engine import oracle_events
 from bstdg.errors import FileFormatError, InputError
 from bstdg.export import export, golden
-from bstdg.inputs import edges
+from bstdg.inputs import EdgeCode, LatencyCode, edges
 from bstdg.inputs.latency import latency
-from bstdg.learning.recipe import load_recipe
+from bstdg.learning.recipe_file import load_recipe
 from bstdg.model import packed, runtime
+from bstdg.training.copies import make_copies
+from bstdg.training.loader import input_code
 from bstdg.training.train import train
 
 RECIPE = """
 [data]
 name = "digits"
+
+[input]
 edges = 2
 
 [network]
@@ -53,7 +58,9 @@ def test_maps_are_what_the_text_says(small, cell, white):
     images = np.minimum(np.kron(small, np.ones((1, cell, cell), np.uint8)), white)
     images = np.roll(images, 1, axis=2)  # edges within cells too
     found = edges.maps(images, cell, white)
-    assert found.tolist() == [oracle_events.edge_maps(image, cell, white).tolist() for image in images]
+    assert found.tolist() == [
+        oracle_events.edge_maps(image, cell, white).reshape(found.shape[1:]).tolist() for image in images
+    ]
 
 
 @given(hnp.arrays(np.uint8, (2, 6, 9), elements=st.integers(0, 200)), st.integers(0, 55))
@@ -73,10 +80,18 @@ def test_many_images_are_the_same_as_one_by_one(monkeypatch):
     whole = edges.maps(images, 4)
     monkeypatch.setattr(edges, "AT_ONCE", 128)
     assert np.array_equal(edges.maps(images, 4), whole)
-    assert edges.maps(images[:0], 4).shape == (0, 8, 2)
+    assert edges.maps(images[:0], 4).shape == (0, 4, 2, 2)
 
 
-@pytest.mark.parametrize("shape", [(8, 9), (9, 8), (8,), (2, 8, 8)])
+@given(hnp.arrays(np.uint8, (2, 3, 4, 6)))
+def test_each_colour_has_maps_of_its_own(images):
+    found = edges.maps(images, 2)
+    assert found.shape == (2, 12, 2, 3)
+    for colour in range(3):
+        assert np.array_equal(found[:, 4 * colour : 4 * colour + 4], edges.maps(images[:, colour].copy(), 2))
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 9), (1, 9, 8), (8,), (8, 8), (2, 2, 8, 8)])
 def test_cells_must_fill_the_image(shape):
     with pytest.raises(InputError, match="do not fill"):
         edges.maps_shape(shape, 4)
@@ -98,7 +113,7 @@ def trained(tmp_path_factory):
 def test_it_learns_and_judges_by_the_maps(trained):
     path, report = trained
     model = bstdg.load(path)
-    assert report["widths"] == [64, 64, 10] and model.packed.image_shape == (8, 8) and model.packed.edges == 2
+    assert report["widths"] == [64, 64, 10] and model.packed.input == EdgeCode((1, 8, 8), 2, 16)
     test = datasets.load("digits", "test")
     figures = model.evaluate(test.images, test.labels)
     assert figures["accuracy"] == report["test"]["accuracy"] > 0.6
@@ -119,23 +134,25 @@ def test_every_form_of_an_image_is_read_alike(trained):
 def test_the_network_alone_reads_the_maps(trained):
     model, images = packed.load(trained[0]), datasets.load("digits", "test").images[:50]
     alone = runtime.Model(packed.network_alone(model))
-    assert alone.packed.image_shape == (64,) and alone.packed.edges == 0
+    assert alone.packed.input == LatencyCode((64,), 16)
     maps = edges.maps(images, 2, 16)
     assert np.array_equal(alone.predict(maps.reshape(len(maps), -1)), runtime.Model(model).predict(images))
 
 
 def test_the_file_keeps_it_and_refuses_nonsense(trained):
     model = packed.load(trained[0])
-    assert packed.from_bytes(packed.to_bytes(model)).edges == 2
-    plain = packed.network_alone(model)
-    assert b"edges" not in packed.to_bytes(dataclasses.replace(plain, trained={}))
-    for bad in (3, -1, True, 2.0):
+    assert packed.from_bytes(packed.to_bytes(model)).input == model.input
+    for bad in (3, -1, True, 2.0, 0):
         with pytest.raises(InputError):
-            dataclasses.replace(model, edges=bad)
-    damaged = packed.to_bytes(model).replace(b'\\"edges\\":2,\\"image', b'\\"edges\\":4,\\"image')
-    assert damaged != packed.to_bytes(model)
-    with pytest.raises(FileFormatError):
-        packed.from_bytes(damaged)
+            dataclasses.replace(model.input, cell=bad)
+        changed = {**model.input.header(), "kind": "edges", "cell": bad}
+        with pytest.raises(FileFormatError, match="damaged configuration"):
+            packed.from_bytes(resealed(packed.to_bytes(model), set_config(input=changed)))
+
+
+def test_maps_are_bytes_so_white_is_one():
+    with pytest.raises(InputError, match="white must be an integer in 1 … 255, not 256"):
+        EdgeCode((1, 8, 8), 2, white=256)
 
 
 def test_an_export_says_that_it_reads_maps(trained, tmp_path):
@@ -166,23 +183,24 @@ def test_what_cannot_be_is_said(tmp_path):
     with pytest.raises(InputError, match="give distort"):
         train(load_recipe(path, ["train.shift=1"]), tmp_path / "a")
     with pytest.raises(InputError, match="do not fill"):
-        train(load_recipe(path, ["data.edges=3"]), tmp_path / "b")
+        train(load_recipe(path, ["input.edges=3"]), tmp_path / "b")
     with pytest.raises(InputError, match="0 or more"):
-        load_recipe(path, ["data.edges=-1"])
+        load_recipe(path, ["input.edges=-1"])
+
+
+def copies_of(data, recipe):
+    code = input_code(data, recipe.input)
+    return make_copies(data, code, np.arange(len(data)), 0, recipe, None)
 
 
 def test_copies_are_distorted_before_their_edges_are_found(tmp_path):
     """Maps of an image turned as a whole are not the maps turned."""
-    from bstdg.training import lessons
-
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)
     photos = np.random.default_rng(1).integers(0, 256, (6, 8, 8), np.uint8)
     data = Dataset("folder", "train", photos, np.array([0, 1] * 3), 255, ("no", "yes"))
-    made = lessons.prepare(data, np.arange(6), load_recipe(path, ["num_steps=200"]), 0, None)
-    assert made is not None and made.steps.shape == (18, 64)
-    whole = lessons.prepare(data, np.arange(6), load_recipe(path, ["num_steps=200", "data.edges=0"]), 0, None)
-    assert whole is not None
+    made = copies_of(data, load_recipe(path, ["num_steps=200"]))
+    assert made.steps.shape == (18, 64)
     assert np.array_equal(made.steps[:6].numpy(), latency(edges.maps(photos, 2), 200))
     assert not np.array_equal(made.steps[6:12], made.steps[:6])
 

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import needs
 from support.model_files import resealed, set_config
+from support.paths import GOLDEN
 from support.strategies import random_model
 
 from bstdg import export
 from bstdg.errors import FileFormatError, InputError
-from bstdg.inputs.features import FeatureScaling
+from bstdg.inputs import FeatureCode, LatencyCode
 from bstdg.model import packed, runtime
 from bstdg.model.packed import PackedModel
 
@@ -26,9 +28,9 @@ numbers = st.floats(-1e6, 1e6, width=32)
 
 def scaled_model(features=3, num_steps=6, seed=0, codes="on-off", **fields) -> PackedModel:
     rng = np.random.default_rng(seed)
-    scaling = FeatureScaling.fit(rng.normal(size=(20, features)), num_steps, codes=codes)
-    network = random_model((scaling.width, 5, 2), num_steps, seed, threshold=2)
-    return dataclasses.replace(network, image_shape=(features,), scaling=scaling, **fields)
+    scaling = FeatureCode.fit(rng.normal(size=(20, features)), num_steps, codes=codes)
+    network = random_model((*scaling.gives, 5, 2), num_steps, seed, threshold=2)
+    return dataclasses.replace(network, input=scaling, **fields)
 
 
 @given(
@@ -38,9 +40,9 @@ def scaled_model(features=3, num_steps=6, seed=0, codes="on-off", **fields) -> P
 )
 def test_levels_are_counted_edges_and_the_pair_mirrors_itself(rows, num_steps, spread):
     samples = np.array(rows)
-    scaling = FeatureScaling.fit(samples, num_steps, spread=spread)
+    scaling = FeatureCode.fit(samples, num_steps, spread=spread)
     assert scaling.edges.shape == (2, num_steps)
-    steps = scaling.encode(samples)
+    steps = scaling.encode(samples, num_steps)
     for n, row in enumerate(rows):
         for i, value in enumerate(row):
             level = sum(bool(value >= edge) for edge in scaling.edges[i])
@@ -51,7 +53,7 @@ def test_levels_are_counted_edges_and_the_pair_mirrors_itself(rows, num_steps, s
 @given(st.lists(numbers, min_size=2, max_size=30, unique=True), st.sampled_from(SPREADS))
 def test_greater_values_never_fire_later(values, spread):
     samples = np.sort(np.array(values))[:, None]
-    steps = FeatureScaling.fit(samples, 8, spread=spread, codes="on").encode(samples)[:, 0].astype(int)
+    steps = FeatureCode.fit(samples, 8, spread=spread, codes="on").encode(samples, 8)[:, 0].astype(int)
     assert (np.diff(steps) <= 0).all()
     assert steps.min() < steps.max() or spread == "shared"
 
@@ -59,7 +61,7 @@ def test_greater_values_never_fire_later(values, spread):
 def test_levels_of_each_spread():
     column = np.array([[0.0], [1.0], [2.0], [3.0], [100.0]])
     levels = {
-        spread: FeatureScaling.fit(column, 4, spread=spread, codes="on").levels(column)[:, 0].tolist()
+        spread: FeatureCode.fit(column, 4, spread=spread, codes="on").levels(column)[:, 0].tolist()
         for spread in SPREADS
     }
     assert levels["minmax"] == [0, 0, 0, 0, 4]
@@ -69,8 +71,8 @@ def test_levels_of_each_spread():
 
 
 def test_a_feature_that_never_varied_tells_nothing():
-    scaling = FeatureScaling.fit([[1.0, 5.0], [2.0, 5.0]], 4)
-    assert scaling.encode([[1.0, 5.0], [1.0, -9.0], [1.0, 99.0]])[:, [1, 3]].tolist() == [[4, 0]] * 3
+    scaling = FeatureCode.fit([[1.0, 5.0], [2.0, 5.0]], 4)
+    assert scaling.encode([[1.0, 5.0], [1.0, -9.0], [1.0, 99.0]], 4)[:, [1, 3]].tolist() == [[4, 0]] * 3
 
 
 def test_numbers_at_the_ends_of_their_range():
@@ -78,7 +80,7 @@ def test_numbers_at_the_ends_of_their_range():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for spread in SPREADS:
-            steps = FeatureScaling.fit([[-most], [0.0], [most]], 4, spread=spread, codes="on").encode([[-most], [most]])
+            steps = FeatureCode.fit([[-most], [0.0], [most]], 4, spread=spread, codes="on").encode([[-most], [most]], 4)
             assert steps[0, 0] > steps[1, 0], spread
 
 
@@ -104,22 +106,25 @@ def test_parts_that_do_not_fit(change, message):
         "low": np.zeros(1),
         "high": np.ones(1),
     }
-    FeatureScaling(**good)
+    FeatureCode(**good)
     with pytest.raises(InputError, match=message):
-        FeatureScaling(**{**good, **change})
+        FeatureCode(**{**good, **change})
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: FeatureScaling.fit([[1.0]], 4, spread="log"), "scaling must be one of 'standard'"),
-        (lambda: FeatureScaling.fit([[1.0]], 4, codes="off"), "codes must be .on."),
-        (lambda: FeatureScaling.fit([[np.nan]], 4), "not finite"),
-        (lambda: FeatureScaling.fit([1.0], 4), r"\[samples, features\]"),
-        (lambda: FeatureScaling.fit([["a"]], 4), "must be numbers"),
-        (lambda: FeatureScaling.fit([[1.0]], 255), "num_steps must be in 1"),
-        (lambda: FeatureScaling.fit([[1.0]], 4).encode([[1.0, 2.0]]), "reads 1 features, the data have 2"),
-        (lambda: FeatureScaling.fit([[1.0]], 4).encode([[np.inf]]), "not finite"),
+        (lambda: FeatureCode.fit([[1.0]], 4, spread="log"), "scaling must be one of 'standard'"),
+        (lambda: FeatureCode.fit([[1.0]], 4, codes="off"), "codes must be .on."),
+        (lambda: FeatureCode.fit([[np.nan]], 4), "not finite"),
+        (lambda: FeatureCode.fit([1.0], 4), r"\[samples, features\]"),
+        (lambda: FeatureCode.fit([["a"]], 4), "must be numbers"),
+        (lambda: FeatureCode.fit([[1.0]], 255), "num_steps must be in 1"),
+        (
+            lambda: FeatureCode.fit([[1.0]], 4).encode([[1.0, 2.0]], 4),
+            r"features of 1, or batches of them, not \[1, 2\]",
+        ),
+        (lambda: FeatureCode.fit([[1.0]], 4).encode([[np.inf]], 4), "not finite"),
     ],
 )
 def test_bad_input(call, message):
@@ -137,29 +142,44 @@ def test_the_file_keeps_it_bit_for_bit(features, num_steps, seed, codes):
     one, other = runtime.Model(model), runtime.Model(again)
     np.testing.assert_array_equal(one.encode(samples), other.encode(samples))
     np.testing.assert_array_equal(one.predict(samples), other.predict(samples))
-    np.testing.assert_array_equal(one.predict(samples), one.run(model.scaling.encode(samples)).decision.label)
+    np.testing.assert_array_equal(one.predict(samples), one.run(one.encode(samples)).decision.label)
 
 
 def test_a_file_that_makes_no_sense():
     data = packed.to_bytes(scaled_model())
     for change, message in (
-        (set_config(scaling={"version": 2}), "scales features by version 2"),
-        (set_config(scaling={}), "damaged configuration"),
-        (set_config(scaling=7), "damaged configuration"),
-        (set_config(scaling=None), "damaged configuration|tensors for 2 layers"),
-        (set_config(image_shape=[4]), "3 features are scaled, 4 come in"),
+        (set_config(input={}), "damaged configuration"),
+        (set_config(input=7), "damaged configuration"),
+        (set_config(input={"kind": "latency", "reads": [6], "white": 255, "silent_below": 0.0}), "tensors, input.code"),
+        (set_config(input={"kind": "features", "reads": [4]}), "3 features are scaled, 4 come in"),
+        (set_config(input={"kind": "features", "reads": 4}), "is no shape"),
         (set_config(num_steps=3), "gives steps up to 6, T is 3"),
     ):
         with pytest.raises(FileFormatError, match=message):
             packed.from_bytes(resealed(data, change))
     plain = packed.to_bytes(random_model((6, 5, 2)))
-    with pytest.raises(FileFormatError, match=r"damaged configuration.*scaling\.edges"):
-        packed.from_bytes(resealed(plain, set_config(scaling={"version": 1})))
+    with pytest.raises(FileFormatError, match=r"damaged configuration.*edges"):
+        packed.from_bytes(resealed(plain, set_config(input={"kind": "features", "reads": [6]})))
+
+
+def test_a_file_of_version_1_that_makes_no_sense():
+    data = (GOLDEN / "model-scaled-v1.bstdg").read_bytes()
+    for change, message in (
+        (set_config(scaling={"version": 2}), "scales features by version 2"),
+        (set_config(scaling={}), "damaged configuration"),
+        (set_config(scaling=7), "damaged configuration"),
+        (set_config(scaling=None), "beyond its 3 channels"),
+        (set_config(image_shape=[4]), "3 features are scaled, 4 come in"),
+        (set_config(edges=2), "edges are found in images"),
+        (set_config(input={}), "features or events, not both"),
+    ):
+        with pytest.raises(FileFormatError, match=message):
+            packed.from_bytes(resealed(data, change))
 
 
 def test_another_shape_in_the_file():
     def change(header, metadata, payload):
-        header["scaling.edges"]["shape"] = [6, 3]
+        header["input.edges"]["shape"] = [6, 3]
         return payload
 
     with pytest.raises(FileFormatError, match="another type or shape"):
@@ -184,7 +204,7 @@ def test_command_line(bstdg, tmp_path):
     assert status == 0
     assert "3 features, scaled here: 7 levels on 2 channels each" in out
     status, out, _ = bstdg("info", path, "--json")
-    assert json.loads(out)["scaling"] == {"features": 3, "levels": 7, "channels_a_feature": 2}
+    assert json.loads(out)["input"] == {"kind": "features", "reads": [3], "gives": [6]}
     samples = np.random.default_rng(1).normal(size=(4, 3))
     np.save(tmp_path / "rows.npy", samples)
     status, out, _ = bstdg("predict", path, tmp_path / "rows.npy", "--json")
@@ -202,13 +222,12 @@ def test_command_line(bstdg, tmp_path):
 @pytest.mark.parametrize("target", export.targets())
 def test_exports_work_on_steps_and_say_so(target, tmp_path):
     if target == "nir":
-        pytest.importorskip("nir")
+        needs.package("nir")
     model = scaled_model(trained={"seed": 0})
     done = export.export(target, model, tmp_path / "out")
-    assert done.manifest["figures"]["input"] == export.STEPS_ALONE
+    assert done.manifest["figures"]["input"].startswith("steps alone: features are scaled outside")
     alone = packed.load(tmp_path / "out" / "model.bstdg")
-    assert alone.scaling is None
-    assert alone.image_shape == (6,)
+    assert alone.input == LatencyCode((6,))
     assert done.manifest["model"]["widths"] == [6, 5, 2]
     checks = itertools.islice(export.verify(tmp_path / "out"), 2)  # what compiles and simulates is tested elsewhere
     assert [check.status for check in checks] == ["passed", "passed"]

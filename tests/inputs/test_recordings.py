@@ -9,11 +9,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.strategies import reading
 
 from bstdg.engine import oracle, oracle_events
 from bstdg.errors import FileFormatError, InputError
+from bstdg.inputs import InputCoding, LatencyCode, RecordingCode
 from bstdg.inputs.latency import latency
-from bstdg.inputs.recordings import InputCoding
 from bstdg.layers import FullLayer
 from bstdg.learning.modules import BinaryLinear
 from bstdg.learning.network import Network
@@ -128,7 +129,7 @@ def test_tied_weights_learn_from_both_events():
 
 def test_a_network_with_windows_is_deployed_with_opposite_bits():
     coding = InputCoding(windows=(0, 4), delays=(0, 2))
-    network = Network(coding.width(5), 2, NetworkConfig(hidden=(7,)), tied_inputs=coding.tied_channels(5))
+    network = Network(coding.width(5), 2, NetworkConfig(layers=(7,)), tied_inputs=coding.tied_channels(5))
     first = network.deployed()[0].signs
     assert first.shape == (7, coding.own_channels(5) + coding.tied_channels(5)) == (7, 30)
     np.testing.assert_array_equal(first[:, 20:], -first[:, :10])
@@ -138,21 +139,18 @@ def model(coding: InputCoding | None, channels: int = 3) -> packed.PackedModel:
     width = channels if coding is None else coding.width(channels)
     rng = np.random.default_rng(0)
     layers = (FullLayer(rng.choice(np.array([-1, 1], np.int8), (2, width)), np.array([1, 1])),)
-    return packed.PackedModel(layers, 8, (channels,), 1, 0.0, ("a", "b"), {}, coding)
+    return packed.PackedModel(reading((channels,), 1, coding=coding), layers, 8, ("a", "b"))
 
 
 def test_a_model_file_keeps_its_coding_and_others_do_not_know_of_it():
     coding = InputCoding(duration=0.7, pool=2, keep="first", gates=2, delays=(0, 3), windows=(5, 0))
     read = packed.from_bytes(packed.to_bytes(model(coding)))
-    assert read.input == coding
+    assert read.input == RecordingCode((3,), coding)
     assert read.widths == (coding.width(3), 2)
     assert b"counts" not in packed.to_bytes(model(coding))
     counted = dataclasses.replace(coding, counts=5)
-    assert packed.from_bytes(packed.to_bytes(model(counted))).input == counted
-    plain = packed.to_bytes(model(None))
-    assert b'\\"input\\"' not in plain
-    assert b'\\"input\\"' in packed.to_bytes(model(coding))
-    assert packed.from_bytes(plain).input is None
+    assert packed.from_bytes(packed.to_bytes(model(counted))).input.coding == counted
+    assert packed.from_bytes(packed.to_bytes(model(None))).input == LatencyCode((3,), 1)
 
 
 @pytest.mark.parametrize("change", [{"gates": 0}, {"delays": []}, {"pool": 1.5}, {"keep": "some"}, {"more": 1}])

@@ -53,7 +53,7 @@ def networks(draw, max_hidden=2):
     hidden = draw(st.lists(st.integers(1, 7), max_size=max_hidden))
     inputs, classes = draw(st.integers(1, 9)), draw(st.integers(1, 4))
     torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    network = Network(inputs, classes, NetworkConfig(hidden=tuple(hidden), num_steps=num_steps), generator=torch_rng)
+    network = Network(inputs, classes, NetworkConfig(layers=tuple(hidden), num_steps=num_steps), generator=torch_rng)
     for layer in layers_of(network):
         spread = rng.uniform(-2, 4, layer.out_features).astype(np.float32)
         layer.threshold.data.copy_(torch.from_numpy(spread))
@@ -211,14 +211,14 @@ def test_the_test_set_is_read_once_after_training():
 
     said = []
     predecessors.train(
-        "mlp", "digits", settings={"epochs": 2, "hidden": [8]}, load=load, say=lambda _: said.append(asked[:])
+        "mlp", "digits", settings={"epochs": 2, "hidden": [8]}, load=load, on_epoch=lambda _: said.append(asked[:])
     )
     assert asked == ["train", "test"]
     assert said == [["train"], ["train"]]
 
 
 def test_the_kept_epoch_is_the_one_that_is_judged(monkeypatch):
-    monkeypatch.setattr(base.Best, "look", lambda self, epoch, figures: epoch == 1)
+    monkeypatch.setattr(base.BestEpoch, "look", lambda self, epoch, figures: epoch == 1)
     one = predecessors.train("mlp", "digits", settings={"epochs": 5, "hidden": [8], "rate": 0.05}, load=half)
     monkeypatch.undo()
     last = predecessors.train("mlp", "digits", settings={"epochs": 5, "hidden": [8], "rate": 0.05}, load=half)
@@ -226,7 +226,7 @@ def test_the_kept_epoch_is_the_one_that_is_judged(monkeypatch):
 
 
 def test_the_best_epoch_is_the_latest_that_cannot_be_told_from_the_highest():
-    best = base.Best()
+    best = base.BestEpoch()
     kept = [best.look(i, {"accuracy": a, "samples": 1000}) for i, a in enumerate((0.90, 0.95, 0.949, 0.90), 1)]
     assert kept == [True, True, True, False]
     assert best.epoch == 3

@@ -14,7 +14,7 @@ from support import temporal_twin as twin
 from bstdg import datasets
 from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.lab import predecessors
-from bstdg.lab.predecessors import bs4nn, imagewise, network, released, s4nn, temporal
+from bstdg.lab.predecessors import bs4nn, network, online_training, released, s4nn, temporal
 
 STEP_KINDS = ("random", "few", "all at 0", "late", "silent")
 
@@ -58,7 +58,7 @@ class Between(s4nn.S4NN):
     def thresholds(self):
         return self.own
 
-    def seen(self, weights):
+    def effective(self, weights):
         return np.sign(weights) if self.binary else weights
 
 
@@ -66,13 +66,13 @@ class Between(s4nn.S4NN):
 @settings(max_examples=150)
 def test_inference_is_that_of_the_equations(case, binary):
     steps, below, above, thresholds, _ = case
-    spiked = network.run(Between([below, above], thresholds, binary), steps)
+    response = network.run(Between([below, above], thresholds, binary), steps)
     seen = (twin.signs(below.T), twin.signs(above.T)) if binary else (below.T, above.T)
     hidden, _ = twin.layer(steps, seen[0], thresholds[0])
     output, potentials = twin.layer(hidden, seen[1], thresholds[1])
-    assert spiked.hidden.tolist() == hidden
-    assert spiked.output.tolist() == output
-    verdict = network.judge(spiked.output, spiked.path)
+    assert response.hidden.tolist() == hidden
+    assert response.output.tolist() == output
+    verdict = network.decide(response.output, response.path)
     label, step, silent, candidates, first = twin.decide(output, potentials)
     assert (verdict.label, verdict.step, verdict.silent, verdict.first) == (label, step, silent, first)
     assert verdict.candidates.tolist() == candidates
@@ -121,7 +121,7 @@ def test_the_native_loop_learns_what_numpy_learns(name, seed):
     for i in order:
         output = slow.learn(steps[i], int(labels[i])).output
         right += int(output[labels[i]] == output.min() != temporal.NEVER)
-    assert imagewise.learn_all(fast, steps, labels, order) == right
+    assert online_training.learn_images(fast, steps, labels, order) == right
     np.testing.assert_array_equal(fast.fired, slow.fired)
     assert fast.images == slow.images == 60
     for mine, twins in zip(fast.weights, slow.weights, strict=True):
@@ -149,13 +149,16 @@ def test_the_native_loop_refuses_what_is_out_of_range(change, said):
     for key, value in change.items():
         given[key].flat[-1] = value
     with pytest.raises(TrainingError, match=said):
-        imagewise.learn_all(net, *given.values())
+        online_training.learn_images(net, *given.values())
 
 
 def test_a_scale_that_is_no_longer_positive_ends_training():
     steps, weights = np.zeros((1, 3), np.int16), [np.ones((3, 2), np.float32), np.ones((2, 2), np.float32)]
     chosen = bs4nn.Settings(threshold=1e-4, scale=0.001, scale_rate=1000.0)
-    for learn in (lambda net: net.learn(steps[0], 1), lambda net: imagewise.learn_all(net, steps, LABEL, ORDER)):
+    for learn in (
+        lambda net: net.learn(steps[0], 1),
+        lambda net: online_training.learn_images(net, steps, LABEL, ORDER),
+    ):
         with pytest.raises(TrainingError, match="scale"):
             learn(bs4nn.BS4NN([w.copy() for w in weights], chosen))
 
@@ -199,17 +202,17 @@ def test_figures_tell_the_metrics_apart():
 
 def test_potentials_are_compared_at_the_crossing_not_at_the_stamp():
     net = s4nn_of(np.eye(2) * 200, np.array([[150.0, 120.0], [0.0, 100.0]]))
-    spiked = network.run(net, np.array([1, 2], np.int16))  # hidden stamps 2 and 3, both outputs stamped 3
-    assert spiked.output.tolist() == [3, 3]
-    assert network.judge(spiked.output, spiked.path).label == 0  # at step 3 the other would have more
+    response = network.run(net, np.array([1, 2], np.int16))  # hidden stamps 2 and 3, both outputs stamped 3
+    assert response.output.tolist() == [3, 3]
+    assert network.decide(response.output, response.path).label == 0  # at step 3 the other would have more
 
 
 def test_a_silent_decision_is_made_at_step_253():
     net = s4nn_of(np.array([[1.0, 0.0], [0.0, 1.0]]) * 200, np.array([[50.0, 20.0], [-40.0, 0.0]]))
     # Hidden neurons are stamped 2 and 253 … 255: only up to 253 does the second one count.
     for late, label in ((252, 1), (253, 0)):
-        spiked = network.run(net, np.array([1, late], np.int16))
-        verdict = network.judge(spiked.output, spiked.path)
+        response = network.run(net, np.array([1, late], np.int16))
+        verdict = network.decide(response.output, response.path)
         assert (verdict.label, verdict.silent, verdict.step) == (label, True, 255)
 
 

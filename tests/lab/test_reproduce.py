@@ -14,6 +14,7 @@ from bstdg.lab.experiments import catalogue, results
 from bstdg.lab.experiments.catalogue import Variant
 from bstdg.model import packed
 from bstdg.training import checkpoint
+from bstdg.training.run_folder import CHECKPOINT
 
 QUICK = Path("quick") / "runs" / "digits" / "seed0.json"
 
@@ -122,13 +123,13 @@ app(["reproduce", "digits", "--seeds", "5", "--out", {str(tmp_path)!r}])
     command = [sys.executable, "-c", program]
     folder = tmp_path / "training" / "runs" / "digits" / "seed5"
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not (folder / checkpoint.NAME).exists():
+    while process.poll() is None and not (folder / CHECKPOINT).exists():
         time.sleep(0.005)
     process.kill()
     process.wait()
-    done = checkpoint.load(folder / checkpoint.NAME).state["epoch"]
+    done = checkpoint.load(folder / CHECKPOINT).state["epoch"]
     assert 0 < done < 60
-    assert not results.place(tmp_path, "runs/digits", 5).exists()
+    assert not results.path_of(tmp_path, "runs/digits", 5).exists()
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "epoch 60/60" in again.stderr
     assert "epoch 1/60" not in again.stderr

@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.paths import ROOT
 
 from bstdg.errors import FileFormatError, InputError
 from bstdg.lab.experiments import catalogue, claims, figures, page, results, tables
 from bstdg.lab.experiments.claims import CLAIMS, Claim, judge
-from bstdg.lab.experiments.others import RELEASED
+from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import Run
 from bstdg.shipped import shipped_recipes
 
@@ -116,7 +117,7 @@ def test_a_report_of_a_network_without_spikes_has_no_spike_figures(tmp_path):
         "machine": {},
     }
     run = results.from_report(report, "runs/baseline-mlp-mnist")
-    path = results.place(tmp_path, run.name, run.seed)
+    path = results.path_of(tmp_path, run.name, run.seed)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(report))  # as training leaves it
     assert results.load_all(tmp_path) == {run.name: [run]}
@@ -177,7 +178,7 @@ def test_every_claim_belongs_to_an_experiment_and_to_a_run_it_makes():
 def test_speakers_are_judged_by_their_recordings():
     speaker = {"4": {"accuracy": 0.5, "samples": 100}, "5": {"accuracy": 1.0, "samples": 300}}
     run = make("runs/hd-spikes", extra={"by_speaker": speaker, "speakers": {"unseen": {"accuracy": 0.875}}})
-    assert claims.figure_of(run, claims.UNHEARD) == 0.875
+    assert claims.figure_of(run, claims.UNSEEN_SPEAKERS) == 0.875
     sheet = tables.speakers([("hd-spikes", [run, make("runs/hd-spikes", 1)])])
     assert sheet.columns == ("network", "speakers trained on", "other speakers", "speaker 4", "speaker 5")
     assert sheet.rows == (("hd-spikes", "-", "87.50", "50.00", "100.00"),)
@@ -263,7 +264,7 @@ def test_a_page_without_runs_or_of_another_kind_is_refused(tmp_path):
         page.write(tmp_path, tmp_path / "results.html")
 
 
-@pytest.mark.skipif(not (ROOT / "docs" / "results.md").exists(), reason="the page is not beside these tests")
+@needs.mark("docs", (ROOT / "docs" / "results.md").exists(), "beside these tests")
 def test_the_page_in_the_documentation_is_what_the_results_give(tmp_path):
     written = page.write(ROOT / "results", tmp_path / "results.md")
     assert (ROOT / "docs" / "results.md").read_text() == written[0].read_text()

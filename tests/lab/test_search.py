@@ -55,7 +55,7 @@ def test_a_trial_is_run_once_and_says_what_it_was(search, tmp_path, capsys):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [row["accuracy"] for row in summary] == sorted((r["accuracy"] for r in rows(log)), reverse=True)
     assert {row["recipe"]["train"]["batch"] for row in summary} == {256, 64}
-    assert all(row["recipe"]["network"]["hidden"] == [24] and row["seeds"] == [0] for row in summary)
+    assert all(row["recipe"]["network"]["layers"] == [24] and row["seeds"] == [0] for row in summary)
 
 
 def test_the_better_half_goes_on(search, tmp_path):

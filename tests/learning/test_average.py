@@ -12,7 +12,7 @@ from bstdg.learning.recipe import NetworkConfig
 
 def moving(decay: float, steps: int) -> tuple[Network, Average, list[torch.Tensor]]:
     """A network whose parameters are drawn anew each step, its averages, and all values of its first weight."""
-    network = Network(5, 2, NetworkConfig(hidden=(3,)), generator=torch.Generator().manual_seed(0))
+    network = Network(5, 2, NetworkConfig(layers=(3,)), generator=torch.Generator().manual_seed(0))
     average = Average(network, decay)
     generator, seen = torch.Generator().manual_seed(1), [next(network.parameters()).detach().clone()]
     for _ in range(steps):
@@ -44,7 +44,7 @@ def test_thresholds_are_averaged_too_and_the_network_itself_is_left_alone():
 
 
 def test_of_what_does_not_move_the_average_is_that():
-    network = Network(5, 2, NetworkConfig(hidden=(3,)))
+    network = Network(5, 2, NetworkConfig(layers=(3,)))
     average = Average(network, 0.99)
     for _ in range(5):
         average.update()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.strategies import cases, make_events, make_steps, seeds
 from torch import Tensor
 
-from bstdg.engine import oracle
-from bstdg.learning.calibrate import calibrate, nearest_threshold, peak_potentials
+from bstdg.engine import dense, oracle
+from bstdg.learning.calibrate import nearest_threshold, peak_potentials
 from bstdg.learning.modules import BinaryLinear
 from bstdg.learning.network import Network
 from bstdg.learning.recipe import NetworkConfig
@@ -62,6 +62,7 @@ def test_no_other_threshold_comes_nearer(rng, samples, columns, share, spread):
         ([1, 1, 1, 8], 0.9, 1.0),
         ([5, 5, 5, 5], 0.01, 1.0),  # all or none: all
         ([5, 5, 4, 4], 0.6, 0.5),
+        ([3, 2, 2, 1], 0.5, 0.75),  # 1 of 4 is as near: rather more than fewer
         ([0, 0, 0, -4], 0.5, 0.0),  # nothing ever excites it
         ([1, 0, 0, 0], 0.75, 0.25),  # threshold 0 would come nearer, and would fire before anything arrived
     ],
@@ -80,7 +81,7 @@ def test_peaks_are_the_greatest_potentials(case):
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(case.layers[0].signs))
     spikes = case.spikes if isinstance(case.spikes, Events) else torch.from_numpy(case.spikes)
-    found = peak_potentials(layer, Spikes.of_input(spikes, case.num_steps))
+    found = peak_potentials(dense.signs(layer.weight), Spikes.of_input(spikes, case.num_steps))
     expected = oracle.potentials(case.spikes, case.layers[0].signs, case.num_steps).max(axis=1)
     np.testing.assert_array_equal(found.numpy(), expected)
 
@@ -95,7 +96,7 @@ def test_each_neuron_fires_for_its_own_share(mode, rng, width, share):
     steps = make_steps(rng, "random", 25, width, 6)
     layer = BinaryLinear(width, 7, threshold_mode=mode)
     below = Spikes.of_input(torch.from_numpy(steps), 6)
-    calibrate(layer, below, share)
+    layer.calibrate(below, share)
     signs = oracle.signs(layer.weight.detach().numpy())
     peaks = oracle.potentials(steps, signs, 6).max(axis=1)
     fired = layer(below).fired.detach().numpy().mean(0)
@@ -110,7 +111,7 @@ def test_one_threshold_a_layer_fires_the_layers_share(rng, width, share):
     steps = make_steps(rng, "random", 25, width, 6)
     layer = BinaryLinear(width, 7, threshold_mode="layer")
     below = Spikes.of_input(torch.from_numpy(steps), 6)
-    calibrate(layer, below, share)
+    layer.calibrate(below, share)
     assert layer.threshold.shape == (1,)
     peaks = oracle.potentials(steps, oracle.signs(layer.weight.detach().numpy()), 6).max(axis=1)
     possible = [s for c in range(1, width + 2) if (s := (peaks >= c).mean()) > 0] or [0.0]
@@ -119,7 +120,7 @@ def test_one_threshold_a_layer_fires_the_layers_share(rng, width, share):
 
 
 def test_thresholds_lie_in_the_middle_of_what_is_deployed_alike():
-    network = Network(40, 5, NetworkConfig(hidden=(30,)))
+    network = Network(40, 5, NetworkConfig(layers=(30,)))
     network.calibrate(spikes_of(200, 40, 0.5))
     for layer, bits in zip(network.layers, network.deployed(), strict=True):
         np.testing.assert_array_equal(layer.threshold.detach().numpy(), bits.thresholds - 0.5)
@@ -128,7 +129,7 @@ def test_thresholds_lie_in_the_middle_of_what_is_deployed_alike():
 @pytest.mark.parametrize("mode", ["neuron", "layer", "fixed"])
 @pytest.mark.parametrize("share", [0.15, 0.9])
 def test_neurons_that_hear_nothing_do_not_fire_at_once(mode, share):
-    config = NetworkConfig(hidden=(6, 5), threshold_mode=mode, initial_share=share, initial_output_share=share)
+    config = NetworkConfig(layers=(6, 5), threshold_mode=mode, initial_share=share, initial_output_share=share)
     network = Network(10, 3, config)
     silent = torch.full((20, 10), 8, dtype=torch.uint8)
     network.calibrate(silent)
@@ -145,7 +146,7 @@ def test_neurons_that_hear_nothing_do_not_fire_at_once(mode, share):
 @pytest.mark.parametrize("density", [0.02, 0.2, 1.0])
 @pytest.mark.parametrize("hidden", [(60,), (600,), (60, 60), (60, 600, 60), (100, 100, 100)])
 def test_every_layer_fires_near_its_share(mode, density, hidden):
-    config = NetworkConfig(hidden=hidden, threshold_mode=mode, initial_share=0.15, initial_output_share=0.3)
+    config = NetworkConfig(layers=hidden, threshold_mode=mode, initial_share=0.15, initial_output_share=0.3)
     network = Network(784, 10, config, generator=torch.Generator().manual_seed(0))
     steps = spikes_of(300, 784, density)
     network.calibrate(steps)
@@ -159,7 +160,7 @@ def test_every_layer_fires_near_its_share(mode, density, hidden):
 def test_narrow_layers_fire_too(width, density):
     """Whole thresholds leave few shares to choose from; the first layer, which hears hundreds, still comes near."""
     for seed in range(5):
-        config = NetworkConfig(hidden=(width,), initial_share=0.25)
+        config = NetworkConfig(layers=(width,), initial_share=0.25)
         network = Network(784, 10, config, generator=torch.Generator().manual_seed(seed))
         steps = spikes_of(300, 784, density, seed=seed)
         network.calibrate(steps)
@@ -167,7 +168,7 @@ def test_narrow_layers_fire_too(width, density):
 
 
 def test_shares_of_hidden_and_output_layers_are_told_apart():
-    config = NetworkConfig(hidden=(200,), initial_share=0.4, initial_output_share=0.1)
+    config = NetworkConfig(layers=(200,), initial_share=0.4, initial_output_share=0.1)
     network = Network(300, 50, config, generator=torch.Generator().manual_seed(0))
     steps = spikes_of(400, 300, 0.3)
     network.calibrate(steps)
@@ -177,14 +178,14 @@ def test_shares_of_hidden_and_output_layers_are_told_apart():
 def test_events_are_calibrated_on_as_well():
     rng = np.random.default_rng(0)
     events = make_events(rng, "random", 300, 50, 12)
-    config = NetworkConfig(hidden=(80,), num_steps=12, initial_share=0.2, initial_output_share=0.2)
+    config = NetworkConfig(layers=(80,), num_steps=12, initial_share=0.2, initial_output_share=0.2)
     network = Network(50, 10, config, generator=torch.Generator().manual_seed(0))
     network.calibrate(events)
     np.testing.assert_allclose(shares_of(network, events), [0.2, 0.2], atol=0.06)
 
 
 def test_calibration_takes_no_gradient_and_keeps_weights():
-    network = Network(20, 3, NetworkConfig(hidden=(10,)))
+    network = Network(20, 3, NetworkConfig(layers=(10,)))
     before = [layer.weight.detach().clone() for layer in network.layers]
     network.calibrate(spikes_of(50, 20, 0.5))
     for layer, weight in zip(network.layers, before, strict=True):

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from support import needs
 from support.paths import ROOT
 from torch import nn
 
@@ -45,7 +46,7 @@ def batch():
 
 def network(**arguments):
     generator = torch.Generator().manual_seed(2)
-    made = Network(20, 3, NetworkConfig(hidden=(16, 12)), generator=generator, **arguments)
+    made = Network(20, 3, NetworkConfig(layers=(16, 12)), generator=generator, **arguments)
     made.calibrate(torch.randint(0, T + 1, (64, 20), dtype=torch.uint8, generator=generator))
     return made
 
@@ -126,7 +127,7 @@ def test_to_float64_changes_no_spike_and_rounds_gradients_alone(batch):
         torch.testing.assert_close(x.double(), y, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@needs.mark("cuda", torch.cuda.is_available())
 def test_to_a_device_and_back(batch):
     steps, labels = batch
     here = network(engine="dense")
@@ -242,7 +243,7 @@ def _one_of_two(rank: int, store: str, out: str) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="torch was built without gloo")
+@needs.mark("gloo", dist.is_available() and dist.is_gloo_available())
 def test_two_processes_get_the_gradient_of_one(batch, tmp_path):
     torch.save(batch, tmp_path / "batch.pt")
     torch.multiprocessing.spawn(_one_of_two, (str(tmp_path / "store"), str(tmp_path)), nprocs=2)
@@ -254,9 +255,7 @@ def test_two_processes_get_the_gradient_of_one(batch, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")  # what lightning and its parts warn of is not ours
-@pytest.mark.skipif(
-    not importlib.util.find_spec("lightning"), reason="lightning is not installed: pip install 'bstdg[lightning]'"
-)
+@needs.mark("lightning", importlib.util.find_spec("lightning"), "the extra 'lightning'")
 def test_the_lightning_module_of_the_docs_learns(batch, tmp_path):
     page = (ROOT / "docs" / "howto" / "torch.md").read_text(encoding="utf-8")
     shown = {}

@@ -15,14 +15,14 @@ from support.strategies import make_events, make_steps, seeds
 from bstdg.engine import oracle
 from bstdg.errors import InputError
 from bstdg.learning.modules import BinaryLinear
-from bstdg.learning.network import Network, deployed_bits, flip_ratio
+from bstdg.learning.network import Network, flip_ratio
 from bstdg.learning.recipe import NetworkConfig, RuleConfig
 from bstdg.learning.rule import Spikes
 from bstdg.spikes.events import Events
 
 
 def small(mode: str = "neuron", seed: int = 0) -> Network:
-    config = NetworkConfig(hidden=(5, 4), num_steps=6, threshold_mode=mode)
+    config = NetworkConfig(layers=(5, 4), num_steps=6, threshold_mode=mode)
     return Network(7, 3, config, generator=torch.Generator().manual_seed(seed))
 
 
@@ -55,7 +55,7 @@ def test_threshold_modes(mode, shape, trained):
 
 
 def test_no_hidden_layer_is_a_network():
-    network = Network(7, 3, NetworkConfig(hidden=(), num_steps=6))
+    network = Network(7, 3, NetworkConfig(layers=(), num_steps=6))
     output = network(some_steps())
     assert output.hidden == ()
     assert output.fired == []
@@ -65,7 +65,7 @@ def test_no_hidden_layer_is_a_network():
 
 
 def test_layers_of_one_neuron():
-    network = Network(1, 1, NetworkConfig(hidden=(1, 1), num_steps=1))
+    network = Network(1, 1, NetworkConfig(layers=(1, 1), num_steps=1))
     with torch.no_grad():
         for layer in network.layers:
             layer.weight.fill_(0.1)
@@ -84,7 +84,7 @@ def test_latent_weights_start_from_the_generator():
 
 def test_the_rule_reaches_every_layer():
     rule = RuleConfig(width=3.0, kernel="exponential", tau=2.0)
-    assert all(layer.rule == rule for layer in Network(7, 3, NetworkConfig(hidden=(5,)), rule).layers)
+    assert all(layer.rule == rule for layer in Network(7, 3, NetworkConfig(layers=(5,)), rule).layers)
 
 
 @pytest.mark.parametrize(("inputs", "classes"), [(0, 3), (7, 0), (-1, 3)])
@@ -190,7 +190,7 @@ def test_thresholds_are_rounded_up(thresholds):
     layer = BinaryLinear(2, len(thresholds))
     with torch.no_grad():
         layer.threshold.copy_(torch.tensor(thresholds))
-    bits = deployed_bits(layer)
+    bits = layer.deployed()
     assert bits.thresholds.dtype == np.int64
     assert bits.thresholds.tolist() == [ceil(t) for t in thresholds]
 
@@ -199,7 +199,7 @@ def test_signs_are_plus_at_zero():
     layer = BinaryLinear(5, 1)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[0.0, -0.0, 1e-30, -1e-30, -1.0]]))
-    bits = deployed_bits(layer)
+    bits = layer.deployed()
     assert bits.signs.dtype == np.int8
     assert bits.signs.tolist() == [[1, 1, 1, -1, -1]]
 

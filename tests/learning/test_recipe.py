@@ -11,7 +11,7 @@ import pytest
 from support.paths import ROOT
 
 from bstdg.errors import InputError
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.options import InputOptions
 from bstdg.learning.recipe import (
     DataConfig,
     DistortConfig,
@@ -22,9 +22,8 @@ from bstdg.learning.recipe import (
     RuleConfig,
     TeacherConfig,
     TrainConfig,
-    from_dict,
-    load_recipe,
 )
+from bstdg.learning.recipe_file import from_dict, load_recipe, recipe_of
 
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
 SECTIONS = {
@@ -35,7 +34,7 @@ SECTIONS = {
     "train": TrainConfig,
     "distort": DistortConfig,
     "teacher": TeacherConfig,
-    "input": InputCoding,
+    "input": InputOptions,
     "events": EventAugmentation,
 }
 FIELDS = [(name, field.name) for name, section in SECTIONS.items() for field in dataclasses.fields(section)]
@@ -154,8 +153,21 @@ def test_a_recipe_survives_json_and_back():
 
 def test_overrides_apply_in_order_over_the_file(recipe):
     path = recipe('title = "first"\n[train]\nepochs = 4\n')
-    loaded = load_recipe(path, ["epochs=5", "train.epochs=6", "title=a title = with words", "hidden=[]"])
-    assert (loaded.train.epochs, loaded.title, loaded.network.hidden) == (6, "a title = with words", ())
+    loaded = load_recipe(path, ["epochs=5", "train.epochs=6", "title=a title = with words", "layers=[]"])
+    assert (loaded.train.epochs, loaded.title, loaded.network.layers) == (6, "a title = with words", ())
+
+
+def test_names_of_version_0_1_are_read_as_those_of_now(recipe):
+    old = recipe("[data]\nedges = 2\n[network]\nhidden = [30]\nsilent_below = 0.1\n")
+    new = "[network]\nlayers = [30]\n[input]\nedges = 2\nsilent_below = 0.1\n"
+    read = load_recipe(old)
+    assert read == load_recipe(recipe(new))
+    for name in ("hidden", "network.hidden", "layers", "network.layers"):
+        assert load_recipe(recipe(new), [f"{name}=[7]"]).network.layers == (7,)
+    assert load_recipe(recipe(new), ["data.edges=4", "silent_below=0"]).input == InputOptions(edges=4)
+    stored = read.to_dict()
+    stored["data"]["edges"], stored["network"]["silent_below"] = 0, 0.0  # as every stored recipe had them
+    assert recipe_of(stored) == read
 
 
 def test_bare_words_are_texts_without_the_space_around_them(recipe):
@@ -183,7 +195,7 @@ def test_recipes_are_frozen_and_hashable():
     [
         ("[tarin]\nepochs = 3", "unknown key 'tarin'; did you mean 'train'?"),
         ("[train]\nepoch = 3", "unknown key 'train.epoch'; did you mean 'train.epochs'?"),
-        ("[network]\nhiden = [3]", "unknown key 'network.hiden'; did you mean 'network.hidden'?"),
+        ("[network]\nlayer = [3]", "unknown key 'network.layer'; did you mean 'network.layers'?"),
         ("[rule]\nzzz = 3", "unknown key 'rule.zzz'; known here: width, final_width, kernel, tau"),
         ("zzz = 3", "unknown key 'zzz'; known here: title, data, network, rule, loss, train"),
         ("[train.epochs]\nmore = 3", "train.epochs must be an integer, not {'more': 3}"),
@@ -199,11 +211,17 @@ def test_recipes_are_frozen_and_hashable():
         ("[rule]\nwidth = nan", "rule.width must be a number, not nan"),
         ("[loss]\nsilent_remainder = 1", "loss.silent_remainder must be true or false, not 1"),
         ("[loss]\nsilent_remainder = 0.0", "loss.silent_remainder must be true or false, not 0.0"),
-        ("[network]\nhidden = 600", "network.hidden must be a list such as [600], not 600"),
-        ('[network]\nhidden = "600"', "network.hidden must be a list such as [600], not '600'"),
-        ("[network]\nhidden = [600, 2.5]", "network.hidden[1] must be an integer, not 2.5"),
-        ("[network]\nhidden = [true]", "network.hidden[0] must be an integer, not True"),
-        ("[network]\nhidden = [[600]]", "network.hidden[0] must be an integer, not [600]"),
+        ("[network]\nlayers = 600", "network.layers must be a list such as [600], not 600"),
+        ('[network]\nlayers = "600"', "network.layers must be a list such as [600], not '600'"),
+        ("[network]\nlayers = [600, 2.5]", "network.layers[1] must be an integer or a text, not 2.5"),
+        ('[network]\nlayers = [600, "32swirl5"]', "network.layers: '32swirl5' is no layer known here"),
+        ('[network]\nlayers = ["6²"]', "is no layer known here"),
+        ("[network]\nlayers = [true]", "network.layers[0] must be an integer or a text, not True"),
+        ("[network]\nlayers = [[600]]", "network.layers[0] must be an integer or a text, not [600]"),
+        (
+            "[network]\nlayers = [3]\nhidden = [4]",
+            "network.hidden is another name for network.layers: give one of them",
+        ),
         (
             '[rule]\nkernel = "steps"',
             "rule.kernel must be one of 'step', 'exponential', 'none', not 'steps'; did you mean 'step'?",
@@ -226,10 +244,11 @@ def test_a_wrong_key_or_value_is_named(text, message, recipe):
 OUT_OF_RANGE = [
     ("data", "validation", [0, 1, -0.1, 1.1]),
     ("data", "limit", [-1]),
-    ("data", "edges", [-1]),
-    ("network", "hidden", [[0], [-1], [5, 0], [65_536]]),
+    ("data", "channels", [-1, 2, 4]),
+    ("network", "layers", [[0], [-1], [5, 0], [65_536], ["0"]]),
     ("network", "num_steps", [0, -1, 255]),
-    ("network", "silent_below", [-0.1, 1, 2]),
+    ("input", "edges", [-1]),
+    ("input", "silent_below", [-0.1, 1, 2]),
     ("network", "initial_share", [0, 1, -0.1]),
     ("network", "initial_output_share", [0, 1, 1.5]),
     ("network", "initial_output_margin", [-1, 2**20]),
@@ -322,8 +341,8 @@ def test_a_word_that_is_no_choice_is_refused_in_python_too(section, field):
     ("section", "field", "values"),
     [
         ("network", "num_steps", [1, 254]),
-        ("network", "hidden", [(), (1,), (65_535,)]),
-        ("network", "silent_below", [0]),
+        ("network", "layers", [(), (1,), (65_535,), ("30",)]),
+        ("input", "silent_below", [0]),
         ("train", "shift_share", [0, 1]),
         ("train", "weight_rate", [0]),
         ("loss", "label_smoothing", [0]),
@@ -368,8 +387,8 @@ def test_a_wrong_override_is_named(override, message, recipe):
 
 
 def test_an_override_below_a_value_is_refused(recipe):
-    with pytest.raises(InputError, match="'hidden' is no section"):
-        load_recipe(recipe("[network]\nhidden = [3]\n"), ["network.hidden.first=3"])
+    with pytest.raises(InputError, match="'layers' is no section"):
+        load_recipe(recipe("[network]\nhidden = [3]\n"), ["network.layers.first=3"])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import torch.multiprocessing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support import needs
 from support.strategies import make_events, make_steps, seeds, step_numbers, widths
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -31,7 +32,7 @@ from bstdg.learning.recipe import LossConfig, NetworkConfig, RuleConfig
 from bstdg.learning.rule import Spikes, psi
 from bstdg.spikes.events import Events
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+needs_cuda = needs.mark("cuda", torch.cuda.is_available())
 
 
 @pytest.fixture(params=["dense", "native"], autouse=True, scope="module")
@@ -96,7 +97,7 @@ def make_network(
     rng: np.random.Generator, sizes: Sequence[int], num_steps: int, mode: str = "neuron", rule: RuleConfig | None = None
 ) -> Network:
     """Latent weights in and beyond [-1, 1], at its ends and at 0; real thresholds near the potentials."""
-    config = NetworkConfig(hidden=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode)
+    config = NetworkConfig(layers=tuple(sizes[1:-1]), num_steps=num_steps, threshold_mode=mode)
     network = Network(sizes[0], sizes[-1], config, rule)
     with torch.no_grad():
         for layer in network.layers:
@@ -367,7 +368,7 @@ def toy(batch: int = 32) -> tuple[Network, Tensor, Tensor]:
     labels = torch.arange(batch) % 4
     noise = torch.randint(-1, 2, (batch, 30), generator=generator)
     steps = (prototypes[labels] + noise).clamp(0, 8).to(torch.uint8)
-    network = Network(30, 4, NetworkConfig(hidden=(24,)), generator=generator)
+    network = Network(30, 4, NetworkConfig(layers=(24,)), generator=generator)
     network.calibrate(steps)
     return network, steps, labels
 
@@ -512,7 +513,7 @@ def share_of_a_process(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this torch has no gloo")
+@needs.mark("gloo", torch.distributed.is_gloo_available())
 def test_two_processes_find_the_gradient_of_the_whole_batch(tmp_path):
     network, steps, labels = toy()
     loss_of(network, steps, labels).backward()

@@ -48,6 +48,40 @@ def test_s4nn_by_hand():
     assert cost.sram_weights == pytest.approx(100 * 200 * 100.0 + 80 * 5 * 20.0)  # 1.25 MB; 16 kB
 
 
+def test_bs4nn_by_hand():
+    first, last = energy.count("bs4nn", (784, 400, 10), spiking(100, 80, 84))
+    assert (first.number, last.number) == ("integer", "integer")
+    assert (first.weight_bits_read, first.weight_reads) == (40_000, 100 * 7)  # rows of 400 bits: 7 words
+    assert (first.weight_bytes, first.state_bytes) == (39_200, 800)  # of 1 bit, and of 16
+    assert (first.state_writes, first.state_reads) == (100 * 100, 100 * 100 + 84 * 100)
+    assert first.comparisons == 84 * 400
+    assert (last.weight_reads, last.weight_bytes, last.state_bytes) == (80, 500, 20)
+
+
+def test_binary_networks_by_hand():
+    for kind in ("binary", "binary-relu"):
+        first, last = energy.count(kind, (784, 600, 10), {})
+        assert (first.weight_bits_read, last.weight_bits_read) == (784 * 600, 600 * 10)
+        assert (first.weight_reads, last.weight_reads) == (784 * 10, 600)
+        assert (first.state_writes, last.state_writes) == (784 * 300, 600 * 5)  # sums of 32 bits
+        assert (first.state_reads, last.state_reads) == (784 * 300 + 2 * 300, 600 * 5 + 2 * 5)  # thresholds once
+        assert (first.weight_bytes, last.weight_bytes) == (58_800, 750)
+        assert (first.state_bytes, last.state_bytes) == (2400, 40)
+        assert (first.comparisons, last.comparisons) == (600, 10)
+
+
+def test_sizes_are_rounded_up_to_bytes():
+    (only,) = energy.count("bstdg", (3, 3), spiking(2, 0, 1, by_layer=[]))
+    assert (only.weight_bytes, only.state_bytes) == (2, 6)  # 9 bits; 3 times 16
+    assert (only.additions, only.weight_reads, only.comparisons) == (6, 2, 6)
+    (only,) = energy.count("mlp", (5, 1), {})
+    assert (only.weight_bytes, only.state_bytes) == (20, 4)
+
+
+def test_hidden_layers_that_send_nothing_cost_their_output_nothing():
+    assert [layer.additions for layer in energy.count("bstdg", (10, 8, 2), spiking(5, 0, 7))] == [40, 0]
+
+
 def test_float_network_by_hand():
     layers = energy.count("mlp", (784, 600, 10), {})
     cost = energy.estimate(layers)
@@ -57,6 +91,8 @@ def test_float_network_by_hand():
     assert cost.multiplications == pytest.approx(3.7 * synapses)
     assert cost.comparisons == pytest.approx(0.9 * 610)
     assert cost.sram_weights == pytest.approx(784 * 300 * 100.0 + 600 * 5 * 20.0)  # 1.9 MB; 24 kB
+    assert [layer.state_writes for layer in layers] == [784 * 300, 600 * 5]
+    assert [layer.state_bytes for layer in layers] == [2400, 40]
 
 
 def test_rectified_units_of_a_binary_network_are_rescaled_once():
@@ -109,7 +145,8 @@ def test_report_is_plain_and_adds_up():
         ("mlp", (2,), {}, "an input and a layer"),
         ("bstdg", (2, 0, 2), spiking(1, 1, 1), "1 or more"),
         ("bstdg", (2, 2, 2), {}, "must hold input_spikes_to_decision"),
-        ("bstdg", (2, 2, 2, 2), spiking(1, 1, 1), "1 hidden layers"),
+        ("mlp", (2, 0), {}, "of 1 or more each"),
+        ("bstdg", (2, 2, 2, 2), spiking(1, 1, 1), "of 1 hidden layers, the widths of 2"),
     ],
 )
 def test_refusals(kind, widths, figures, said):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from support.paths import GOLDEN, ROOT
 from support.strategies import random_model
 
 from bstdg.errors import FileFormatError, InputError
+from bstdg.inputs import LatencyCode
 from bstdg.model import packed, runtime
 from bstdg.model.packed import PackedModel
 
@@ -24,8 +26,12 @@ def assert_same(a: PackedModel, b: PackedModel) -> None:
     for x, y in zip(a.layers, b.layers, strict=True):
         np.testing.assert_array_equal(x.signs, y.signs)
         np.testing.assert_array_equal(x.thresholds, y.thresholds)
-    for name in ("num_steps", "image_shape", "white", "silent_below", "classes", "trained"):
+    for name in ("num_steps", "classes", "trained"):
         assert getattr(a, name) == getattr(b, name), name
+    assert (a.input.kind, a.input.header()) == (b.input.kind, b.input.header())
+    for (name, array, _), (other, again, _) in zip(a.input.tensors(), b.input.tensors(), strict=True):
+        assert name == other
+        np.testing.assert_array_equal(array, again)
 
 
 @given(
@@ -92,29 +98,45 @@ def set_padding_bit(header, metadata, payload):
     return payload
 
 
+READS = {"kind": "latency", "reads": [1, 1, 5], "white": 255, "silent_below": 0.0}
+
+
+def full(*neurons: int) -> list[dict]:
+    return [{"kind": "full", "neurons": number} for number in neurons]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_metadata(version="2"), "version 2"),
+        (set_metadata(version="3"), "version 3; this program reads up to 2"),
         (set_metadata(format="other"), "no bstdg model"),
         (set_metadata(format="bstdg-checkpoint"), "training checkpoint"),
         (set_metadata(config="{"), "damaged configuration"),
         (set_metadata(config="[]"), "damaged configuration"),
         (set_config(num_steps=255), "damaged configuration"),
         (set_config(num_steps="8"), "damaged configuration"),
-        (set_config(widths=None), "damaged configuration"),
-        (set_config(widths=[]), "tensors for 0 layers"),
-        (set_config(widths=[5, 3]), "4 tensors for 1 layers"),
-        (set_config(widths=[5, 3, 2, 1]), "damaged configuration"),
-        (set_config(widths=[9, 3, 2]), "rows of 9 bits"),
-        (set_config(widths=[5, 4, 2]), "should hold 4"),
-        (set_config(widths=[5, -3, 2]), "should hold -3"),
-        (set_config(image_shape=[2, 2]), "damaged configuration"),
-        (set_config(image_shape=3), "damaged configuration"),
+        (set_config(layers=None), "damaged configuration"),
+        (set_config(layers=7), "damaged configuration"),
+        (set_config(layers=[]), "tensors, layer0.signs among them, for 0 layers"),
+        (set_config(layers=full(3)), "tensors, layer1.signs among them, for 1 layers"),
+        (set_config(layers=full(3, 2, 1)), "damaged configuration"),
+        (set_config(layers=full(4, 2)), "layer 0 should hold 4"),
+        (set_config(layers=full(-3, 2)), "layer 0 should hold -3"),
+        (set_config(layers=[{"kind": "swirl"}, *full(2)]), "layer 0 is of kind 'swirl', which is not known here .full"),
+        (set_config(layers=[{}, *full(2)]), "damaged configuration: 'kind'"),
+        (
+            set_config(input={**READS, "kind": "smell"}),
+            "the input is of kind 'smell', which is not known here .latency",
+        ),
+        (set_config(input={**READS, "reads": [1, 2, 2]}), "beyond its 4 channels"),
+        (set_config(input={**READS, "reads": [9]}), "rows of 9 bits"),
+        (set_config(input={**READS, "reads": [5, 1]}), "damaged configuration"),
+        (set_config(input={**READS, "reads": 3}), "damaged configuration"),
+        (set_config(input={**READS, "reads": [1, 256, 256]}), "images of 256 x 256 are more than 65535"),
+        (set_config(input={**READS, "white": 0}), "damaged configuration"),
+        (set_config(input={**READS, "white": "255"}), "damaged configuration"),
+        (set_config(input={**READS, "silent_below": 2}), "damaged configuration"),
         (set_config(classes=["one"]), "damaged configuration"),
-        (set_config(white=0), "damaged configuration"),
-        (set_config(white="255"), "damaged configuration"),
-        (set_config(silent_below=2), "damaged configuration"),
         (set_config(trained=[]), "damaged configuration"),
         (set_padding_bit, "beyond its 5 channels"),
     ],
@@ -122,6 +144,32 @@ def set_padding_bit(header, metadata, payload):
 def test_a_sealed_file_that_makes_no_sense(small, change, message):
     with pytest.raises(FileFormatError, match=message):
         packed.from_bytes(resealed(small, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_config(widths=None), "damaged configuration"),
+        (set_config(widths=[]), "for 0 layers"),
+        (set_config(widths=[20, 13]), "for 1 layers"),
+        (set_config(widths=[20, 13, 9, 3, 1]), "damaged configuration"),
+        (set_config(widths=[20, 14, 9, 3]), "layer 0 should hold 14"),
+        (set_config(widths=[20, -13, 9, 3]), "damaged configuration"),
+        (set_config(widths="20"), "damaged configuration"),
+        (set_config(image_shape=[2, 2]), "rows of 4 bits"),
+        (set_config(image_shape=3), "damaged configuration"),
+        (set_config(white=0), "damaged configuration"),
+        (set_config(silent_below=2), "damaged configuration"),
+        (set_config(edges=3), "do not fill"),
+        (set_config(edges=True), "damaged configuration"),
+        (set_config(edges=1, white=256), "white must be an integer in 1 … 255"),
+        (set_config(classes=["one"]), "damaged configuration"),
+    ],
+)
+def test_a_file_of_version_1_that_makes_no_sense(change, message):
+    data = (GOLDEN / "model-v1.bstdg").read_bytes()
+    with pytest.raises(FileFormatError, match=message):
+        packed.from_bytes(resealed(data, change))
 
 
 def test_resealing_alone_changes_nothing(small):
@@ -133,15 +181,14 @@ def test_parts_that_do_not_fit_each_other():
     for wrong in (
         {"layers": ()},
         {"layers": layers[::-1]},
-        {"image_shape": (5,)},
+        {"input": LatencyCode((5,))},
         {"classes": ("a",)},
         {"num_steps": 0},
         {"layers": (replace(layers[0], thresholds=np.zeros(2, np.int64)), layers[1])},
         {"layers": (replace(layers[0], thresholds=np.full(3, 2**31)), layers[1])},
-        {"white": 0},
-        {"silent_below": 1.0},
+        {"trained": []},
     ):
-        good = {"layers": layers, "num_steps": 8, "image_shape": (4,), "white": 255, "silent_below": 0.0}
+        good = {"input": LatencyCode((4,)), "layers": layers, "num_steps": 8}
         with pytest.raises(InputError):
             PackedModel(**{**good, "classes": ("a", "b"), **wrong})
 
@@ -178,15 +225,60 @@ except OSError as error:
     assert [p.name for p in tmp_path.iterdir()] == ["m.bstdg"]
 
 
-@pytest.mark.parametrize("name", ["model-v1", "model-scaled-v1"])
-def test_golden_files_of_version_1(name):
-    """Models written by the first version keep being read, and give the same steps."""
-    model = runtime.load(GOLDEN / f"{name}.bstdg")
-    expected = np.load(GOLDEN / f"{name}.npz")
-    run = model.run(model.encode(expected["images"]))
+VERSIONS = [("v1", ""), ("v1", "scaled-"), ("v1", "edges-"), ("v1", "recordings-")]
+VERSIONS += [("v2", ""), ("v2", "scaled-"), ("v2", "edges-"), ("v2", "recordings-"), ("v2", "colour-")]
+
+
+@pytest.mark.parametrize(("version", "kind"), VERSIONS)
+def test_golden_files_stay_readable_for_ever(version, kind):
+    """Models that each version wrote are read, and give the same steps; the present one writes them byte for byte."""
+    data = (GOLDEN / f"model-{kind}{version}.bstdg").read_bytes()
+    model = runtime.Model(packed.from_bytes(data))
+    expected = np.load(GOLDEN / f"model-{kind}{version}.npz")
+    if "images" in expected:
+        run = model.run(model.encode(expected["images"]))
+    else:
+        run = model.run(model.encode_events(*(expected[name] for name in ("offsets", "channels", "times"))))
     for i, steps in enumerate(run.trace.hidden):
         np.testing.assert_array_equal(steps, expected[f"hidden{i}"])
     np.testing.assert_array_equal(run.trace.potentials, expected["potentials"])
     np.testing.assert_array_equal(run.decision.label, expected["label"])
     np.testing.assert_array_equal(run.decision.step, expected["step"])
-    assert packed.to_bytes(model.packed) == (GOLDEN / f"{name}.bstdg").read_bytes()
+    again = packed.to_bytes(model.packed)
+    if version == f"v{packed.VERSION}":
+        assert again == data
+    assert_same(packed.from_bytes(again), model.packed)
+
+
+def test_both_versions_say_the_same():
+    for kind in ("", "scaled-", "edges-", "recordings-"):
+        one, two = (packed.load(GOLDEN / f"model-{kind}{version}.bstdg") for version in ("v1", "v2"))
+        assert packed.to_bytes(one) == packed.to_bytes(two)
+
+
+@pytest.mark.parametrize(("white", "fits"), [(1, True), (255, True), (256, False), (65_535, False)])
+def test_edges_are_found_in_images_of_bytes_alone(white, fits):
+    def with_edges() -> packed.PackedModel:  # 4 maps of 3 x 3 cells
+        return random_model((36, 5, 3), shape=(6, 6), white=white, edges=2)
+
+    if fits:
+        again = packed.from_bytes(packed.to_bytes(with_edges()))
+        assert (again.input.white, again.input.gives) == (white, (4, 3, 3))
+    else:
+        with pytest.raises(InputError, match="white must be an integer in 1 … 255"):
+            with_edges()
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("white", [256, 65_535])
+def test_a_file_that_asks_for_edges_of_wide_pixels_is_refused(white, version):
+    def wider(header, metadata, payload):
+        config = json.loads(metadata["config"])
+        (config if version == "v1" else config["input"])["white"] = white
+        metadata["config"] = json.dumps(config)
+        return payload
+
+    whole = (GOLDEN / f"model-edges-{version}.bstdg").read_bytes()
+    assert packed.from_bytes(whole).input.white <= 255
+    with pytest.raises(FileFormatError, match="white must be an integer in 1 … 255"):
+        packed.from_bytes(resealed(whole, wider))

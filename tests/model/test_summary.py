@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from support.paths import GOLDEN
 from support.processes import loaded_by
-from support.strategies import random_model
+from support.strategies import random_model, reading
 
 from bstdg import Network
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.coding import InputCoding
 from bstdg.learning.recipe import NetworkConfig
 from bstdg.model import packed
 from bstdg.model.runtime import Model
@@ -46,15 +46,15 @@ def test_the_sums_are_those_of_the_model_file(threshold):
     ],
 )
 def test_events_bound_the_additions_as_their_coding_does(coding, spikes):
-    model = Model(random_model((20, 9, 3), image_shape=(20,), input=coding))
+    model = Model(random_model((20, 9, 3), shape=(20,), coding=coding))
     most = model.summary().most_additions
     assert most == (None if spikes is None else spikes * 20 * 9 + 9 * 3)
     assert ("no bound" in str(model.summary())) == (spikes is None)
 
 
 def test_a_network_and_its_model_say_the_same():
-    network = Network(20, 3, NetworkConfig(hidden=(9,)))
-    model = Model(packed.PackedModel(tuple(network.deployed()), 8, (4, 5), 255, 0.0, ("a", "b", "c")))
+    network = Network(20, 3, NetworkConfig(layers=(9,)))
+    model = Model(packed.PackedModel(reading((4, 5)), tuple(network.deployed()), 8, ("a", "b", "c")))
     assert network.summary().layers == model.summary().layers
     assert repr(network) == "Network(20-9-3, T=8, binary weights, threshold_mode='neuron')"
     assert repr(model) == "Model(20-9-3, T=8, reads images of 4 x 5, engine='native')"
@@ -66,7 +66,7 @@ def test_a_network_and_its_model_say_the_same():
 
 
 def test_real_weights_have_32_bits():
-    summary = Network(20, 3, NetworkConfig(hidden=(), weights="real")).summary()
+    summary = Network(20, 3, NetworkConfig(layers=(), weights="real")).summary()
     assert (summary.weight_bits, summary.bytes) == (32 * 60, 4 * 60 + 4 * 3)
 
 

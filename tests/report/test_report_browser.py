@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from support import needs
 from support.browser import NOTHING_SIDEWAYS, picture
 from support.paths import GOLDEN
 
@@ -37,9 +38,9 @@ def pages(tmp_path_factory) -> tuple[str, str]:
     ("width", "scheme", "several"),
     [(360, "dark", False), (1280, "light", False), (360, "light", True), (1280, "dark", True)],
 )
-def test_anyone_can_read_it(pages, open_page, width, scheme, several):  # noqa: F811
+def test_anyone_can_read_it(pages, open_page, width, scheme, several):
     """With every table open: nothing for axe to complain of, nothing sideways, no letter outside its figure."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not there")
+    axe = needs.package("axe_playwright_python.sync_playwright")
     page = open_page(pages[several], width, 900, color_scheme=scheme)
     picture(page, f"report-{several}-{scheme}-{width}", full_page=True)
     assert page.evaluate(SPILLS) == []
@@ -50,7 +51,7 @@ def test_anyone_can_read_it(pages, open_page, width, scheme, several):  # noqa: 
     page.wait_for_function(NOTHING_SIDEWAYS, arg=width)
 
 
-def test_figures_follow_the_theme(pages, open_page):  # noqa: F811
+def test_figures_follow_the_theme(pages, open_page):
     colours = []
     for scheme in ("light", "dark"):
         page = open_page(pages[0], color_scheme=scheme)
@@ -67,7 +68,7 @@ def test_figures_follow_the_theme(pages, open_page):  # noqa: F811
     assert len(pictures) > 1
 
 
-def test_a_picture_lies_where_its_frame_is(pages, open_page):  # noqa: F811
+def test_a_picture_lies_where_its_frame_is(pages, open_page):
     page = open_page(pages[0])
     pixels = page.evaluate(
         """() => [...document.querySelectorAll('figure[id^="fig-sample"] svg')].map((svg) => {
@@ -82,7 +83,7 @@ def test_a_picture_lies_where_its_frame_is(pages, open_page):  # noqa: F811
         assert 0 <= top < bottom < 0.5
 
 
-def test_on_paper_it_is_light_and_whole(pages, open_page, tmp_path):  # noqa: F811
+def test_on_paper_it_is_light_and_whole(pages, open_page, tmp_path):
     page = open_page(pages[0], color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--paper')").strip() == "#fff"
@@ -94,7 +95,7 @@ def test_on_paper_it_is_light_and_whole(pages, open_page, tmp_path):  # noqa: F8
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b(?!s)", data)) <= 8
 
 
-def test_sections_and_tables_are_reached_by_keyboard(pages, open_page):  # noqa: F811
+def test_sections_and_tables_are_reached_by_keyboard(pages, open_page):
     page = open_page(pages[0])
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the figures"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import needs
 from support.strategies import INPUT_KINDS, make_events, make_steps, seeds, step_numbers
 
 import bstdg
@@ -146,7 +147,7 @@ def test_converting_numpy_arrays_does_not_import_torch():
 @pytest.mark.filterwarnings("ignore")
 def test_snntorch_latency_code_becomes_steps():
     """snnTorch's linear latency code fires at round((T - 1) (1 - x)); in T steps of ours that is another rounding."""
-    spikegen = pytest.importorskip("snntorch.spikegen", reason="snntorch is not installed")
+    spikegen = needs.package("snntorch.spikegen")
     images = torch.linspace(0, 1, 33).reshape(3, 11)
     train = spikegen.latency(images, num_steps=9, normalize=True, linear=True)
     rows = spikes_to_steps(train)
@@ -156,7 +157,7 @@ def test_snntorch_latency_code_becomes_steps():
 
 @pytest.mark.filterwarnings("ignore")
 def test_spikingjelly_latency_code_becomes_steps():
-    encoding = pytest.importorskip("spikingjelly.activation_based.encoding", reason="spikingjelly is not installed")
+    encoding = needs.package("spikingjelly.activation_based.encoding")
     images = torch.linspace(0, 1, 33).reshape(3, 11)
     encoder = encoding.LatencyEncoder(9, "linear")
     train = torch.stack([encoder(images) for _ in range(9)])
@@ -237,7 +238,7 @@ def test_a_default_data_loader_makes_batches_of_steps_and_join_events_of_events(
     assert batch.dtype == torch.uint8 and tuple(batch.shape) == (4, 12)
     joined = join_events([every(r) for r in recordings])
     assert np.array_equal(joined.first_steps(), batch.numpy())
-    network = bstdg.Network(12, 2, bstdg.learning.recipe.NetworkConfig(hidden=(5,), num_steps=6))
+    network = bstdg.Network(12, 2, bstdg.learning.recipe.NetworkConfig(layers=(5,), num_steps=6))
     assert tuple(network(joined).potentials.shape) == tuple(network(batch).potentials.shape) == (4, 6, 2)
 
 
@@ -294,7 +295,7 @@ def test_events_that_do_not_belong_together_are_not_joined():
 
 @pytest.mark.filterwarnings("ignore")
 def test_channels_are_numbered_as_tonic_flattens_its_frames():
-    tonic = pytest.importorskip("tonic.transforms", reason="tonic is not installed")
+    tonic = needs.package("tonic.transforms")
     size = (5, 4, 2)
     events = recording(np.random.default_rng(1), size, 60)
     events = events[np.argsort(events["t"], kind="stable")]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bstdg.export.web import proof as web_proof
+from support import needs
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
@@ -16,10 +17,10 @@ NOTHING_SIDEWAYS = "width => innerWidth === width && document.documentElement.sc
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not there")
+    playwright = needs.package("playwright.sync_api")
     program = web_proof.chromium()
     if program is None:
-        pytest.skip("chromium is not there")
+        needs.skip("chromium")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser

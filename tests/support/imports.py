@@ -38,6 +38,19 @@ def foreign(path: Path) -> set[str]:
     return names
 
 
+def told_to_type_checkers(path: Path) -> dict[str, str]:
+    """What a module imports for type checkers alone under the same name, and from where."""
+    return {
+        alias.name: node.module or ""
+        for guard in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(guard, ast.If) and ast.unparse(guard.test) == "TYPE_CHECKING"
+        for node in guard.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+
+
 def _named(path: Path, name: str, known: dict[str, Path]) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bstdg.inputs import EdgeCode, InputCode, InputCoding, LatencyCode, RecordingCode
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 from bstdg.spikes.events import Events
@@ -137,8 +138,22 @@ def random_model(widths, num_steps=8, seed=0, threshold=50, **fields) -> PackedM
         for below, above in itertools.pairwise(widths)
     )
     names = tuple(f"class {i}" for i in range(widths[-1]))
-    shaped = {"image_shape": (1, widths[0]), "white": 255, "silent_below": 0.0} | fields
-    return PackedModel(layers, num_steps, classes=names, **shaped)
+    trained = fields.pop("trained", {})
+    return PackedModel(reading(**{"shape": (1, 1, widths[0]), **fields}), layers, num_steps, names, trained)
+
+
+def reading(
+    shape: tuple[int, ...],
+    white: int = 255,
+    silent_below: float = 0.0,
+    edges: int = 0,
+    coding: InputCoding | None = None,
+) -> InputCode:
+    """An input code for images of rows and columns, or channels before them; or for recordings, with a `coding`."""
+    if coding is not None:
+        return RecordingCode(shape, coding)
+    image = (1, *shape) if len(shape) == 2 else shape
+    return EdgeCode(image, edges, white, silent_below) if edges else LatencyCode(image, white, silent_below)
 
 
 def events_of(spikes: NDArray[np.uint8] | Events, sample: int, num_steps: int) -> list[tuple[int, int]]:

@@ -114,7 +114,7 @@ def test_a_shift_out_of_sight_is_refused(shape, pixels):
         shift(images(2, *shape), shape, T, pixels, 1.0, torch.Generator())
 
 
-@pytest.mark.parametrize("shape", [(16,), (1, 4, 4), ()])
+@pytest.mark.parametrize("shape", [(16,), (1, 1, 4, 4), ()])
 def test_what_is_no_image_is_refused(shape):
     with pytest.raises(InputError, match="rows and columns"):
         shift(images(2, 4, 4), shape, T, 1, 1.0, torch.Generator())
@@ -124,6 +124,14 @@ def test_what_is_no_image_is_refused(shape):
 def test_a_shift_of_another_shape_or_below_nothing_is_refused(shape, pixels):
     with pytest.raises(InputError, match=f"a shift of {pixels} pixels of {shape[0]} x {shape[1]} images"):
         shift(images(2, 4, 4), shape, T, pixels, 1.0, torch.Generator())
+
+
+def test_all_channels_of_an_image_move_alike():
+    planes = images(5, 3, 4 * 6).view(5, 3, 4 * 6)
+    colour = shift(planes.flatten(1), (3, 4, 6), T, 2, 0.7, torch.Generator().manual_seed(1)).view(5, 3, -1)
+    for channel in range(3):
+        grey = shift(planes[:, channel], (4, 6), T, 2, 0.7, torch.Generator().manual_seed(1))
+        assert torch.equal(colour[:, channel], grey)
 
 
 # --- jitter ----------------------------------------------------------------------------------------------------------

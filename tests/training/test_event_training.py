@@ -8,18 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support import needs
 
 from bstdg.cli import app
 from bstdg.datasets import EventDataset
 from bstdg.errors import InputError
-from bstdg.learning.recipe import Recipe, from_dict
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import from_dict
 from bstdg.model import packed, runtime
 from bstdg.progress import Quiet
 from bstdg.training import checkpoint
-from bstdg.training.feed import split_by_speaker
-from bstdg.training.train import TrainingRun, train
+from bstdg.training.run import TrainingRun
+from bstdg.training.run_folder import CHECKPOINT
+from bstdg.training.split import split as parts_of
+from bstdg.training.train import train
 
-h5py = pytest.importorskip("h5py", reason="h5py is not installed (the extra 'events')")
+h5py = needs.package("h5py")
 CHANNELS, CLASSES = 700, 3
 
 
@@ -40,7 +44,7 @@ def recipe(**sections) -> Recipe:
     values = {
         "data": {"name": "hd-spikes", "validation_speakers": [1]},
         "input": {"duration": 1.0, "pool": 10, "keep": "one_per_step"},
-        "network": {"hidden": [20], "num_steps": 10},
+        "network": {"layers": [20], "num_steps": 10},
         "events": {"channel_shift": 5, "time_stretch": 0.1, "event_dropout": 0.3},
         "train": {"epochs": 8, "batch": 16, "weight_rate": 0.05, "spike_dropout": 0.1},
     }
@@ -67,11 +71,11 @@ def test_every_structure_learns_and_is_deployed(tmp_path, name):
     report = train(recipe(input=STRUCTURES[name]), tmp_path, load=load)
     assert report["test"]["accuracy"] > 0.6  # chance is a third
     model = packed.load(tmp_path / "model.bstdg")
-    assert model.input == recipe(input=STRUCTURES[name]).input
-    assert model.image_shape == (CHANNELS,)
+    assert model.input == recipe(input=STRUCTURES[name]).input.for_recordings(CHANNELS)
+    assert model.input.reads == (CHANNELS,)
     figures = runtime.load(tmp_path / "model.bstdg", "oracle").evaluate_events(recordings("test"))
     assert {**figures, "engine": ""} == {**report["test"], "engine": ""}
-    tied = recipe(input=STRUCTURES[name]).input.tied_channels(CHANNELS)
+    tied = recipe(input=STRUCTURES[name]).input.coding().tied_channels(CHANNELS)
     if tied:
         signs = model.layers[0].signs
         np.testing.assert_array_equal(signs[:, -tied:], -signs[:, :tied])
@@ -97,7 +101,7 @@ def test_a_run_that_is_resumed_ends_like_an_unbroken_one(tmp_path):
     (tmp_path / "parts").mkdir()
     checkpoint.save(tmp_path / "parts", short.checkpoint())
     train(run, tmp_path / "parts", seed=2, load=load, resume=True)
-    one, two = (checkpoint.load(tmp_path / name / checkpoint.NAME).tensors for name in ("whole", "parts"))
+    one, two = (checkpoint.load(tmp_path / name / CHECKPOINT).tensors for name in ("whole", "parts"))
     assert one.keys() == two.keys()
     for name in one:
         assert torch.equal(one[name], two[name]), name
@@ -128,7 +132,7 @@ def test_a_margin_keeps_outputs_silent_until_the_end(tmp_path):
 
 @pytest.mark.parametrize("section", [{"distort": {"copies": 1}}, {"teacher": {"weight": 0.5}}])
 def test_copies_and_teachers_are_for_images(tmp_path, section):
-    with pytest.raises(InputError, match="is for images; hd-spikes are events"):
+    with pytest.raises(InputError, match="is for images; hd-spikes holds recordings of events"):
         train(recipe(**section), tmp_path, load=load)
 
 
@@ -137,13 +141,13 @@ def test_speakers_that_are_not_there_are_refused(tmp_path):
         train(recipe(data={"validation_speakers": [7]}), tmp_path, load=load)
     with pytest.raises(InputError, match="nobody is left"):
         train(recipe(data={"validation_speakers": [0, 1, 2, 3]}), tmp_path, load=load)
-    with pytest.raises(InputError, match="are images"):
+    with pytest.raises(InputError, match="digits holds images"):
         train(from_dict(Recipe, {"data": {"validation_speakers": [1]}}), tmp_path)
 
 
 def test_the_split_by_speaker_holds_out_whole_speakers_and_can_be_limited():
     data = recordings()
-    training, validation = split_by_speaker(data, recipe(data={"limit": 30}).data, 0)
+    training, validation = parts_of(data, recipe(data={"limit": 30}).data, 0)
     assert len(training) == 30
     assert set(data.speakers[validation]) == {1}
     assert 1 not in data.speakers[training]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,16 +15,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support import needs
 from support.paths import ROOT
 
 from bstdg import datasets
 from bstdg.datasets import Dataset
 from bstdg.errors import FileFormatError, InputError, TrainingError
-from bstdg.learning.recipe import Recipe, from_dict, load_recipe
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import from_dict, load_recipe
 from bstdg.model import packed, runtime
 from bstdg.progress import Quiet
 from bstdg.training import checkpoint
-from bstdg.training.train import TrainingRun, standard_error, train
+from bstdg.training.best_epoch import standard_error
+from bstdg.training.run import TrainingRun
+from bstdg.training.run_folder import CHECKPOINT, PREVIOUS
+from bstdg.training.train import train
 
 
 def recipe(**train_fields) -> Recipe:
@@ -31,7 +37,7 @@ def recipe(**train_fields) -> Recipe:
         Recipe,
         {
             "data": {"limit": 300, "validation": 0.2},
-            "network": {"hidden": [24]},
+            "network": {"layers": [24]},
             "rule": {"width": 8},
             "train": {"epochs": 3, "batch": 64, "shift": 1, "jitter": 1, "spike_dropout": 0.1, **train_fields},
         },
@@ -39,7 +45,7 @@ def recipe(**train_fields) -> Recipe:
 
 
 def final_tensors(folder: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.load(folder / checkpoint.NAME).tensors
+    return checkpoint.load(folder / CHECKPOINT).tensors
 
 
 def assert_same_run(a: Path, b: Path) -> None:
@@ -90,7 +96,7 @@ def test_test_set_is_read_once_and_last(tmp_path):
     read = []
 
     def load(name, split):
-        read.append((split, (tmp_path / checkpoint.NAME).exists()))
+        read.append((split, (tmp_path / CHECKPOINT).exists()))
         return datasets.load(name, split)
 
     train(recipe(), tmp_path, load=load)
@@ -132,7 +138,7 @@ EVERYTHING = {
 
 def with_everything(**train_fields) -> Recipe:
     """All that changes from epoch to epoch and all that is prepared beforehand."""
-    values = recipe(epochs=4, average=0.9, input_dropout=0.1, **train_fields).to_dict()
+    values = recipe(**{"epochs": 4, "average": 0.9, "input_dropout": 0.1, **train_fields}).to_dict()
     return from_dict(Recipe, {**values, **EVERYTHING})
 
 
@@ -165,25 +171,61 @@ def test_each_option_changes_what_is_learnt(tmp_path, without):
 
 
 def test_what_is_deployed_are_the_averages(tmp_path):
-    train(with_everything(), tmp_path)
+    """After one epoch, which is then the best: the weights themselves went another way."""
+    train(with_everything(epochs=1, weight_rate=0.05), tmp_path)
     tensors = final_tensors(tmp_path)
-    report = json.loads((tmp_path / "report.json").read_text())
-    if report["best_epoch"] == 4:
-        signs = tensors["average.layers.0.weight"] >= 0
-    else:
-        signs = tensors["best.layers.0.weight"] >= 0
-    deployed = packed.load(tmp_path / "model.bstdg").layers[0].signs
-    np.testing.assert_array_equal(deployed, np.where(signs.numpy(), 1, -1))
+    for i, layer in enumerate(packed.load(tmp_path / "model.bstdg").layers):
+        mean, last = (tensors[f"{of}.layers.{i}.weight"].numpy() for of in ("average", "network"))
+        assert ((mean >= 0) != (last >= 0)).any()
+        np.testing.assert_array_equal(layer.signs, np.where(mean >= 0, 1, -1))
+        np.testing.assert_array_equal(layer.thresholds, np.ceil(tensors[f"average.layers.{i}.threshold"].numpy()))
+
+
+def one_image_a_class(name: str, split: datasets.Split) -> Dataset:
+    """Forty copies of one image a class, so that every part of them that holds classes alike gives the same figures."""
+    images = np.random.default_rng(0).integers(0, 256, (10, 6, 6)).astype(np.uint8)
+    return Dataset("mine", split, np.tile(images, (40, 1, 1)), np.tile(np.arange(10), 40), 255, tuple("abcdefghij"))
+
+
+def test_the_epoch_is_judged_by_the_network_that_is_deployed(tmp_path):
+    values = with_everything(epochs=1, weight_rate=0.05)
+    every = dataclasses.replace(values, data=dataclasses.replace(values.data, limit=0))
+    report = train(every, tmp_path, load=one_image_a_class)
+    assert report["test"]["accuracy"] < 1  # or all networks would look alike
+    judged, deployed = report["validation"], report["test"]
+    assert judged["samples"] == 80
+    for name in judged.keys() - {"samples"}:
+        assert judged[name] == pytest.approx(deployed[name]), name
+
+
+def test_rates_fall_as_a_cosine_from_each_to_nothing(tmp_path):
+    """With one batch an epoch and rates too small to change a gradient, Adam moves all it moves by just the rate."""
+    rates = {"weight_rate": 1e-4, "threshold_rate": 2e-4, "scale_rate": 3e-4}
+    still = {"shift": 0, "jitter": 0, "spike_dropout": 0.0}
+    values = recipe(epochs=4, batch=1000, **still, **rates)
+    train(values, tmp_path)
+    before, after = (checkpoint.load(tmp_path / name).tensors for name in (PREVIOUS, CHECKPOINT))
+
+    def last_move(name: str) -> float:
+        moved = (after[name] - before[name]).abs()
+        return float(moved[moved > 0].median())
+
+    parts = [(1 + math.cos(math.pi * done)) / 2 for done in (0, 1 / 4, 2 / 4, 3 / 4)]
+    names = ("network.layers.0.weight", "network.layers.0.threshold", "loss.log_scale")
+    for name, rate in zip(names, rates.values(), strict=True):
+        assert last_move(name) == pytest.approx(rate * parts[3], rel=0.05), name
+    first = math.log(values.loss.scale)
+    assert abs(float(before["loss.log_scale"]) - first) == pytest.approx(rates["scale_rate"] * sum(parts[:3]), rel=0.02)
 
 
 def test_the_width_goes_from_the_first_to_the_final_in_even_steps():
     dataset = datasets.load("digits", "train")
-    run = TrainingRun(with_everything(), dataset, 0, torch.device("cpu"))
+    run = TrainingRun(with_everything(batch=1000), dataset, 0, torch.device("cpu"))  # one batch an epoch
     widths = []
-    for done in (0.0, 1.0, 2.0, 3.0, 4.0):
-        run._set_rates(done)
+    for _ in range(4):
+        run.run_epoch(Quiet())
         widths.append({layer.rule.width for layer in run.network.layers})
-    assert widths == [{8.0}, {7.0}, {6.0}, {5.0}, {4.0}]
+    assert widths == [{8.0}, {7.0}, {6.0}, {5.0}]
 
 
 def test_a_checkpoint_from_before_a_field_was_there_still_goes_on(tmp_path):
@@ -240,7 +282,7 @@ def _epochs(folder: Path) -> int:
 
 def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_still_works(tmp_path):
     train(recipe(), tmp_path / "run")
-    path = tmp_path / "run" / checkpoint.NAME
+    path = tmp_path / "run" / CHECKPOINT
     whole = path.read_bytes()
     path.write_bytes(whole[:-7])
     with pytest.raises(FileFormatError, match=r"checkpoint\.safetensors is truncated.*checkpoint\.previous"):
@@ -251,9 +293,9 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_still_works(
     with pytest.raises(FileFormatError, match=r"checkpoint\.safetensors was altered"):
         train(recipe(), tmp_path / "run", resume=True)
     assert path.read_bytes() == altered  # refusing loses nothing
-    before = checkpoint.load(path.with_name(checkpoint.PREVIOUS))
+    before = checkpoint.load(path.with_name(PREVIOUS))
     assert before.state["epoch"] == 2
-    path.with_name(checkpoint.PREVIOUS).replace(path)
+    path.with_name(PREVIOUS).replace(path)
     train(recipe(), tmp_path / "again")
     train(recipe(), tmp_path / "run", resume=True)
     assert_same_run(tmp_path / "run", tmp_path / "again")
@@ -276,8 +318,8 @@ def test_a_full_disk_while_saving_keeps_both_checkpoints(tmp_path):
         patch.setattr(checkpoint, "save", stop_after_two)
         with pytest.raises(KeyboardInterrupt):
             train(whole, tmp_path / "full")
-    kept = {name: (tmp_path / "full" / name).read_bytes() for name in (checkpoint.NAME, checkpoint.PREVIOUS)}
-    limit = len(kept[checkpoint.NAME]) // 2 // 1024
+    kept = {name: (tmp_path / "full" / name).read_bytes() for name in (CHECKPOINT, PREVIOUS)}
+    limit = len(kept[CHECKPOINT]) // 2 // 1024
     limited = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *train_it]
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(limited, capture_output=True, text=True, check=False, env=environment)
@@ -292,7 +334,7 @@ def test_a_full_disk_while_saving_keeps_both_checkpoints(tmp_path):
 
 def test_what_a_killed_run_left_half_written_is_cleared_away(tmp_path):
     tmp_path.joinpath("run").mkdir()
-    left = [f"{checkpoint.NAME}.next", f".{checkpoint.NAME}.next.0123abcd.tmp", ".model.bstdg.89abcdef.tmp"]
+    left = [f"{CHECKPOINT}.next", f".{CHECKPOINT}.next.0123abcd.tmp", ".model.bstdg.89abcdef.tmp"]
     for name in (*left, ".mine.tmp", "notes.next"):
         (tmp_path / "run" / name).write_bytes(b"half")
     train(recipe(epochs=1), tmp_path / "run")
@@ -349,9 +391,9 @@ def mine(count: int):
 @pytest.mark.parametrize("num_steps", [1, 2, 254])
 @pytest.mark.parametrize("hidden", [[], [1], [3, 1, 2]])
 def test_corners_of_structure(tmp_path, num_steps, hidden):
-    values = recipe(epochs=1, shift=0)
+    values = recipe(epochs=1, shift=0, spike_dropout=0.1 if hidden else 0.0, jitter=0)
     values = dataclasses.replace(
-        values, network=dataclasses.replace(values.network, hidden=tuple(hidden), num_steps=num_steps)
+        values, network=dataclasses.replace(values.network, layers=tuple(hidden), num_steps=num_steps)
     )
     report = train(values, tmp_path, load=mine(40))
     assert report["widths"] == [16, *hidden, 2]
@@ -369,7 +411,7 @@ def test_threshold_modes(tmp_path, mode):
     values = recipe()
     values = dataclasses.replace(values, network=dataclasses.replace(values.network, threshold_mode=mode))
     train(values, tmp_path / "run")
-    first, last = (checkpoint.load(tmp_path / "run" / n) for n in (checkpoint.PREVIOUS, checkpoint.NAME))
+    first, last = (checkpoint.load(tmp_path / "run" / n) for n in (PREVIOUS, CHECKPOINT))
     thresholds = [c.tensors["network.layers.0.threshold"] for c in (first, last)]
     assert thresholds[0].shape == ((1,) if mode == "layer" else (24,))
     assert torch.equal(*thresholds) == (mode == "fixed")
@@ -385,15 +427,13 @@ def test_threshold_modes(tmp_path, mode):
     ],
 )
 def test_every_loss_and_kernel_learns(tmp_path, change):
-    values = from_dict(Recipe, {"network": {"hidden": [64]}, "train": {"epochs": 6, "batch": 32}, **change})
+    values = from_dict(Recipe, {"network": {"layers": [64]}, "train": {"epochs": 6, "batch": 32}, **change})
     report = train(values, tmp_path)
     assert report["test"]["accuracy"] > 0.6  # chance is 0.1
 
 
 def test_tensorboard(tmp_path):
-    event_accumulator = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is an optional extra"
-    )
+    event_accumulator = needs.package("tensorboard.backend.event_processing.event_accumulator")
     train(recipe(epochs=2), tmp_path, tensorboard=True)
     events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -409,9 +449,8 @@ def test_digits_recipe_learns(tmp_path):
 
 
 @pytest.mark.slow
+@needs.data("mnist")
 def test_mnist_learns_within_an_epoch(tmp_path):
-    if not os.environ.get("BSTDG_DATA"):
-        pytest.skip("BSTDG_DATA names no folder with MNIST")
     values = load_recipe(ROOT / "recipes" / "mnist.toml", ["epochs=3", "hidden=[128]", "limit=12000"])
     report = train(values, tmp_path)
     assert report["test"]["accuracy"] > 0.85

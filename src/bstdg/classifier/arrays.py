@@ -7,14 +7,14 @@ All else gets a `bstdg.inputs.features.FeatureScaling`, made from the training s
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import BstdgWarning, InputError
-from bstdg.inputs.features import Codes, FeatureScaling, Spread
-from bstdg.inputs.latency import latency
+from bstdg.inputs import FeatureCode, InputCode, LatencyCode, Shape
+from bstdg.inputs.features import Codes, Spread
 
 AUTO = "auto"
 BLANK_SHARE = 0.3  # of a table's values that are 0 and its least: then 0 means that there is nothing
@@ -24,76 +24,59 @@ MOSTLY = 0.5  # share of a batch's values beyond the range seen in training, abo
 WHITE = 255
 
 
-@dataclass(frozen=True, eq=False)
-class Encoder:
-    """How one user's samples become steps.
+def code_for(
+    rows: NDArray, shape: Shape, num_steps: int, spread: Spread | str, codes: Codes | str | int
+) -> LatencyCode | FeatureCode:
+    """The input code for training samples `rows`, `[samples, features]`, of images or features of `shape`.
 
-    Attributes:
-        shape: rows and columns of an image, or the number of features.
-        num_steps: T.
-        white: the pixel value that fires at step 0, where integers are read as pixels.
-        scaling: of features; None where samples are read as pixels.
+    Raises:
+        InputError: the spread or code is unknown.
     """
-
-    shape: tuple[int, ...]
-    num_steps: int
-    white: int = WHITE
-    scaling: FeatureScaling | None = None
-
-    @classmethod
-    def fit(
-        cls, rows: NDArray, shape: tuple[int, ...], num_steps: int, spread: Spread | str, codes: Codes | str | int
-    ) -> Encoder:
-        """The encoder for training samples `rows`, `[samples, features]`, of images or features of `shape`.
-
-        Raises:
-            InputError: the spread or code is unknown.
-        """
-        if len(shape) == 2 and spread == codes == AUTO:
-            if rows.dtype.kind in "bui" and rows.min() >= 0 and rows.max() <= 65_535:
-                brightest = max(1, int(rows.max()))
-                return cls(shape, num_steps, WHITE if WHITE // 2 < brightest <= WHITE else brightest)
-            if rows.min() >= 0 and rows.max() <= 1:
-                return cls(shape, num_steps)
-            if rows.min() >= 0 and rows.max() <= WHITE:
-                warnings.warn(
-                    f"these images are floats up to {rows.max():g}; pixels are 0 … 255 as integers, 0 … 1 as floats: "
-                    "divide X by 255, or give it as uint8 (for now it is scaled by the greatest value seen)",
-                    BstdgWarning,
-                    stacklevel=4,
-                )
-        codes = int(codes) if isinstance(codes, np.integer) else codes
-        picture = _like_pixels(rows)
-        if spread == AUTO:
-            spread = "shared" if picture else "standard"
-        if codes == AUTO:
-            pairs = max(1, FEW_CHANNELS // (2 * rows.shape[1]))  # few features need several to be told apart finely
-            codes = "on" if picture and rows.shape[1] > MANY_PIXELS else "on-off" if pairs == 1 else pairs
-        scaling = FeatureScaling.fit(rows, num_steps, spread=spread, codes=codes)  # pyright: ignore[reportArgumentType]
-        return cls(shape, num_steps, WHITE, scaling)
-
-    def clipped(self, rows: NDArray) -> NDArray:
-        """Samples brought into the range that the model reads, with a warning where most of them lie outside."""
-        if self.scaling is not None:
-            low, high, outside = self.scaling.low, self.scaling.high, self.scaling.outside(rows)
-        else:
-            low, high = 0, self.white if rows.dtype.kind in "bui" else 1
-            outside = (rows < low) | (rows > high)
-        if len(rows) > 1 and outside.mean() > MOSTLY:
+    if len(shape) == 3 and spread == codes == AUTO:
+        if rows.dtype.kind in "bui" and rows.min() >= 0 and rows.max() <= 65_535:
+            brightest = max(1, int(rows.max()))
+            return LatencyCode(shape, WHITE if WHITE // 2 < brightest <= WHITE else brightest)
+        if rows.min() >= 0 and rows.max() <= 1:
+            return LatencyCode(shape, WHITE)
+        if rows.min() >= 0 and rows.max() <= WHITE:
             warnings.warn(
-                f"{outside.mean():.0%} of these values lie outside the range of the training samples, and count as its "
-                "nearest end: scale X as it was scaled for fit",
+                f"these images are floats up to {rows.max():g}; pixels are 0 … 255 as integers, 0 … 1 as floats: "
+                "divide X by 255, or give it as uint8 (for now it is scaled by the greatest value seen)",
                 BstdgWarning,
                 stacklevel=4,
             )
-        return rows if self.scaling is not None else np.clip(rows, low, high)
+    codes = int(codes) if isinstance(codes, np.integer) else codes
+    picture = _like_pixels(rows)
+    if spread == AUTO:
+        spread = "shared" if picture else "standard"
+    if codes == AUTO:
+        pairs = max(1, FEW_CHANNELS // (2 * rows.shape[1]))  # few features need several to be told apart finely
+        codes = "on" if picture and rows.shape[1] > MANY_PIXELS else "on-off" if pairs == 1 else pairs
+    return FeatureCode.fit(rows, num_steps, spread=spread, codes=codes, reads=shape)  # pyright: ignore[reportArgumentType]
 
-    def encode(self, rows: NDArray) -> NDArray[np.uint8]:
-        """Steps uint8 `[samples, channels]` of samples that are in range."""
-        if self.scaling is not None:
-            return self.scaling.encode(rows)
-        pixels = rows.astype(np.uint8) if rows.dtype.kind == "b" else rows
-        return latency(pixels, self.num_steps, white=self.white if pixels.dtype.kind in "ui" else 1.0)
+
+def clipped(code: InputCode, rows: NDArray) -> NDArray:
+    """Samples brought into the range that a code reads, with a warning where most of them lie outside."""
+    features = isinstance(code, FeatureCode)
+    if features:
+        low, high, outside = code.low, code.high, code.outside(rows)
+    else:
+        low, high = 0, code.white if rows.dtype.kind in "bui" else 1
+        outside = (rows < low) | (rows > high)
+    if len(rows) > 1 and outside.mean() > MOSTLY:
+        warnings.warn(
+            f"{outside.mean():.0%} of these values lie outside the range of the training samples, and count as its "
+            "nearest end: scale X as it was scaled for fit",
+            BstdgWarning,
+            stacklevel=4,
+        )
+    return rows if features else np.clip(rows, low, high)
+
+
+def encode(code: InputCode, rows: NDArray, num_steps: int) -> NDArray[np.uint8]:
+    """Steps uint8 `[samples, channels]` of samples that are in range; truth values count as 0 and 1."""
+    steps = code.encode(rows.astype(np.uint8) if rows.dtype.kind == "b" else rows, num_steps)
+    return cast("NDArray[np.uint8]", steps)  # an array of samples is no recording
 
 
 def _like_pixels(rows: NDArray) -> bool:
@@ -106,7 +89,7 @@ def _like_pixels(rows: NDArray) -> bool:
 
 
 def flattened(X: object, samples: int | None = None) -> tuple[object, tuple[int, ...] | None]:
-    """A batch of images as rows of pixels, and their shape; what is no 3-D array comes back as it is, with None.
+    """A batch of images as rows of pixels, and (1, rows, columns); what is no 3-D array comes back as it is, with None.
 
     Args:
         X: what the user gave.
@@ -141,7 +124,7 @@ def flattened(X: object, samples: int | None = None) -> tuple[object, tuple[int,
         )
     if not images.size:
         raise InputError(f"X has no pixels: it is {list(shape)}")
-    return images.reshape(len(images), -1), (int(shape[1]), int(shape[2]))
+    return images.reshape(len(images), -1), (1, int(shape[1]), int(shape[2]))
 
 
 def warn_of_idle_steps(rows: NDArray, steps: NDArray[np.uint8], num_steps: int) -> None:
@@ -158,3 +141,26 @@ def warn_of_idle_steps(rows: NDArray, steps: NDArray[np.uint8], num_steps: int) 
             BstdgWarning,
             stacklevel=4,
         )
+
+
+def one_line(error: ValueError) -> str:
+    """scikit-learn's complaint, without the essay that follows the first line of it."""
+    first = str(error).strip().splitlines()[0]
+    if "Expected 2D array, got 1D" in first:
+        return "X has one axis. Reshape your data: X.reshape(1, -1) is one sample, X.reshape(-1, 1) one feature"
+    if "contains NaN" in first:
+        return f"{first.rstrip('.')}. Drop these samples, or fill them in with sklearn.impute.SimpleImputer"
+    return first
+
+
+def labelled(y: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    """The classes of labels, sorted, and where each label stands among them."""
+    classes, labels = np.unique(y, return_inverse=True)
+    return several(classes), labels.astype(np.int64)
+
+
+def several(classes: NDArray) -> NDArray:
+    """The classes, if there are two at least; else raises `InputError`."""
+    if len(classes) < 2:
+        raise InputError(f"a classifier needs samples of at least 2 classes, y has 1 class: {classes.tolist()}")
+    return classes

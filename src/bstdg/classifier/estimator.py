@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from bstdg.classifier import saving as estimator_file
-from bstdg.classifier.arrays import AUTO, Encoder, flattened
+from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened, labelled, one_line, several
 from bstdg.classifier.training import Learner, Settings
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
@@ -136,7 +136,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
             InputError: a parameter, a value or the labels will not do; it is a `ValueError`.
         """
         rows, shape, y = self._checked(X, y, reset=True)
-        self.classes_, labels = _labelled(y)
+        self.classes_, labels = labelled(y)
         learner = self._learner(rows, shape)
         learner.fit(rows, labels, self.validation_fraction, self.verbose)
         self._take(learner)
@@ -160,7 +160,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         if first:
             if classes is None:
                 raise InputError("classes must be passed on the first call to partial_fit: all labels that will come")
-            self.classes_ = _several(np.unique(np.asarray(classes)))
+            self.classes_ = several(np.unique(np.asarray(classes)))
         elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
             raise InputError(f"classes={classes!r} is not the same as on the last call to partial_fit or fit")
         labels = self._positions(y)
@@ -180,7 +180,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Probability of each class, `[samples, classes]`, in the order of `classes_`.
 
-        Given the step of the decision, the share of each output in the hazard of the loss (see `bstdg.model.probability`),
+        Given the step of the decision, the share of each output in the hazard of the loss (`bstdg.model.probability`),
         with the scale that was calibrated on the validation part. The greatest is that of the class `predict` gives.
         """
         lead, decision = self._leads(X)
@@ -238,7 +238,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
             rows, y = cast(tuple[NDArray, NDArray], validate_data(self, X, y, reset=reset))
             check_classification_targets(y)
         except ValueError as error:
-            raise InputError(_one_line(error)) from None
+            raise InputError(one_line(error)) from None
         return rows, shape or (rows.shape[1],), y
 
     def _in_range(self, X: Any) -> NDArray:
@@ -247,13 +247,14 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         try:
             rows = cast(NDArray, validate_data(self, X, reset=False))
         except ValueError as error:
-            raise InputError(_one_line(error)) from None
-        return self._encoder.clipped(rows)
+            raise InputError(one_line(error)) from None
+        return clipped(self._code, rows)
 
     def _runs(self, X: Any) -> list[Any]:
         rows = self._in_range(X)
         parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
-        return [self.model_.run(self._encoder.encode(part)) for part in parts]
+        num_steps = self.model_.packed.num_steps
+        return [self.model_.run(encode(self._code, part, num_steps)) for part in parts]
 
     def _leads(self, X: Any) -> tuple[NDArray[np.float64], Decision]:
         runs = self._runs(X)
@@ -271,14 +272,14 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
 
     def _learner(self, rows: NDArray, shape: tuple[int, ...]) -> Learner:
         settings = Settings.of(self.get_params(deep=False), len(rows))
-        encoder = Encoder.fit(rows, shape, settings.recipe.network.num_steps, self.scaling, self.codes)
+        code = code_for(rows, shape, settings.recipe.network.num_steps, self.scaling, self.codes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return Learner(settings, encoder, [str(c) for c in self.classes_.tolist()], seed)
+        return Learner(settings, code, [str(c) for c in self.classes_.tolist()], seed)
 
     def _take(self, learner: Learner) -> None:
         """What was learnt becomes this estimator's fitted attributes."""
         self._learner_: Learner | None = learner
-        self._encoder = learner.encoder
+        self._code = learner.code
         self.model_ = Model(learner.model)
         self.figures_, self.history_ = learner.figures, learner.history
         self.scale_, self.n_iter_, self.best_iter_ = learner.scale, learner.epochs, learner.best_epoch
@@ -288,24 +289,3 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         self.loss_curve_ = [row["loss"] for row in self.history_]
         self.decision_step_ = self.figures_["decision_step_mean"]
         self.spikes_ = self.figures_["hidden_spikes_to_decision"]
-
-
-def _labelled(y: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
-    classes, labels = np.unique(y, return_inverse=True)
-    return _several(classes), labels.astype(np.int64)
-
-
-def _several(classes: NDArray) -> NDArray:
-    if len(classes) < 2:
-        raise InputError(f"a classifier needs samples of at least 2 classes, y has 1 class: {classes.tolist()}")
-    return classes
-
-
-def _one_line(error: ValueError) -> str:
-    """scikit-learn's complaint, without the essay that follows the first line of it."""
-    first = str(error).strip().splitlines()[0]
-    if "Expected 2D array, got 1D" in first:
-        return "X has one axis. Reshape your data: X.reshape(1, -1) is one sample, X.reshape(-1, 1) one feature"
-    if "contains NaN" in first:
-        return f"{first.rstrip('.')}. Drop these samples, or fill them in with sklearn.impute.SimpleImputer"
-    return first

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.classifier.arrays import Encoder
 from bstdg.errors import FileFormatError, InputError
+from bstdg.inputs import InputCode
+from bstdg.layers import size
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import Model
 
-if TYPE_CHECKING:
-    from bstdg.classifier.estimator import BSTDGClassifier
-
 KEY, VERSION = "estimator", 1
+
+
+class Fitted(Protocol):
+    """What is asked of a `bstdg.classifier.estimator.BSTDGClassifier`, where its attributes are described."""
+
+    classes_: NDArray
+    n_iter_: int
+    best_iter_: int
+    scale_: float
+    history_: list[dict[str, Any]]
+    figures_: dict[str, Any]
+    n_features_in_: int
+    feature_names_in_: NDArray
+    model_: Model
+    _code: InputCode
+    _learner_: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+
+    def set_params(self, **params: Any) -> Any: ...
+
+    def _describe(self) -> None: ...
+
+
+C = TypeVar("C", bound=Fitted)
 KINDS = "biufU"  # of labels: what JSON holds exactly
 
 
-def packed_model(estimator: BSTDGClassifier) -> PackedModel:
+def packed_model(estimator: Fitted) -> PackedModel:
     """The model of a fitted classifier, with the rest of it in the table of its origin.
 
     Raises:
@@ -42,7 +65,7 @@ def packed_model(estimator: BSTDGClassifier) -> PackedModel:
     return replace(model, trained={**model.trained, "validation": estimator.figures_, KEY: said})
 
 
-def restore(estimator: BSTDGClassifier, model: PackedModel, name: str) -> BSTDGClassifier:
+def restore(estimator: C, model: PackedModel, name: str) -> C:
     """Make an unfitted classifier the one that `packed_model` described; `name` is what errors call the file.
 
     Raises:
@@ -65,7 +88,7 @@ def restore(estimator: BSTDGClassifier, model: PackedModel, name: str) -> BSTDGC
         estimator.scale_ = _positive(said["scale"])
         estimator.history_ = [dict(row) for row in said["history"]]
         estimator.figures_ = dict(model.trained["validation"])
-        estimator.n_features_in_ = int(np.prod(model.image_shape))
+        estimator.n_features_in_ = size(model.input.reads)
         if "feature_names" in said:
             names = [str(feature) for feature in said["feature_names"]]
             if len(names) != estimator.n_features_in_:
@@ -79,7 +102,7 @@ def restore(estimator: BSTDGClassifier, model: PackedModel, name: str) -> BSTDGC
     trained = {key: value for key, value in model.trained.items() if key not in (KEY, "validation")}
     model = replace(model, trained=trained)
     estimator._learner_ = None
-    estimator._encoder = Encoder(model.image_shape, model.num_steps, model.white, model.scaling)
+    estimator._code = model.input
     estimator.model_ = Model(model)
     return estimator
 

@@ -14,23 +14,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bstdg.classifier.arrays import Encoder, warn_of_idle_steps
+from bstdg.classifier.arrays import encode, warn_of_idle_steps
 from bstdg.datasets import StepDataset
 from bstdg.engine import native_training
 from bstdg.errors import BstdgWarning, InputError
-from bstdg.learning.recipe import Recipe, from_dict
+from bstdg.inputs import InputCode
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import from_dict
 from bstdg.model import packed, runtime
 from bstdg.model.probability import calibrated_scale, lead_at_decision
 from bstdg.model.tally import Tally
 from bstdg.progress import Quiet, live
 from bstdg.training.health import SILENT_ABOVE, HealthWatch
-from bstdg.training.train import TrainingRun, find_device
+from bstdg.training.run import TrainingRun
+from bstdg.training.split import Parts, stratified
+from bstdg.training.train import find_device
 
-ENDLESS = 10**9  # epochs of a schedule whose rates do not fall
 FEWEST_HELD_OUT = 10
 WORK_A_THREAD = 1 << 30  # samples times weights of an epoch, above which more threads pay
 SECTIONS = {
-    "network": ("hidden", "num_steps"),
+    "network": ("layers", "num_steps"),
     "rule": ("width",),
     "loss": ("latency_weight", "spike_weight", "label_smoothing"),
     "train": ("epochs", "batch", "weight_rate", "threshold_rate", "spike_dropout", "jitter", "patience"),
@@ -55,7 +58,7 @@ class Settings:
         """
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
         hidden = plain["hidden"]
-        plain["hidden"] = [hidden] if isinstance(hidden, int) else np.asarray(hidden).tolist()
+        plain["layers"] = [hidden] if isinstance(hidden, int) else np.asarray(hidden).tolist()
         if plain["batch"] is None:
             plain["batch"] = min(256, max(32, samples // 24))
         if plain["epochs"] is None:
@@ -76,7 +79,8 @@ class Settings:
         try:
             recipe = from_dict(Recipe, values)
         except InputError as error:
-            raise InputError(re.sub(rf"\b({'|'.join(SECTIONS)})\.", "", str(error))) from None
+            said = str(error).replace("network.layers", "hidden")  # by the classifier's own names
+            raise InputError(re.sub(rf"\b({'|'.join(SECTIONS)})\.", "", said)) from None
         return cls(recipe, plain["engine"], str(plain["device"]), threads)
 
 
@@ -85,7 +89,7 @@ class Learner:
 
     Args:
         settings: of the classifier.
-        encoder: how samples become steps.
+        code: how samples become steps.
         classes: a name for each label 0 … n-1.
         seed: decides all draws.
 
@@ -97,8 +101,8 @@ class Learner:
         epochs: how many were made; best_epoch: the one deployed.
     """
 
-    def __init__(self, settings: Settings, encoder: Encoder, classes: Sequence[str], seed: int):
-        self.settings, self.encoder, self.classes, self.seed = settings, encoder, tuple(classes), seed
+    def __init__(self, settings: Settings, code: InputCode, classes: Sequence[str], seed: int):
+        self.settings, self.code, self.classes, self.seed = settings, code, tuple(classes), seed
         self.run: TrainingRun | None = None
         self.model: Any = None
         self.figures: dict[str, Any] = {}
@@ -110,7 +114,7 @@ class Learner:
         data = self._data(rows, labels)
         warn_of_idle_steps(rows, data.steps, self.settings.recipe.network.num_steps)
         parts, held_out = _parts(labels, validation_fraction, self.seed)
-        run = self._start(self.settings.recipe, data, parts)
+        run = self.run = self._start(data, parts)
         progress = live(self.settings.recipe.train.epochs, len(parts[0])) if verbose else Quiet()
         try:
             with self._threads(len(parts[0])):
@@ -120,7 +124,7 @@ class Learner:
         finally:
             progress.close()
         self.model = self._told(run.best_model())
-        self.figures, self.epochs, self.best_epoch = run.best["figures"], run.epoch, run.best["epoch"]
+        self.figures, self.epochs, self.best_epoch = run.best.figures or {}, run.epoch, run.best.epoch
         self.scale = _scale(run)
         if held_out:
             self.scale = _calibrated(self.model, data.steps[parts[1]], labels[parts[1]], self.scale)
@@ -132,15 +136,11 @@ class Learner:
         data = self._data(rows, labels)
         if self.run is None:
             every = np.arange(len(rows))
-            self._start(self.settings.recipe, data, (every, every))
+            self.run = self._start(data, (every, every))
         run = self.run
-        assert run is not None  # noqa: S101  (started above)
-        run.recipe = replace(run.recipe, train=replace(run.recipe.train, epochs=ENDLESS))
-        run.training, run.labels = torch.from_numpy(data.steps), torch.from_numpy(labels)
-        run.validation, run.validation_labels = data.steps, labels
         with self._threads(len(rows)):
-            loss = run.learn(Quiet())
-            self.figures = run.validate().figures()
+            loss, tally = run.learn_more(data, Quiet())
+        self.figures = tally.figures()
         self.model = self._told(run.deployed())
         self.scale, self.epochs = _scale(run), run.epoch
         self.best_epoch = self.epochs
@@ -148,15 +148,12 @@ class Learner:
         run.release()
 
     def _data(self, rows: NDArray, labels: NDArray[np.int64]) -> StepDataset:
-        encoder = self.encoder
-        steps = encoder.encode(rows)
-        return StepDataset("X", steps, labels, self.classes, encoder.shape, encoder.white, encoder.scaling)
+        steps = encode(self.code, rows, self.settings.recipe.network.num_steps)
+        return StepDataset("X", steps, labels, self.classes, self.code)
 
-    def _start(self, recipe: Recipe, data: StepDataset, parts: tuple[NDArray, NDArray]) -> TrainingRun:
-        device = find_device(self.settings.device)
-        self.run = TrainingRun(recipe, data, self.seed, device, self.settings.engine, parts)
-        self.run.health = Unwatched()
-        return self.run
+    def _start(self, data: StepDataset, parts: Parts) -> TrainingRun:
+        settings, device = self.settings, find_device(self.settings.device)
+        return TrainingRun(settings.recipe, data, self.seed, device, settings.engine, parts, Unwatched())
 
     def _told(self, model: packed.PackedModel) -> packed.PackedModel:
         """The model with what `bstdg info` says of it; it names no data set, since it comes from an array."""
@@ -185,17 +182,13 @@ class Unwatched(HealthWatch):
     def look(self, tally: Tally) -> None: ...
 
 
-def _parts(labels: NDArray[np.int64], share: float, seed: int) -> tuple[tuple[NDArray, NDArray], bool]:
+def _parts(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Parts, bool]:
     """Positions of what is learnt from and what is held out; all are both where that would be too few."""
-    from sklearn.model_selection import train_test_split
-
     every, held_out = np.arange(len(labels)), round(share * len(labels))
     counts = np.bincount(labels)
     if held_out < max(FEWEST_HELD_OUT, len(counts)):
         return (every, every), False
-    stratify = labels if counts[counts > 0].min() >= 2 else None
-    training, validation = train_test_split(every, test_size=held_out, stratify=stratify, random_state=seed)
-    return (np.asarray(training), np.asarray(validation)), True
+    return stratified(every, labels, held_out, seed), True
 
 
 def _warn_of_silence(shares: Sequence[float]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +22,13 @@ Examples:
 
 Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp. What each is: docs/baselines.md.
 """
+
+UNTIMED = {  # the figures of a network without spikes, by other names: no step decides
+    "accuracy": "accuracy (greatest output, then lowest index)",
+    "accuracy_ties_correct": "  if a tie with the label counted",
+    "synaptic_operations_to_decision": "synaptic operations",
+    "samples": "samples",
+}
 
 
 def baseline(
@@ -56,15 +62,15 @@ def baseline(
     """
     from bstdg.lab import predecessors
     from bstdg.lab.predecessors.base import write
+    from bstdg.learning import overrides
 
     if weights is not None:
         if override:
             raise InputError("--weights runs a network as it was released: --set has nothing to change")
         report = predecessors.run_released(name, weights, data, data_dir=data_dir)
     else:
-        report = predecessors.train(
-            name, data, seed=seed, settings=_settings(override or []), data_dir=data_dir, say=_say_epoch
-        )
+        settings = overrides.apply({}, override or (), predecessors.settings_kind(name))
+        report = predecessors.train(name, data, seed=seed, settings=settings, data_dir=data_dir, on_epoch=_print_epoch)
     if weights is None or out is not None:
         out = out or Path("runs") / f"baseline-{name}-{data}" / f"seed{seed}.json"
         write(report, out)
@@ -74,21 +80,7 @@ def baseline(
     _show(report, out)
 
 
-def _settings(overrides: list[str]) -> dict[str, Any]:
-    """`key=value` pairs, values as TOML writes them; bare words are texts."""
-    values = {}
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise InputError(f"--set takes KEY=VALUE, not {override!r}")
-        try:
-            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except (ValueError, RecursionError):
-            values[key.strip()] = text.strip()
-    return values
-
-
-def _say_epoch(row: dict[str, Any]) -> None:
+def _print_epoch(row: dict[str, Any]) -> None:
     """One line an epoch on standard error."""
     line = f"epoch {row['epoch']}/{row['epochs']}  accuracy {row['accuracy']:.2%}"
     if row["hidden_spikes"] is not None:
@@ -104,6 +96,7 @@ def _show(report: dict[str, Any], out: Path | None) -> None:
 
     from bstdg.cli import show
     from bstdg.model import energy
+    from bstdg.model.figures import FIGURES
 
     row, structure = report["test"], "-".join(map(str, report["widths"]))
     origin = f"seed {report['seed']}" if "seed" in report else "released weights"
@@ -112,10 +105,8 @@ def _show(report: dict[str, Any], out: Path | None) -> None:
         show_table(show.figures(title, row))
     else:
         table = Table(title=title, title_justify="left", show_header=False)
-        table.add_row("accuracy (greatest output, then lowest index)", f"{row['accuracy']:.2%}")
-        table.add_row("  if a tie with the label counted", f"{row['accuracy_ties_correct']:.2%}")
-        table.add_row("synaptic operations", f"{row['synaptic_operations_to_decision']:,.0f}")
-        table.add_row("samples", f"{row['samples']:,}")
+        for key, caption in UNTIMED.items():
+            table.add_row(caption, FIGURES[key].show(row[key]))
         show_table(table)
     if "accuracy_lowest_index" in row:
         print(f"accuracy if the lowest index won among the first: {row['accuracy_lowest_index']:.2%}")

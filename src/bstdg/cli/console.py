@@ -105,7 +105,7 @@ def _bad_usage(error: Any) -> int:
 def _failed(error: Exception) -> int:
     """Say what went wrong and whose hand mends it: 2 the caller's, 1 the world's. What nobody foresaw is raised."""
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _says_memory(error)):
-        complain("out of memory; lower train.batch or network.hidden, or give it fewer images at once")
+        complain("out of memory; lower train.batch or network.layers, or give it fewer images at once")
         return FAILURE
     if isinstance(error, (InputError, FileFormatError)):
         complain(str(error))

@@ -7,10 +7,10 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import shutil
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,11 +21,10 @@ from bstdg.errors import BstdgError
 
 Status = Literal["ok", "absent", "wrong"]
 
-NEEDED = ("numpy", "torch", "safetensors", "scikit-learn", "pillow", "matplotlib", "typer", "rich", "platformdirs")
-EXTRAS = {
-    "h5py": ("bstdg[events]", "recordings of spoken digits"),
-    "nir": ("bstdg[nir]", "export to and import from other simulators"),
-    "tensorboard": ("bstdg[tensorboard]", "bstdg train --tensorboard"),
+PURPOSES = {  # of the extras that someone who uses bstdg may want; what is in them the package's own metadata say
+    "events": "recordings of spoken digits",
+    "nir": "export to and import from other simulators",
+    "tensorboard": "bstdg train --tensorboard",
 }
 TOOLS = {  # what `bstdg verify` proves exports with
     ("gcc", "clang", "cc"): "C",
@@ -130,6 +129,7 @@ def _speed() -> str:
 def _random_model(rng: np.random.Generator, widths: tuple[int, ...], num_steps: int):
     from itertools import pairwise
 
+    from bstdg.inputs import LatencyCode
     from bstdg.layers import FullLayer
     from bstdg.model.packed import PackedModel
 
@@ -140,19 +140,39 @@ def _random_model(rng: np.random.Generator, widths: tuple[int, ...], num_steps: 
         )
         for below, above in pairwise(widths)
     )
-    return PackedModel(layers, num_steps, (widths[0],), 255, 0.0, tuple(map(str, range(widths[-1]))))
+    return PackedModel(LatencyCode((widths[0],)), layers, num_steps, tuple(map(str, range(widths[-1]))))
 
 
 def _packages() -> Iterator[Finding]:
-    for name in NEEDED:
+    try:
+        packages = requirements(importlib.metadata.requires("bstdg") or ())
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding("packages", "bstdg", "wrong", "is not installed, only found: pip install bstdg")
+        return
+    for name in packages[None]:
         version = _version(name)
         said = version or f"not installed: pip install {name}"
         yield Finding("packages", name, "ok" if version else "wrong", said)
-    for name, (extra, purpose) in EXTRAS.items():
-        version = _version(name)
-        yield Finding(
-            "packages", name, "ok" if version else "absent", version or f"for {purpose}: pip install '{extra}'"
-        )
+    for extra, purpose in PURPOSES.items():
+        for name in packages[extra]:
+            version = _version(name)
+            said = version or f"for {purpose}: pip install 'bstdg[{extra}]'"
+            yield Finding("packages", name, "ok" if version else "absent", said)
+
+
+def requirements(lines: Iterable[str]) -> dict[str | None, list[str]]:
+    """Packages by the extra that needs them, None for those that are always needed, from a package's metadata.
+
+    >>> requirements(["numpy>=1.26", 'h5py>=3.10; extra == "events"'])
+    {None: ['numpy'], 'events': ['h5py']}
+    """
+    packages: dict[str | None, list[str]] = {}
+    for line in lines:
+        name = re.match(r"[\w.-]+", line)
+        extra = re.search(r"extra == ['\"]([\w-]+)", line)
+        if name:
+            packages.setdefault(extra[1] if extra else None, []).append(name[0])
+    return packages
 
 
 def _version(name: str) -> str | None:
@@ -176,22 +196,24 @@ def _gpu() -> Finding:
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:
-    from bstdg.datasets.files import DATA_VARIABLE, cache_folder
-    from bstdg.lab.experiments import needs
+    from bstdg import datasets
+    from bstdg.datasets.files import DATA_VARIABLE, cache_folder, named_folder
 
-    named = data_dir or os.environ.get(DATA_VARIABLE)
-    if named and not Path(named).expanduser().is_dir():
+    named = named_folder(data_dir)
+    if named is not None and not named.is_dir():
         yield Finding("data", DATA_VARIABLE, "wrong", f"{named} is not a folder")
         return
     where = f"{named} ({'--data-dir' if data_dir else DATA_VARIABLE})" if named else f"{cache_folder()} (the cache)"
     yield Finding("data", "looked for in", "ok", where)
-    for name in needs.FILES:
-        there, said = needs.state(name, data_dir)
-        yield Finding("data", name, "ok" if there else "absent", said)
+    for name in datasets.names():
+        found = datasets.source(name).present(data_dir)
+        yield Finding("data", name, "ok" if found.usable else "absent", found.said)
 
 
 def _tools() -> Iterator[Finding]:
+    from bstdg.export.tools import first
+
     for programs, purpose in TOOLS.items():
-        found = next((path for path in map(shutil.which, programs) if path), None)
+        found = first(*programs)
         said = f"for verifying {purpose}"
         yield Finding("tools", programs[0], "ok" if found else "absent", f"{found}, {said}" if found else said)

@@ -36,4 +36,4 @@ def import_nir(
         raise InputError(f"{out} is there already; name another file, or give --force")
     model = nir_import.read(file, steps, dt=dt, first_spikes=first_spikes)
     size = packed.save(model, out)
-    print(f"{out}: {'-'.join(map(str, model.widths))}, T = {model.num_steps}, {size:,} bytes")
+    print(f"{out}: {model.structure}, T = {model.num_steps}, {size:,} bytes")

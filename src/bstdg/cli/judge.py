@@ -98,7 +98,7 @@ def predict(
         print(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
     for path in paths:
         try:
-            if loaded.packed.input is None:
+            if loaded.packed.input.samples != "recordings":
                 spikes = loaded.encode(images.read(path, loaded.packed, resize=resize, invert=invert))
             else:
                 spikes = loaded.encode_events(*spoken.read(path, "recordings", "test").rows(slice(None)))

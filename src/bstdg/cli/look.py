@@ -27,11 +27,11 @@ def info(model: ModelFile, as_json: AsJson = False) -> None:
     from bstdg.model import packed
 
     described = packed.load(model)
-    size, default = model.stat().st_size, choose.FASTEST
+    about = model.stat().st_size, packed.version_of(model), choose.FASTEST
     if as_json:
-        print(json.dumps(show.as_dict(described, size, default)))
+        print(json.dumps(show.as_dict(described, *about)))
         return
-    show_table(show.model(described, str(model), size, default))
+    show_table(show.model(described, str(model), *about))
     for part in ("validation", "test"):
         if part in described.trained:
             show_table(show.figures(f"figures on the {part} part", described.trained[part]))
@@ -54,14 +54,14 @@ def raster(
     from bstdg.model import images, runtime, samples
 
     loaded, label = runtime.load(model), None
-    if loaded.packed.scaling is not None:
+    reads = loaded.packed.input.samples
+    if reads == "features":
         raise InputError(f"{model} reads features; bstdg raster draws decisions about images and recordings")
     if file is None:
         tests = samples.load(loaded.packed, None, "test", data_dir, called=str(model), progress=True)
-        what = "images" if loaded.packed.input is None else "recordings"
-        _there(sample, len(tests), f"{tests.name} (test)", what)
+        _there(sample, len(tests), f"{tests.name} (test)", reads)
         chosen, label = samples.one(loaded, tests, sample), tests.classes[tests.labels[sample]]
-    elif loaded.packed.input is None:
+    elif reads == "images":
         pictures = images.read(file, loaded.packed)
         _there(sample, len(pictures), str(file), "images")
         chosen = pictures[sample]

@@ -1,10 +1,15 @@
-"""`bstdg new`: a recipe to start from."""
+"""`bstdg new`: a recipe to start from, every field with what it means; fields at their default are comments."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -12,6 +17,9 @@ from bstdg.cli import complete
 from bstdg.cli.console import complain
 from bstdg.errors import InputError
 from bstdg.shipped import shipped_recipes
+
+if TYPE_CHECKING:
+    from bstdg.learning.recipe import Recipe
 
 EXAMPLES = """
 Examples:
@@ -44,9 +52,8 @@ def new(
 ) -> None:
     """Write a recipe to start from, in which every field is explained."""
     from bstdg import datasets, files
-    from bstdg.cli import starter
     from bstdg.cli.train import recipe_file
-    from bstdg.learning.recipe import load_recipe
+    from bstdg.learning.recipe_file import load_recipe
 
     if file.suffix != ".toml":
         raise InputError(f"a recipe's name ends in .toml, not {file.name!r}")
@@ -57,6 +64,80 @@ def new(
         if data not in datasets.names():
             raise InputError(f"unknown data set {data!r}: known are {', '.join(datasets.names())}")
         recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, name=data), title=f"My {data}")
-    files.write_atomic(file, starter.text(recipe, of_events=datasets.are_events(recipe.data.name)).encode())
+    files.write_atomic(file, text(recipe, of_events=datasets.are_events(recipe.data.name)).encode())
     print(file)
     complain(f"now edit it, and train with  bstdg train {file}")
+
+
+WIDTH = 110
+IMAGES_ALONE, EVENTS_ALONE = ("distort", "teacher"), ("events",)  # sections
+_NAMED = re.compile(r"(\w+): (.*)")
+
+
+def text(recipe: Recipe, *, of_events: bool = False) -> str:
+    """`recipe` as TOML that teaches: fields at their default are commented out, with what they mean above them.
+
+    Reading the text gives `recipe` again.
+
+    Args:
+        recipe: what to write.
+        of_events: its data are recordings of events; sections that are for images alone are left out, else the others.
+            Of the section `input`, those fields are there that these data need.
+
+    >>> from bstdg.learning.recipe import DataConfig
+    >>> print(text(Recipe(title="Mine", data=DataConfig(name="mnist")))[:87])
+    # A recipe: what is learnt, by which network, and how. Fields that begin with # keep th
+    """
+    from bstdg.inputs.options import FOR_IMAGES, FOR_RECORDINGS
+    from bstdg.learning.recipe import Recipe
+
+    parts = [_note(_OPENING, ""), f"title = {_value(recipe.title)}"]
+    left_out = IMAGES_ALONE if of_events else EVENTS_ALONE
+    coded = FOR_RECORDINGS if of_events else FOR_IMAGES
+    for name, kind in get_type_hints(Recipe).items():
+        if dataclasses.is_dataclass(kind) and name not in left_out:
+            parts.append(_section(name, getattr(recipe, name), coded if name == "input" else None))
+    return "\n\n".join(parts) + "\n"
+
+
+_OPENING = (
+    "A recipe: what is learnt, by which network, and how. Fields that begin with # keep the value shown. Train with  "
+    "bstdg train FILE.toml ; any field can be overridden there: --set train.epochs=5"
+)
+
+
+def _section(name: str, values: Any, only: Sequence[str] | None = None) -> str:
+    meanings = _meanings(type(values))
+    lines = [_note(inspect.getdoc(type(values)) or "", "").partition("\n#\n")[0], f"[{name}]"]
+    for field in dataclasses.fields(values):
+        if only is not None and field.name not in only:
+            continue
+        value = getattr(values, field.name)
+        mark = "# " if value == field.default else ""
+        lines += [_note(meanings[field.name], ""), f"{mark}{field.name} = {_value(value)}"]
+    return "\n".join(lines)
+
+
+def _meanings(kind: type) -> dict[str, str]:
+    """What the class's docstring says of each field, under "Attributes:"."""
+    listed = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    meanings, name = {}, ""
+    for line in textwrap.dedent(listed).splitlines():
+        begins = None if line.startswith(" ") else _NAMED.match(line)
+        if begins:
+            name, meanings[begins[1]] = begins[1], begins[2]
+        else:
+            meanings[name] += " " + line.strip()
+    return meanings
+
+
+def _note(said: str, indent: str) -> str:
+    """A text as comment lines."""
+    paragraphs = [" ".join(part.split()) for part in said.split("\n\n")]
+    wrapped = [textwrap.wrap(part, WIDTH, initial_indent=f"{indent}# ", subsequent_indent="# ") for part in paragraphs]
+    return "\n#\n".join("\n".join(lines) for lines in wrapped)
+
+
+def _value(value: Any) -> str:
+    """As TOML writes it, which for these types is as JSON does."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

@@ -71,19 +71,20 @@ def reproduce(
 
 
 def _list(data_dir: Path | None, as_json: bool) -> None:
-    from bstdg.lab.experiments import catalogue, needs
+    from bstdg import datasets
+    from bstdg.lab.experiments import catalogue
 
     rows = []
     for experiment in catalogue.EXPERIMENTS:
-        there, where = needs.state(experiment.data, data_dir)
+        found = datasets.source(experiment.data).present(data_dir)
         full, short = experiment.minutes
         rows.append(
             {
                 "name": experiment.name,
                 "tests": experiment.tests,
                 "data": experiment.data,
-                "there": there,
-                "where": where,
+                "there": found.usable,
+                "where": found.said,
                 "minutes": full,
                 "minutes_quick": short,
             }
@@ -118,19 +119,19 @@ def _seeds(asked: str | None, quick: bool) -> tuple[int, ...]:
 def _run(
     experiment: Experiment, out: Path, seeds: Sequence[int], quick: bool, data_dir: Path | None, as_json: bool
 ) -> None:
-    from bstdg.lab.experiments import needs
+    from bstdg import datasets
 
     data = experiment.quick_data or experiment.data if quick else experiment.data
-    there, where = needs.state(data, data_dir)
-    if not there:
-        raise InputError(f"{experiment.name} needs the data set {data}, which is {where}")
+    found = datasets.source(data).present(data_dir)
+    if not found.usable:
+        raise InputError(f"{experiment.name} needs the data set {data}, which is {found.said}")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out names a folder")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch starts its threads, as for `bstdg train`
     from bstdg.lab.experiments import run
 
     try:
-        runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, say=_note)
+        runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, log=_note)
     except KeyboardInterrupt:
         complain(f"stopped; what is done is kept in {out}; repeat the command to go on")
         raise typer.Exit(INTERRUPTED) from None

@@ -23,7 +23,7 @@ Examples:
   bstdg train                                  digits, into runs/digits-seed0
   bstdg train mnist --seed 1 --out runs/mine   a recipe by its name
   bstdg train mnist --out runs/mine --resume   go on after an interruption
-  bstdg train my.toml --set epochs=5 --set network.hidden=[300,300]
+  bstdg train my.toml --set epochs=5 --set network.layers=[300,300]
   bstdg train mnist --set data.name=fashion-mnist --out runs/fashion
   bstdg train my.toml --set data.name=folder --data-dir pictures   a folder a class, or an .npz file
 
@@ -66,7 +66,7 @@ def train(
     (the thresholds it began with), log.jsonl (a line an epoch) and report.json (figures on the test set, read once,
     at the end).
     """
-    from bstdg.learning.recipe import load_recipe
+    from bstdg.learning.recipe_file import load_recipe
 
     if resume and overwrite:
         raise InputError("--resume goes on with a run, --overwrite starts it anew: give one of them")
@@ -108,12 +108,12 @@ def train(
 @contextlib.contextmanager
 def _resume_hint(folder: Path) -> Iterator[None]:
     """Who stops a training is told how to go on."""
-    from bstdg.training.checkpoint import NAME
+    from bstdg.training.run_folder import CHECKPOINT
 
     try:
         yield
     except KeyboardInterrupt:
-        if not (folder / NAME).exists():
+        if not (folder / CHECKPOINT).exists():
             raise
         complain(f"stopped; to go on, repeat the command with --out {shlex.quote(str(folder))} --resume")
         raise typer.Exit(INTERRUPTED) from None

@@ -1,4 +1,4 @@
-"""Labelled images and event streams by name: one file per source, one table, one dataclass for each kind.
+"""Labelled images and event streams by name: one file per source, one record of what it is, one way to load it.
 
 Each split is loaded on its own, so that a training run reads the test set once, at its end, or never.
 """
@@ -6,26 +6,33 @@ Each split is loaded on its own, so that a training run reads the test set once,
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from bstdg.datasets import caltech, digits, folder, mnist, spoken
-from bstdg.datasets.base import Dataset, Split
-from bstdg.datasets.events import EventDataset
+from bstdg.datasets.base import Dataset, EventDataset, Split
+from bstdg.datasets.sources import Presence, Source
 from bstdg.datasets.steps import StepDataset
 from bstdg.errors import InputError
 
-__all__ = ["Dataset", "EventDataset", "Split", "StepDataset", "are_events", "load", "names", "takes_size"]
+__all__ = [
+    "Dataset",
+    "EventDataset",
+    "Presence",
+    "Source",
+    "Split",
+    "StepDataset",
+    "are_events",
+    "is_own",
+    "load",
+    "names",
+    "pictures_of",
+    "source",
+    "takes_size",
+]
 
-_Source = Callable[..., Dataset | EventDataset]  # name, split, data_dir, progress; and size, where it takes one
-_SOURCES: dict[str, _Source] = {
-    "digits": digits.load,
-    **dict.fromkeys(mnist.COLLECTIONS, mnist.load),
-    **dict.fromkeys(caltech.SPLITS, caltech.load),
-    **dict.fromkeys(spoken.FILES, spoken.load),
-    folder.NAME: folder.load,
-}
+_SOURCES = {source.name: source for module in (digits, mnist, caltech, spoken, folder) for source in module.SOURCES}
 
 
 def names() -> tuple[str, ...]:
@@ -37,14 +44,50 @@ def names() -> tuple[str, ...]:
     return tuple(_SOURCES)
 
 
+def source(name: str) -> Source:
+    """What is known of a data set: see `bstdg.datasets.sources.Source`.
+
+    Raises:
+        InputError: no data set has this name.
+
+    >>> source("digits").present().said
+    'comes with scikit-learn'
+    """
+    if name not in _SOURCES:
+        near = difflib.get_close_matches(str(name).lower(), _SOURCES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"unknown data set {name!r}: {hint}known are {', '.join(_SOURCES)}")
+    return _SOURCES[name]
+
+
 def are_events(name: str) -> bool:
-    """Whether the data set are recordings of timed events, not images."""
-    return name in spoken.FILES
+    """Whether the data set are recordings of timed events, not images; False for one that nobody knows."""
+    return name in _SOURCES and _SOURCES[name].kind == "recordings"
 
 
 def takes_size(name: str) -> bool:
-    """Whether the data set are pictures, which `load` brings to any `size`."""
-    return name in caltech.SPLITS or name == folder.NAME
+    """Whether the data set are pictures, which `load` brings to any `size`; False for one that nobody knows."""
+    return name in _SOURCES and _SOURCES[name].photographs
+
+
+def is_own(name: str) -> bool:
+    """Whether the data set is whatever the user names, and so may change from one time to the next."""
+    return name in _SOURCES and _SOURCES[name].own
+
+
+def pictures_of(name: str, shape: Sequence[int]) -> dict[str, Any]:
+    """Arguments of `load` by which photographs come in the shape that a network reads; none for other data sets.
+
+    Args:
+        name: of a data set.
+        shape: (channels, rows, columns), or (rows, columns) where it is grey.
+
+    >>> pictures_of("folder", (3, 32, 48)), pictures_of("mnist", (28, 28))
+    ({'size': (32, 48), 'channels': 3}, {})
+    """
+    if not takes_size(name) or len(shape) not in (2, 3):
+        return {}
+    return {"size": tuple(shape[-2:]), "channels": shape[0] if len(shape) == 3 else 1}
 
 
 def load(
@@ -54,6 +97,7 @@ def load(
     *,
     progress: bool = False,
     size: Sequence[int] = (),
+    channels: int = 0,
 ) -> Any:
     """Load one split of a data set, from a folder, from the cache, or from the network.
 
@@ -67,7 +111,8 @@ def load(
         split: "train" or "test".
         data_dir: folder with the files.
         progress: show a bar on stderr while files are downloaded.
-        size: rows and columns that pictures are brought to (the Caltech sets, "folder"); () is their default.
+        size: rows and columns that photographs are brought to (the Caltech sets, "folder"); () is their default.
+        channels: of photographs: 1 for grey, 3 for red, green and blue; 0 is grey, and arrays of one's own as they are.
 
     Returns:
         A `Dataset` of images, or an `EventDataset` of recordings ("shd", "hd-spikes").
@@ -80,14 +125,15 @@ def load(
     >>> load("digits", "test")
     Dataset(name='digits', split='test', 360 images 8x8, 10 classes, white=16)
     """
-    if name not in _SOURCES:
-        near = difflib.get_close_matches(str(name).lower(), _SOURCES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"unknown data set {name!r}: {hint}known are {', '.join(_SOURCES)}")
+    found = source(name)
     if split not in get_args(Split):
         raise InputError(f"split must be 'train' or 'test', not {split!r}")
-    if not size:
-        return _SOURCES[name](name, split, data_dir, progress)
-    if not takes_size(name):
+    if found.photographs:
+        options: dict[str, Any] = {"size": (int(size[0]), int(size[1]))} if size else {}
+        return found.load(name, split, data_dir, progress, channels=channels, **options)
+    if size:
         raise InputError(f"data.size is for photographs; {name} comes in the size it has")
-    return _SOURCES[name](name, split, data_dir, progress, size=(int(size[0]), int(size[1])))
+    if channels:
+        has = "are recordings of events" if found.kind == "recordings" else "has one"
+        raise InputError(f"data.channels is for photographs and arrays; {name} {has}, not {channels}")
+    return found.load(name, split, data_dir, progress)

@@ -6,31 +6,58 @@ Members are read one by one, never as pickles, and none before its header was he
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.datasets import npy
-from bstdg.datasets.base import Dataset, Split, drawn_for_test
+from bstdg.datasets.base import Dataset, Split, stratified_test_mask
 from bstdg.errors import FileFormatError, InputError
 from bstdg.spikes.events import MAX_CHANNELS
 
 MAX_MEMBER = 1 << 31  # bytes of one array
 SPLIT = ("train_images", "train_labels", "test_images", "test_labels")
 WHOLE = ("images", "labels")
+PIXEL = (1, 3)  # numbers of one: grey, or red, green and blue
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def load(path: Path, split: Split, size: tuple[int, int] | None) -> Dataset:
+class Header(NamedTuple):
+    """What a NumPy file says of the array in it: shape, type, and whether its first axis varies fastest."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype
+
+
+def read_header(file: Any) -> Header:
+    """The header at the start of an open file, which is then at the array's first byte; nothing is allocated for it.
+
+    Raises:
+        ValueError: it is no such header, or one that is not read here; the message has one line.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"its version is {version}")
+        return Header(*_HEADERS[version](file))
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
+        raise ValueError(str(error).splitlines()[0]) from None
+
+
+def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels: int = 0) -> Dataset:
     """Load a split of an .npz file.
 
     Args:
         path: the file.
         split: "train" or "test".
         size: rows and columns that are expected, or None; arrays are not resized.
+        channels: how many are expected, or 0 for what there are.
 
     Raises:
         InputError: an array is missing, or has another type, shape or range than it should.
@@ -52,9 +79,10 @@ def load(path: Path, split: Split, size: tuple[int, int] | None) -> Dataset:
         raise FileFormatError(f"{path} is no .npz file, or a damaged one: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    images = _channels_first(images, channels, path)
     _check(images, labels, white, path, size)
     if not own:
-        rows = drawn_for_test(labels) == (split == "test")
+        rows = stratified_test_mask(labels) == (split == "test")
         images, labels = images[rows], labels[rows]
     return Dataset(
         name="folder",
@@ -72,7 +100,7 @@ def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
         raise FileFormatError(f"{path}: {name} has {info.file_size:,} bytes, more than the {MAX_MEMBER:,} allowed")
     with archive.open(info) as file:
         try:
-            shape, fortran, dtype = npy.read_header(file)
+            shape, fortran, dtype = read_header(file)
         except ValueError as error:
             raise FileFormatError(f"{path}: {name} is no array: {error}") from error
         if dtype.hasobject:
@@ -86,12 +114,39 @@ def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _check(images: NDArray, labels: NDArray, white: NDArray, path: Path, size: tuple[int, int] | None) -> None:
-    if images.dtype != np.uint8 or images.ndim != 3:
+def _channels_first(images: NDArray, channels: int, path: Path) -> NDArray:
+    """`[N, rows, columns]` or `[N, channels, rows, columns]`, from that or from `[N, rows, columns, channels]`.
+
+    Channels come first, unless the number that was asked for is that of the last axis alone; where none was asked for,
+    unless the last axis is as short as a grey or coloured pixel and the first is not.
+    """
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise InputError(
-            f"{path}: images must be uint8 [samples, rows, columns], not {images.dtype} {list(images.shape)}; floats "
-            "in 0 … 1 become such with (255 * images).round().astype('uint8')"
+            f"{path}: images must be uint8 [samples, rows, columns] or [samples, channels, rows, columns], not "
+            f"{images.dtype} {list(images.shape)}; floats in 0 … 1 become such with "
+            "(255 * images).round().astype('uint8')"
         )
+    first, last = (1, 1) if images.ndim == 3 else (images.shape[1], images.shape[3])
+    if channels == first:
+        return images
+    if channels and channels == last:
+        return np.moveaxis(images, 3, 1)
+    if channels:
+        raise InputError(
+            f"{path}: images {list(images.shape)} have {first} channel{'s' * (first != 1)}, not {channels}; axes are "
+            "[samples, channels, rows, columns], or [samples, rows, columns] where there is one"
+        )
+    if first not in PIXEL and last in PIXEL:
+        return np.moveaxis(images, 3, 1)
+    if last in (2, 4) and min(images.shape[1:3]) > 4:  # either way something would be learnt, so nobody would notice
+        raise InputError(
+            f"{path}: images {list(images.shape)} have {first} channels if these come first, {last} if they come last: "
+            f"say which with data.channels = {last}, for instance"
+        )
+    return images
+
+
+def _check(images: NDArray, labels: NDArray, white: NDArray, path: Path, size: tuple[int, int] | None) -> None:
     if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
         raise InputError(
             f"{path}: labels must be {len(images)} integers, one an image, not {labels.dtype} {list(labels.shape)}"
@@ -102,15 +157,11 @@ def _check(images: NDArray, labels: NDArray, white: NDArray, path: Path, size: t
         raise InputError(f"{path}: labels must be 0, 1, 2 …, not {labels.min()} … {labels.max()}")
     if white.dtype.kind not in "iu" or white.shape != () or not 1 <= int(white) <= 255:
         raise InputError(f"{path}: white must be an integer in 1 … 255, not {white.tolist()!r}")
-    if not 1 <= images.shape[1] * images.shape[2] <= MAX_CHANNELS:
-        raise InputError(
-            f"{path}: images are {images.shape[1]} x {images.shape[2]}; a network has 1 … {MAX_CHANNELS} inputs"
-        )
-    if size is not None and images.shape[1:] != tuple(size):
-        raise InputError(
-            f"{path}: images are {images.shape[1]} x {images.shape[2]}, not {size[0]} x {size[1]}; "
-            "arrays stay as they are"
-        )
+    shape = " x ".join(map(str, images.shape[1:]))
+    if not 1 <= math.prod(images.shape[1:]) <= MAX_CHANNELS:
+        raise InputError(f"{path}: images are {shape}; a network has 1 … {MAX_CHANNELS} inputs")
+    if size is not None and images.shape[-2:] != tuple(size):
+        raise InputError(f"{path}: images are {shape}, not {size[0]} x {size[1]}; arrays stay as they are")
 
 
 def _classes(named: NDArray | None, labels: list[NDArray], path: Path) -> tuple[str, ...]:

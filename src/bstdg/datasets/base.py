@@ -1,4 +1,8 @@
-"""What every loader returns."""
+"""What loaders return: labelled images or labelled recordings of events, one split of a data set, checked when made.
+
+Shapes are `(channels, rows, columns)`, here and from here on: a grey image has one channel, a colour picture three
+(red, green, blue), and maps of any other kind are as many channels.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
+from bstdg.spikes.events import MAX_CHANNELS, check_offsets
 
 Split = Literal["train", "test"]
 TEST_SHARE = 0.2
@@ -17,12 +22,13 @@ SPLIT_SEED = 0  # part of what such a split means: never derive it from a traini
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Labelled grey images of one split, checked when made.
+    """Labelled images of one split: grey, in colour, or of several maps.
 
     Attributes:
         name: the data set, as `bstdg.datasets.names()` lists it.
         split: "train" or "test".
-        images: `uint8` `[N, H, W]`, values 0 … white.
+        images: `uint8` `[N, rows, columns]` or `[N, channels, rows, columns]`, values 0 … white; one channel given the
+            second way is kept the first.
         labels: `int64` `[N]`, values 0 … len(classes) - 1.
         white: the pixel value that means full intensity, 1 … 255.
         classes: what each label means, in words.
@@ -47,8 +53,10 @@ class Dataset:
             raise InputError(f"{where}: white must be in 1 … 255, not {self.white!r}")
         if not self.classes:
             raise InputError(f"{where}: no classes are named")
-        _expect(self.images, np.uint8, "N, H, W", f"{where}: images")
-        _expect(self.labels, np.int64, "N", f"{where}: labels")
+        _expect(self.images, np.uint8, ("N, rows, columns", "N, channels, rows, columns"), f"{where}: images")
+        _expect(self.labels, np.int64, ("N",), f"{where}: labels")
+        if self.images.ndim == 4 and self.images.shape[1] == 1:
+            object.__setattr__(self, "images", self.images[:, 0])
         if len(self.images) != len(self.labels):
             raise InputError(f"{where}: {len(self.images)} images but {len(self.labels)} labels")
         if not self.images.size:
@@ -63,16 +71,21 @@ class Dataset:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        height, width = self.image_shape
+        size = "x".join(map(str, self.images.shape[1:]))
         return (
-            f"Dataset(name={self.name!r}, split={self.split!r}, {len(self)} images {height}x{width}, "
+            f"Dataset(name={self.name!r}, split={self.split!r}, {len(self)} images {size}, "
             f"{len(self.classes)} classes, white={self.white})"
         )
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        """(H, W) of every image."""
-        return self.images.shape[1], self.images.shape[2]
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, rows, columns) of every image, one channel where it is grey.
+
+        >>> Dataset("two", "test", np.zeros((2, 4, 5), np.uint8), np.array([0, 1]), 255, ("no", "yes")).shape
+        (1, 4, 5)
+        """
+        rows, columns = self.images.shape[-2:]
+        return self.images.shape[1] if self.images.ndim == 4 else 1, rows, columns
 
     def subset(self, index: Any) -> Dataset:
         """The images `index` selects, in its order: an array of positions, a boolean mask `[N]`, or a slice.
@@ -97,22 +110,132 @@ class Dataset:
             raise InputError(f"{self.name} ({self.split}) has {len(self)} images: {error}") from error
 
 
-def _expect(array: Any, dtype: type[np.generic], axes: str, what: str) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != len(axes.split(", ")):
-        is_array = isinstance(array, np.ndarray)
+@dataclass(frozen=True, eq=False, repr=False)
+class EventDataset:
+    """Labelled recordings of one split, each a stream of timed events on channels.
+
+    Attributes:
+        name: the data set, as `bstdg.datasets.names()` lists it.
+        split: "train" or "test".
+        offsets: `int64` `[N + 1]`; recording n owns events `offsets[n] … offsets[n + 1] - 1`; it may have none.
+        channels: `uint16` `[events]`, 0 … num_channels - 1.
+        times: `float16` or `float32` `[events]`, seconds from the start of the recording.
+        labels: `int64` `[N]`, 0 … len(classes) - 1.
+        speakers: `int64` `[N]`, whose recording it is; None where nobody knows.
+        classes: what each label means, in words.
+        num_channels: width of the input.
+
+    Raises:
+        InputError: the set is empty, or an array has another type, shape or range than said above.
+
+    >>> one = EventDataset("one", "test", np.array([0, 2]), np.array([0, 1], np.uint16),
+    ...                    np.array([0.1, 0.2], np.float16), np.array([0]), None, ("no",), 2)
+    >>> one
+    EventDataset(name='one', split='test', 1 recordings, 2 events on 2 channels, 1 classes)
+    """
+
+    name: str
+    split: Split
+    offsets: NDArray[np.int64]
+    channels: NDArray[np.uint16]
+    times: NDArray[np.floating]
+    labels: NDArray[np.int64]
+    speakers: NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    num_channels: int
+
+    def __post_init__(self) -> None:
+        where = f"{self.name} ({self.split})"
+        if not self.classes:
+            raise InputError(f"{where}: no classes are named")
+        if not 1 <= self.num_channels <= MAX_CHANNELS:
+            raise InputError(f"{where}: num_channels must be in 1 … {MAX_CHANNELS}, not {self.num_channels}")
+        wanted = {"offsets": (np.int64,), "labels": (np.int64,), "channels": (np.uint16,)}
+        for field, types in {**wanted, "times": (np.float16, np.float32)}.items():
+            array = getattr(self, field)
+            if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype not in types:
+                kinds = " or ".join(np.dtype(kind).name for kind in types)
+                found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
+                raise InputError(f"{where}: {field} must be {kinds}, one row, not {found}")
+        if len(self.channels) != len(self.times):
+            raise InputError(f"{where}: {len(self.channels)} channels but {len(self.times)} times")
+        check_offsets(self.offsets, len(self.channels))
+        if len(self.offsets) != len(self.labels) + 1:
+            raise InputError(f"{where}: {len(self.offsets) - 1} recordings but {len(self.labels)} labels")
+        if not len(self.labels):
+            raise InputError(f"{where}: the data set is empty")
+        if self.speakers is not None and self.speakers.shape != self.labels.shape:
+            raise InputError(f"{where}: {len(self.labels)} recordings but {len(self.speakers)} speakers")
+        if self.channels.size and (highest := int(self.channels.max())) >= self.num_channels:
+            raise InputError(f"{where}: an event is on channel {highest}, expected 0 … {self.num_channels - 1}")
+        if self.times.size and not (self.times.min() >= 0 and np.isfinite(self.times.max())):  # false for NaN, too
+            raise InputError(f"{where}: times must be 0 seconds or later, and finite")
+        least, most = int(self.labels.min()), int(self.labels.max())
+        if least < 0 or most >= len(self.classes):
+            raise InputError(f"{where}: labels are {least} … {most}, expected 0 … {len(self.classes) - 1}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return (
+            f"EventDataset(name={self.name!r}, split={self.split!r}, {len(self)} recordings, "
+            f"{len(self.channels)} events on {self.num_channels} channels, {len(self.classes)} classes)"
+        )
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(channels,): recordings have neither rows nor columns."""
+        return (self.num_channels,)
+
+    def rows(self, index: Any) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.floating]]:
+        """Offsets, channels and times of the recordings that `index` (positions, a mask or a slice) selects.
+
+        >>> one = EventDataset("one", "test", np.array([0, 0, 1]), np.array([1], np.uint16),
+        ...                    np.array([0.5], np.float32), np.array([0, 0]), None, ("no",), 2)
+        >>> one.rows([1, 0])[0]
+        array([0, 1, 1])
+        """
+        rows = np.arange(len(self))[index]
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        take = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return offsets, self.channels[take], self.times[take]
+
+    def subset(self, index: Any) -> EventDataset:
+        """The recordings that `index` (positions, a mask or a slice) selects, in its order.
+
+        Raises:
+            InputError: nothing is selected, or a position does not exist.
+        """
+        try:
+            rows = np.arange(len(self))[index]
+            offsets, channels, times = self.rows(rows)
+        except IndexError as error:
+            raise InputError(f"{self.name} ({self.split}) has {len(self)} recordings: {error}") from error
+        speakers = None if self.speakers is None else self.speakers[rows]
+        return EventDataset(
+            self.name, self.split, offsets, channels, times, self.labels[rows], speakers, self.classes,
+            self.num_channels,
+        )  # fmt: skip
+
+
+def _expect(array: Any, dtype: type[np.generic], axes: tuple[str, ...], what: str) -> None:
+    is_array = isinstance(array, np.ndarray)
+    if not is_array or array.dtype != dtype or array.ndim not in [len(names.split(", ")) for names in axes]:
         found = f"{array.dtype} of shape {array.shape}" if is_array else type(array).__name__
-        raise InputError(f"{what} must be {np.dtype(dtype)} [{axes}], not {found}")
+        raise InputError(f"{what} must be {np.dtype(dtype)} {' or '.join(f'[{names}]' for names in axes)}, not {found}")
 
 
-def drawn_for_test(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which samples are the test set where nobody split them: a fifth of each class, and at least one.
+def stratified_test_mask(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which samples are the test set where nobody split them, `[N]`: a fifth of each class, and at least one.
 
     The draw depends on the labels alone, so a split stays as it is as long as the data do.
 
     Raises:
         InputError: a class has a single sample.
 
-    >>> drawn_for_test(np.array([0, 0, 0, 1, 1])).sum()
+    >>> stratified_test_mask(np.array([0, 0, 0, 1, 1])).sum()
     np.int64(2)
     """
     chosen = np.zeros(len(labels), np.bool_)

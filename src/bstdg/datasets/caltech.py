@@ -1,9 +1,9 @@
-"""Faces and motorbikes of Caltech-101: 435 and 798 photographs, two classes, grey and of one size.
+"""Faces and motorbikes of Caltech-101: 435 and 798 photographs, two classes, of one size.
 
 Read from the original archive, from one that holds these two categories alone, or from folders of images. Every
-picture is made grey (ITU-R 601-2 luma) and brought to the wanted size whole, each pixel the mean of the area it
-covers. What is lost is the aspect: pictures are near 3:2 and become exactly what the size says; nothing is cropped or
-padded.
+picture is made grey (ITU-R 601-2 luma) unless its three colours are asked for, and brought to the wanted size whole,
+each pixel the mean of the area it covers. What is lost is the aspect: pictures are near 3:2 and become exactly what the
+size says; nothing is cropped or padded.
 
 Two splits. "caltech-face-motorbike" is the published one of 200 training and 198 test images a class, kept by the
 authors of a re-implementation (npvoid/SDNN_python) of S. R. Kheradpisheh, M. Ganjtabesh, S. J. Thorpe, T. Masquelier,
@@ -17,7 +17,6 @@ Workshop on Generative-Model Based Vision; doi:10.22002/D1.20086, CC BY 4.0.
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +26,9 @@ from numpy.typing import NDArray
 
 from bstdg.datasets.archive import read_members
 from bstdg.datasets.base import Dataset, Split
-from bstdg.datasets.files import DATA_VARIABLE, cache_folder
+from bstdg.datasets.files import DATA_VARIABLE, cache_folder, named_folder
+from bstdg.datasets.pictures import mode_of, planes
+from bstdg.datasets.sources import Source
 from bstdg.errors import FileFormatError, InputError
 
 CLASSES = ("face", "motorbike")
@@ -36,7 +37,9 @@ SIZE = (32, 48)  # rows and columns; near 3:2, as most of the pictures are
 TRAINING_PER_CLASS = 200
 SPLIT_SEED = 0  # part of what "-all" means: never derive it from a training seed
 ROOT = "101_ObjectCategories"
+FOLDER = "caltech101"
 ARCHIVES = ("101_ObjectCategories.tar.gz", "caltech101-faces-motorbikes.tar.gz")
+WANTED = f"{ARCHIVES[0]} (in caltech-101.zip, doi:10.22002/D1.20086) or its folders {' and '.join(CATEGORIES)}"
 MAX_FILE = 1 << 22  # bytes of one JPEG
 MAX_ARCHIVE = 1 << 29  # bytes of an archive, unpacked; the original has 150 MB
 
@@ -74,8 +77,9 @@ def load(
     progress: bool = False,
     *,
     size: tuple[int, int] = SIZE,
+    channels: int = 0,
 ) -> Dataset:
-    """Load a split as grey images of `size` (rows, columns); only pictures of this split are decoded.
+    """Load a split as images of `size` (rows, columns), grey or of 3 channels; only its own pictures are decoded.
 
     Looked at first is `<folder>/caltech101/`, then the folder itself: for an archive, then for image folders.
 
@@ -101,29 +105,34 @@ def load(
     return Dataset(
         name=name,
         split=split,
-        images=_pictures(content, list(wanted), size, place),
+        images=_pictures(content, list(wanted), size, channels or 1, place),
         labels=np.array(list(wanted.values()), np.int64),
         white=255,
         classes=CLASSES,
     )
 
 
-def _place(name: str, data_dir: str | Path | None) -> Path:
-    """The archive, or the folder that has the folders of images."""
-    named = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE)
-    top = Path(named).expanduser() if named else cache_folder()
-    if named and not top.is_dir():
-        raise InputError(f"{top} is not a folder")
-    for folder in (top / "caltech101", top):
+def locate(folder: Path) -> Path | None:
+    """The archive below a folder, or the folder that has the folders of images; None where neither is there."""
+    for place in (folder / FOLDER, folder):
         for archive in ARCHIVES:
-            if (folder / archive).is_file():
-                return folder / archive
-        for images in (folder / ROOT, folder):
+            if (place / archive).is_file():
+                return place / archive
+        for images in (place / ROOT, place):
             if all((images / category).is_dir() for category in CATEGORIES):
                 return images
+    return None
+
+
+def _place(name: str, data_dir: str | Path | None) -> Path:
+    named = named_folder(data_dir)
+    if named is not None and not named.is_dir():
+        raise InputError(f"{named} is not a folder")
+    top = named or cache_folder()
+    if (place := locate(top)) is not None:
+        return place
     raise InputError(
-        f"no {name} in {top}: put {ARCHIVES[0]} (in caltech-101.zip, doi:10.22002/D1.20086) or its folders "
-        f"{' and '.join(CATEGORIES)} into {top / 'caltech101'}, or name another folder (--data-dir or {DATA_VARIABLE})"
+        f"no {name} in {top}: put {WANTED} into {top / FOLDER}, or name another folder (--data-dir or {DATA_VARIABLE})"
     )
 
 
@@ -136,19 +145,30 @@ def _file(path: Path) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _pictures(content: Mapping[str, bytes], names: list[str], size: tuple[int, int], place: Path) -> NDArray[np.uint8]:
+def _pictures(
+    content: Mapping[str, bytes], names: list[str], size: tuple[int, int], channels: int, place: Path
+) -> NDArray[np.uint8]:
     from PIL import Image
 
-    rows, columns = size
-    images = np.empty((len(names), rows, columns), np.uint8)
+    mode, (rows, columns) = mode_of(channels), size
+    images = np.empty((len(names), *((channels,) if channels > 1 else ()), rows, columns), np.uint8)
     for n, name in enumerate(names):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 with Image.open(io.BytesIO(content[name]), formats=("JPEG",)) as picture:
-                    grey = picture.convert("L").resize((columns, rows), Image.Resampling.BOX)
+                    resized = picture.convert(mode).resize((columns, rows), Image.Resampling.BOX)
         # Pillow reports damage in many ways: what it raises is part of no contract.
         except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
             raise FileFormatError(f"{place}: {name} is no picture, or a damaged one: {error}") from error
-        images[n] = np.asarray(grey)
+        images[n] = planes(resized)
     return images
+
+
+SOURCES = tuple(
+    Source(name, title, "images", load, locate=locate, wanted=WANTED, photographs=True)
+    for name, title in {
+        "caltech-face-motorbike": "Caltech-101 Face/Motorbike",
+        "caltech-face-motorbike-all": "Caltech-101 Face/Motorbike, all images",
+    }.items()
+)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bstdg.datasets.base import Dataset, Split
+from bstdg.datasets.sources import Source
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 0  # part of what "digits" means: never derive it from a training seed
@@ -39,3 +40,6 @@ def load(name: str, split: Split, data_dir: str | Path | None = None, progress: 
         white=WHITE,
         classes=tuple("0123456789"),
     )
+
+
+SOURCES = (Source("digits", "Digits (scikit-learn, 8 x 8)", "images", load, comes_with="scikit-learn"),)

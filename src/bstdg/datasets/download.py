@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bstdg.datasets.progress import Show, bar
 from bstdg.errors import DownloadError, InputError
+from bstdg.progress import Show, download_bar
 
 TIMEOUT = 30.0  # seconds without a byte before a mirror is given up
 MD5_LENGTH = 32  # hex digits
@@ -66,7 +66,7 @@ def fetch(
         if _matches(target, sha256):
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        with bar(target.name, progress) as show, _one_process_at_a_time(target.parent):
+        with download_bar(target.name, progress) as show, _one_process_at_a_time(target.parent):
             if _matches(target, sha256):  # another process was faster
                 return
             part = target.with_name(target.name + ".part")

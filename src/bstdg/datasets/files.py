@@ -51,10 +51,9 @@ def provide(
         InputError: the folder the user named lacks a file, or none was named and there is nothing to download from.
         DownloadError: a file is not in the cache and no mirror gave it.
     """
-    if data_dir is not None:
-        return _find(dataset, files, Path(data_dir), "data_dir", folders, bool(mirrors))
-    if named := os.environ.get(DATA_VARIABLE):
-        return _find(dataset, files, Path(named), DATA_VARIABLE, folders, bool(mirrors))
+    if (named := named_folder(data_dir)) is not None:
+        named_by = DATA_VARIABLE if data_dir is None else "data_dir"
+        return _provided(dataset, files, named, named_by, folders or (dataset,), bool(mirrors))
     if not mirrors:
         wanted = ", ".join(file.name for file in files)
         raise InputError(
@@ -67,6 +66,12 @@ def provide(
     return [folder / file.name for file in files]
 
 
+def named_folder(data_dir: str | Path | None = None) -> Path | None:
+    """The folder, or file, that the user named: `data_dir`, else BSTDG_DATA; None where neither is given."""
+    named = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE)
+    return Path(named).expanduser() if named else None
+
+
 def cache_folder() -> Path:
     """The folder downloads are kept in."""
     from platformdirs import user_cache_dir
@@ -74,20 +79,27 @@ def cache_folder() -> Path:
     return Path(user_cache_dir("bstdg"))
 
 
-def _find(
-    dataset: str, files: Sequence[RemoteFile], folder: Path, named_by: str, folders: Sequence[str], online: bool
+def find(folder: Path, names: Sequence[str], subfolders: Sequence[str] = ()) -> Path | None:
+    """The first of the subfolders, then the folder itself, that has all files of these names, packed or not.
+
+    Images from one place and labels from another would be a data set nobody made.
+    """
+    places = (*(folder / name for name in subfolders), folder)
+    return next((place for place in places if all(_variant(place, name) for name in names)), None)
+
+
+def _provided(
+    dataset: str, files: Sequence[RemoteFile], folder: Path, named_by: str, subfolders: Sequence[str], online: bool
 ) -> list[Path]:
-    folder = folder.expanduser()
     if not folder.is_dir():
         raise InputError(f"{named_by} names {folder}, which is not a folder")
-    # Images from one place and labels from another would be a data set nobody made.
-    places = [*(folder / name for name in folders or (dataset,)), folder]
-    for place in places:
-        found = [_present(place, file) for file in files]
-        if all(found):
-            return [path for path in found if path is not None]
-    place = next((place for place in places if any(_present(place, file) for file in files)), places[0])
-    missing = ", ".join(file.name for file in files if _present(place, file) is None)
+    names = [file.name for file in files]
+    place = find(folder, names, subfolders)
+    if place is not None:
+        return [path for name in names if (path := _variant(place, name)) is not None]
+    places = [*(folder / name for name in subfolders), folder]
+    place = next((place for place in places if any(_variant(place, name) for name in names)), places[0])
+    missing = ", ".join(name for name in names if _variant(place, name) is None)
     raise InputError(
         f"no complete {dataset} in {folder} ({named_by}): {place} lacks {missing} (or the same without .gz); "
         f"put them there, or name another folder (--data-dir or {DATA_VARIABLE})"
@@ -95,10 +107,11 @@ def _find(
     )
 
 
-def _present(folder: Path, file: RemoteFile) -> Path | None:
-    plain = file.name.removesuffix(".gz")
+def _variant(folder: Path, name: str) -> Path | None:
+    """The file of that name, packed or unpacked."""
+    plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")  # the name kept inside the .gz, which some unpackers restore
-    for name in (file.name, plain, dotted + ".gz", dotted):
-        if (path := folder / name).is_file():
+    for variant in (name, plain, dotted + ".gz", dotted):
+        if (path := folder / variant).is_file():
             return path
     return None

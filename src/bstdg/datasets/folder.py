@@ -12,7 +12,7 @@ An .npz file has `images` and `labels`, or `train_images`, `train_labels`, `test
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.datasets import arrays
-from bstdg.datasets.base import Dataset, Split, drawn_for_test
-from bstdg.datasets.files import DATA_VARIABLE
-from bstdg.datasets.pictures import grey_levels
+from bstdg.datasets.base import Dataset, Split, stratified_test_mask
+from bstdg.datasets.files import named_folder
+from bstdg.datasets.pictures import levels
+from bstdg.datasets.sources import Source
 from bstdg.errors import InputError
 from bstdg.spikes.events import MAX_CHANNELS
 
@@ -47,8 +48,9 @@ def load(
     progress: bool = False,
     *,
     size: tuple[int, int] | None = None,
+    channels: int = 0,
 ) -> Dataset:
-    """Load a split of a folder of pictures, or of an .npz file, grey and of one size.
+    """Load a split of a folder of pictures, or of an .npz file, all of one size.
 
     Args:
         name: what the data set is called: "folder".
@@ -56,6 +58,8 @@ def load(
         data_dir: the folder, or the .npz file; else what BSTDG_DATA names.
         progress: not needed: nothing is downloaded.
         size: rows and columns that every picture is brought to; without one all must have the same.
+        channels: 1 or 3 (red, green, blue) of a picture; 0 is grey. Arrays keep theirs: 0 takes them as they are, and
+            any other number has to be theirs.
 
     Raises:
         InputError: there are no classes or pictures, sizes differ, or a file is no picture.
@@ -63,25 +67,36 @@ def load(
     """
     place = _place(data_dir)
     if place.is_file():
-        return arrays.load(place, split, size)
+        return arrays.load(place, split, size, channels)
     chosen = _split(place, split)
     return Dataset(
         name=name,
         split=split,
-        images=_read(chosen.files, size),
+        images=_read(chosen.files, size, channels or 1),
         labels=np.array(chosen.labels, np.int64),
         white=255,
         classes=chosen.classes,
     )
 
 
+def locate(place: Path) -> Path | None:
+    """The place itself, if it is an .npz file or has pictures in folders of classes; no more than one each is asked."""
+    if place.is_file():
+        return place if place.suffix.lower() == ".npz" else None
+    parts = [place / part for part in ("train", "test") if (place / part).is_dir()]
+    try:
+        held = [sum(next(_pictures_in(c), None) is not None for c in _subfolders(part)) for part in parts or [place]]
+    except OSError:
+        return None
+    return place if min(held) >= (1 if parts else 2) and len(parts) != 1 else None
+
+
 def _place(data_dir: str | Path | None) -> Path:
-    named = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE)
-    if not named:
+    place = named_folder(data_dir)
+    if place is None:
         raise InputError(
             "data.name = 'folder' are pictures of your own: name their folder, or an .npz file, with --data-dir"
         )
-    place = Path(named).expanduser()
     if not place.is_dir() and place.suffix.lower() != ".npz":
         raise InputError(f"{place} is neither a folder of pictures nor an .npz file")
     if not place.exists():
@@ -97,7 +112,7 @@ def _split(place: Path, split: Split) -> Pictures:
         if min(counts := np.bincount(labels)) < 2:
             few = every.classes[int(counts.argmin())]
             raise InputError(f"{place / few} has one picture: to learn a class and to test it takes two at least")
-        rows = np.flatnonzero(drawn_for_test(labels) == (split == "test"))
+        rows = np.flatnonzero(stratified_test_mask(labels) == (split == "test"))
         return Pictures([every.files[row] for row in rows], labels[rows].tolist(), every.classes)
     for part in ("train", "test"):
         if not (place / part).is_dir():
@@ -114,10 +129,20 @@ def _names(folders: list[Path]) -> list[str]:
     return [folder.name for folder in folders]
 
 
+def _subfolders(place: Path) -> Iterator[Path]:
+    return (path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _pictures_in(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file():
+            yield path
+
+
 def _class_folders(place: Path) -> list[Path]:
     """Folders in the order of their names; those that begin with a dot are not classes."""
     try:
-        folders = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+        folders = sorted(_subfolders(place))
     except OSError as error:
         raise InputError(f"cannot read {place}: {error.strerror or error}") from error
     if len(folders) < 2:
@@ -135,11 +160,7 @@ def _of_classes(place: Path, classes: list[str] | None = None) -> Pictures:
     labels: list[int] = []
     for label, name in enumerate(names):
         folder = place / name
-        found = sorted(
-            path
-            for path in (folder.iterdir() if folder.is_dir() else ())
-            if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file()
-        )
+        found = sorted(_pictures_in(folder))
         if not found and classes is None:
             raise InputError(f"{folder} has no picture: files that end in {', '.join(ENDINGS)} are looked for")
         files += found
@@ -149,36 +170,52 @@ def _of_classes(place: Path, classes: list[str] | None = None) -> Pictures:
     return Pictures(files, labels, tuple(names))
 
 
-def _read(files: list[Path], size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    first = _grey(files[0], size)
-    rows, columns = first.shape
-    if rows * columns > MAX_CHANNELS:
+def _read(files: list[Path], size: tuple[int, int] | None, channels: int) -> NDArray[np.uint8]:
+    first = _levels(files[0], size, channels)
+    if first.size > MAX_CHANNELS:
         raise InputError(
-            f"{files[0]} is {rows} x {columns} pixels, and a network has at most {MAX_CHANNELS} inputs: bring all "
-            "pictures to a smaller size, with data.size = [32, 32] for instance"
+            f"{files[0]} is {_size(first)} pixels{f' of {channels} channels' * (channels > 1)}, and a network has at "
+            f"most {MAX_CHANNELS} inputs: bring all pictures to a smaller size, with data.size = [32, 32] for instance"
         )
     if len(files) * first.size > MAX_BYTES:
         raise InputError(
-            f"{len(files)} pictures of {rows} x {columns} would take {len(files) * first.size:,} bytes, more than "
+            f"{len(files)} pictures of {_size(first)} would take {len(files) * first.size:,} bytes, more than "
             f"{MAX_BYTES:,}: bring them to a smaller size with data.size"
         )
-    images = np.empty((len(files), rows, columns), np.uint8)
+    images = np.empty((len(files), *first.shape), np.uint8)
     for n, file in enumerate(files):
-        picture = first if n == 0 else _grey(file, size)
+        picture = first if n == 0 else _levels(file, size, channels)
         if picture.shape != first.shape:
-            shapes = [f"{path} is {a.shape[0]} x {a.shape[1]}" for path, a in ((files[0], first), (file, picture))]
             raise InputError(
-                f"pictures differ in size ({shapes[0]}, {shapes[1]}): say what to bring them to, rows and columns, "
-                "with data.size = [32, 32] for instance"
+                f"pictures differ in size ({files[0]} is {_size(first)}, {file} is {_size(picture)}): say what to "
+                "bring them to, rows and columns, with data.size = [32, 32] for instance"
             )
         images[n] = picture
     return images
 
 
-def _grey(file: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+def _size(picture: NDArray[np.uint8]) -> str:
+    return " x ".join(map(str, picture.shape[-2:]))
+
+
+def _levels(file: Path, size: tuple[int, int] | None, channels: int) -> NDArray[np.uint8]:
     try:
         if file.stat().st_size > MAX_FILE:
             raise InputError(f"{file} has more than the {MAX_FILE:,} bytes that a picture may have here")
-        return grey_levels(file, size)
+        return levels(file, size, channels)
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+
+
+SOURCES = (
+    Source(
+        NAME,
+        "Pictures of one's own",
+        "images",
+        load,
+        locate=locate,
+        wanted="a folder of pictures, one of each class in it, or an .npz file",
+        photographs=True,
+        own=True,
+    ),
+)

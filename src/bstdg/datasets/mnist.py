@@ -16,6 +16,7 @@ import numpy as np
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.files import RemoteFile, provide
 from bstdg.datasets.idx import read_idx
+from bstdg.datasets.sources import Source
 from bstdg.errors import FileFormatError, InputError
 
 SHAPE = (28, 28)
@@ -32,8 +33,9 @@ class SplitFiles:
 
 @dataclass(frozen=True)
 class Collection:
-    """One data set: where it is published, what its labels mean, and its files."""
+    """One data set: its title, where it is published, what its labels mean, and its files."""
 
+    title: str
     mirrors: tuple[str, ...]
     classes: tuple[str, ...]
     splits: dict[Split, SplitFiles]
@@ -41,6 +43,7 @@ class Collection:
 
 COLLECTIONS = {
     "mnist": Collection(
+        title="MNIST",
         mirrors=(
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -76,6 +79,7 @@ COLLECTIONS = {
         },
     ),
     "fashion-mnist": Collection(
+        title="Fashion-MNIST",
         mirrors=(
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -159,3 +163,17 @@ def _refuse_namesake(name: str, split: Split, labels_crc: int, path: Path) -> No
                     f"{path} holds the labels of {other} ({other_split}), not of {name} ({split}): "
                     f"give each data set a folder of its own, such as {name}/"
                 )
+
+
+SOURCES = tuple(
+    Source(
+        name,
+        collection.title,
+        "images",
+        load,
+        files={split: (of.images.name, of.labels.name) for split, of in collection.splits.items()},
+        wanted="its four idx files (.gz or not)",
+        mirrors=collection.mirrors,
+    )
+    for name, collection in COLLECTIONS.items()
+)

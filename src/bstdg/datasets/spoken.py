@@ -29,9 +29,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.datasets.base import Split
-from bstdg.datasets.events import EventDataset
+from bstdg.datasets.base import EventDataset, Split
 from bstdg.datasets.files import RemoteFile, provide
+from bstdg.datasets.sources import Source
 from bstdg.errors import FileFormatError, InputError
 
 NUM_CHANNELS = 700
@@ -44,7 +44,7 @@ MAX_EVENTS = 1 << 28  # of a file; several recordings could name the same bytes
 _GZIP_MAGIC = b"\x1f\x8b"
 _PACKED_LIMIT = 1 << 28  # bytes; the publisher gives sums, but no sizes
 
-MIRRORS = ("https://zenkelab.org/datasets/", "https://compneuro.net/datasets/")
+MIRRORS = {"shd": ("https://zenkelab.org/datasets/", "https://compneuro.net/datasets/"), "hd-spikes": ()}
 FILES: dict[str, dict[Split, RemoteFile]] = {
     "shd": {
         "train": RemoteFile("shd_train.h5.gz", "d47c9825dee33347913e8ce0f2be08b0", _PACKED_LIMIT),
@@ -60,6 +60,7 @@ FILES: dict[str, dict[Split, RemoteFile]] = {
     },
 }
 FOLDERS = {"shd": ("shd", "SHD"), "hd-spikes": ("hd-spikes", "heidelberg-digits-spikes")}
+TITLES = {"shd": "SHD", "hd-spikes": "HD-spikes"}
 
 
 def load(name: str, split: Split, data_dir: str | Path | None = None, progress: bool = False) -> EventDataset:
@@ -71,8 +72,7 @@ def load(name: str, split: Split, data_dir: str | Path | None = None, progress: 
         DownloadError: it had to be downloaded and no mirror gave it.
     """
     _h5py()  # before a download that would be of no use
-    mirrors = MIRRORS if name == "shd" else ()
-    (path,) = provide(name, [FILES[name][split]], mirrors, data_dir, progress=progress, folders=FOLDERS[name])
+    (path,) = provide(name, [FILES[name][split]], MIRRORS[name], data_dir, progress=progress, folders=FOLDERS[name])
     return read(path, name, split)
 
 
@@ -229,4 +229,16 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-__all__ = ["load", "read"]
+SOURCES = tuple(
+    Source(
+        name,
+        TITLES[name],
+        "recordings",
+        load,
+        files={split: (file.name,) for split, file in files.items()},
+        folders=FOLDERS[name],
+        wanted=" and ".join(file.name.removesuffix(".gz") for file in files.values()) + " (.gz or not)",
+        mirrors=MIRRORS[name],
+    )
+    for name, files in FILES.items()
+)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
-from bstdg.inputs.features import FeatureScaling
+from bstdg.inputs import InputCode
+from bstdg.layers import size
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -20,9 +21,7 @@ class StepDataset:
         steps: `uint8` `[N, channels]`, T where a channel is silent.
         labels: `int64` `[N]`, values 0 … len(classes) - 1.
         classes: what each label means, in words.
-        image_shape: rows and columns of an image, or one number of features.
-        white: the pixel value that fires at step 0, where the samples are images.
-        scaling: how features become steps; None for images.
+        input: how samples became these steps.
 
     Raises:
         InputError: the set is empty, or an array has another type or shape than said above.
@@ -32,15 +31,17 @@ class StepDataset:
     steps: NDArray[np.uint8]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
-    image_shape: tuple[int, ...]
-    white: int = 255
-    scaling: FeatureScaling | None = None
+    input: InputCode
 
     def __post_init__(self) -> None:
         if self.steps.dtype != np.uint8 or self.steps.ndim != 2 or not self.steps.size:
             raise InputError(
                 f"{self.name}: steps must be uint8 [N, channels], not {self.steps.dtype} of shape "
                 f"{list(self.steps.shape)}"
+            )
+        if self.steps.shape[1] != size(self.input.gives):
+            raise InputError(
+                f"{self.name}: the input code gives {size(self.input.gives)} channels, not {self.steps.shape[1]}"
             )
         if self.labels.dtype != np.int64 or self.labels.shape != (len(self.steps),):
             raise InputError(

@@ -13,17 +13,26 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+_HOME = {  # held equal to what type checkers read below by tests/test_house.py
+    "animate": "bstdg.drawing.films",
+    "decision": "bstdg.drawing.rasters",
+    "raster": "bstdg.drawing.rasters",
+    "save_decision": "bstdg.drawing.rasters",
+}
+__all__ = ["animate", "decision", "raster", "save_decision"]
+
 if TYPE_CHECKING:
     from bstdg.drawing.films import animate as animate
     from bstdg.drawing.rasters import decision as decision
     from bstdg.drawing.rasters import raster as raster
     from bstdg.drawing.rasters import save_decision as save_decision
 
-_HOME = {"animate": "films", "decision": "rasters", "raster": "rasters", "save_decision": "rasters"}
-__all__ = ["animate", "decision", "raster", "save_decision"]
-
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(importlib.import_module(f"bstdg.drawing.{_HOME[name]}"), name)
+        return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'bstdg.drawing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

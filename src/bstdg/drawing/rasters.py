@@ -37,8 +37,8 @@ def raster(
     the network has stopped by then.
 
     Args:
-        source: a deployed model; or what it did (`bstdg.drawing.scene.scene`); or the steps of one sample, uint8 `[channels]`,
-            or `Events` of one; or several of these by name.
+        source: a deployed model; or what it did (`bstdg.drawing.scene.scene`); or the steps of one sample, uint8
+            `[channels]`, or `Events` of one; or several of these by name.
         sample: with a model, an image `[rows, columns]` as it reads them, or `Events` of one sample.
         label: the true class, for the title.
         num_steps: T, which arrays of steps alone do not tell.

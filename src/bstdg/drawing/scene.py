@@ -37,7 +37,7 @@ class Scene(NamedTuple):
     """What is drawn of one decision.
 
     Attributes:
-        picture: `[rows, columns]`, or None where the input is no image.
+        picture: `[rows, columns]` of a grey image, else `[channels, rows, columns]`; None: the input is none.
         layers: the input and every hidden layer.
         lead: potential - threshold of the outputs, `[T, classes]`.
         label: the class decided, and `step`, when.
@@ -53,7 +53,7 @@ class Scene(NamedTuple):
 
 
 def scene(model: Model, sample: Sample) -> Scene:
-    """Run a model on one sample and keep what is drawn of it; arguments and errors as for `bstdg.drawing.rasters.raster`."""
+    """Run a model on one sample and keep what is drawn of it; arguments and errors as for `bstdg.drawing.raster`."""
     run, picture = _run(model, sample)
     if len(run.spikes) != 1:
         raise InputError(f"one sample is drawn at a time, not {len(run.spikes)}")
@@ -69,10 +69,11 @@ def scene(model: Model, sample: Sample) -> Scene:
 def _run(model: Model, sample: Sample) -> tuple[Run, NDArray | None]:
     if isinstance(sample, Events):
         return model.run(sample), None
-    run, shape = model.run(model.encode(sample)), model.packed.image_shape
-    if len(run.spikes) != 1 or len(shape) != 2:
+    run, shape = model.run(model.encode(sample)), model.packed.input.reads
+    if len(run.spikes) != 1 or len(shape) != 3:
         return run, None
-    return run, np.asarray(sample).reshape(shape)
+    pixels = np.asarray(sample).reshape(shape)
+    return run, pixels[0] if len(pixels) == 1 else pixels
 
 
 def layer_of(name: str, steps: Steps) -> Layer:

@@ -38,10 +38,19 @@ def panels(number: int, columns: int | None, pictures: int = 0) -> tuple[Figure,
 
 
 def show_picture(axis: Axes, picture: NDArray, title: str = "") -> None:
-    """Draw a grey image, ink where it is bright; paper shows through where it is dark."""
+    """Draw a grey image, ink where it is bright; paper shows through where it is dark.
+
+    Three channels are red, green and blue; the maps of any other number lie side by side.
+    """
     from matplotlib.colors import to_rgb
 
     shade = np.asarray(picture, float)
+    if shade.ndim == 3 and len(shade) == 3:
+        axis.imshow(np.moveaxis(shade, 0, -1) / max(shade.max(), 1e-9), interpolation="none")
+        axis.set(title=title, xticks=[], yticks=[])
+        return
+    if shade.ndim == 3:
+        shade = np.concatenate(list(shade), axis=1)
     rgba = np.empty((*shade.shape, 4))
     rgba[..., :3] = to_rgb(INK)
     rgba[..., 3] = shade / max(shade.max(), 1e-9)

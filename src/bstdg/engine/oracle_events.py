@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
-from bstdg.inputs.recordings import InputCoding
+from bstdg.inputs.coding import InputCoding
 from bstdg.spikes.events import Events, Keep
 
 
@@ -115,7 +115,7 @@ def code(
 
 
 def edge_maps(image: NDArray, cell: int, white: int) -> NDArray[np.int64]:
-    """What `bstdg.inputs.edges.maps` makes of one image `[rows, columns]`, pixel by pixel as that module's text says."""
+    """What `bstdg.inputs.edges.maps` makes of one image `[rows, columns]`, pixel by pixel, as its text says."""
     rows, columns = image.shape
 
     def at(row: int, column: int) -> int:

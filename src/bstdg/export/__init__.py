@@ -28,7 +28,6 @@ _TARGETS = {
     "nir": "bstdg.export.nir",
     "web": "bstdg.export.web",
 }
-STEPS_ALONE = "steps alone: features are scaled outside, by bstdg.load(…).encode or by the edges in the model file"
 
 
 class Exported(NamedTuple):
@@ -98,6 +97,9 @@ def export(
     loaded = model if isinstance(model, PackedModel) else packed.load(model)
     whole, loaded = loaded, packed.network_alone(loaded)
     data = packed.to_bytes(loaded) if source is None or loaded is not whole else source.read_bytes()
+    for i, layer in enumerate(loaded.layers):
+        if why := chosen.refuses(layer):
+            raise InputError(f"target {target_name!r} cannot hold layer {i} ({layer}): {why}")
     called = names.check(name or _default_name(loaded))
     if images is not None and images < 0:
         raise InputError(f"the number of images cannot be {images}")
@@ -134,9 +136,8 @@ def export(
 
 
 def _input_of(model: PackedModel) -> dict[str, str]:
-    if model.edges:
-        return {"input": f"edge maps: bstdg.inputs.edges.maps with cells of {model.edges} pixels makes them of images"}
-    return {} if model.scaling is None else {"input": STEPS_ALONE}
+    done = model.input.done_outside()
+    return {} if done is None else {"input": done}
 
 
 def _default_name(model: PackedModel) -> str:

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.engine import oracle
+from bstdg.engine.base import knows_full_layers_alone
 from bstdg.engine.decide import decide
+from bstdg.errors import InputError
+from bstdg.inputs import LatencyCode
+from bstdg.layers import FullLayer, Layer
 from bstdg.model.packed import PackedModel
 
 _CELLS = 1 << 24  # float64 numbers that the oracle may lay out over time at once: 128 MiB
@@ -52,6 +56,32 @@ def _golden(model: PackedModel, steps: NDArray[np.uint8]) -> Golden:
     return Golden(steps, trace.hidden, decision.label, decision.step, decision.silent)
 
 
+def pixel_code(model: PackedModel) -> LatencyCode:
+    """How a byte of a plain row of them becomes a step, where nothing else encodes: by its latency."""
+    code = model.input
+    return code if isinstance(code, LatencyCode) else LatencyCode((model.widths[0],), code.white)
+
+
+def full_layers(model: PackedModel) -> tuple[FullLayer, ...]:
+    """The layers of a fully connected network. Raises `InputError` where one is of another kind."""
+    for i, layer in enumerate(model.layers):
+        if not isinstance(layer, FullLayer):
+            raise InputError(f"layer {i} ({layer}) is of kind {layer.kind!r}; only fully connected layers are exported")
+    return tuple(layer for layer in model.layers if isinstance(layer, FullLayer))
+
+
+def fnv1a(data: bytes) -> int:
+    """FNV-1a, 32 bits (Fowler, Noll, Vo): what an export compares instead of all hidden steps of a vector.
+
+    >>> hex(fnv1a(b"a"))
+    '0xe40c292c'
+    """
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
 class Written(NamedTuple):
     """What a target makes of a model.
 
@@ -86,6 +116,7 @@ class Target:
         needs: what `verify` uses, program names or Python packages, one line.
         write: model, golden vectors and a name that is an identifier in C and Verilog, to files. Raises `InputError`
             where the model is beyond the target's limits, saying which and by how much.
+        refuses: why the target cannot hold a layer, in words; None where it can. By default, all but full ones.
         verify: runs the proof in an export's folder: its path, the model and the golden vectors, read back.
     """
 
@@ -94,3 +125,4 @@ class Target:
     needs: str
     write: Callable[[PackedModel, Golden, str], Written]
     verify: Callable[[Path, PackedModel, Golden], Iterator[Check]]
+    refuses: Callable[[Layer], str | None] = knows_full_layers_alone

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,23 +76,22 @@ def images(model: PackedModel, count: int | None, data_dir: str | Path | None = 
 def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | None) -> NDArray[np.uint8]:
     if name is None:
         raise InputError("the model does not name the data set it was trained on, so it has no test images")
-    if model.input is not None:
+    if model.input.samples == "recordings":
         raise InputError("the model reads events, and golden vectors hold one step a channel: give --images 0")
     from bstdg import datasets
 
-    size = model.image_shape if datasets.takes_size(name) else ()
-    samples = datasets.load(name, "test", data_dir, size=size)
-    if samples.white != model.white or samples.image_shape != model.image_shape:
+    reads = model.input.reads
+    samples = datasets.load(name, "test", data_dir, **datasets.pictures_of(name, reads))
+    if samples.white != model.input.white or samples.shape != reads:
         raise InputError(f"the model does not read the images of {name}: give --images 0")
     return samples.images
 
 
 def _at_hand(name: str, data_dir: str | Path | None) -> bool:
-    """Whether the data set can be read without a download."""
-    from bstdg.datasets.files import DATA_VARIABLE, cache_folder
+    """Whether the test set can be read without a download."""
+    from bstdg import datasets
 
-    named = data_dir or os.environ.get(DATA_VARIABLE)
-    return bool(named) or name == "digits" or (cache_folder() / name).is_dir()
+    return name in datasets.names() and datasets.source(name).present(data_dir, "test").at_hand
 
 
 def joined(*parts: Inputs) -> Inputs:
@@ -112,16 +109,7 @@ def to_bytes(golden: Golden) -> bytes:
         *((f"hidden{i}", steps, "U8") for i, steps in enumerate(golden.hidden)),
         ("silent", golden.silent.astype(np.uint8), "BOOL"),
     ]
-    header: dict[str, Any] = {
-        "__metadata__": {"format": FORMAT, "version": str(VERSION), "sha256": files.UNSEALED},
-    }
-    end = 0
-    for name, array, dtype in tensors:
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
-        end += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return files.seal(len(text).to_bytes(8, "little") + text + b"".join(array.tobytes() for _, array, _ in tensors))
+    return files.tensor_file({"format": FORMAT, "version": str(VERSION)}, tensors)
 
 
 def from_bytes(data: bytes, model: PackedModel, name: str = "the golden vectors") -> Golden:

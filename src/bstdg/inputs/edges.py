@@ -5,64 +5,140 @@ diagonals. Each direction counts as far as it exceeds the one at right angles to
 Sums, differences and comparisons of integers are all there is, up to one division by a constant, so a microcontroller
 or a few adders a pixel can do the same, bit for bit. A uniform change of brightness leaves the maps as they are.
 
-The maps lie one below the other, as one image: right-left, falling diagonal, below-above, rising diagonal.
+The maps are channels of their own: right-left, falling diagonal, below-above, rising diagonal; of colour images, these
+four for each colour.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
+from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
+from bstdg.inputs.latency import check_pixels, latency
 
 DIRECTIONS = 4
 GAIN = 6  # a cell is white where its pixels differ by a sixth of white on average; edges are seldom steeper
 AT_ONCE = 1 << 22  # pixels: what bounds the memory
 
 
-def maps_shape(shape: tuple[int, ...], cell: int) -> tuple[int, int]:
-    """Rows and columns of the maps of images of `shape` with cells of `cell` x `cell` pixels.
+@dataclass(frozen=True)
+class EdgeCode(InputCode):
+    """Images, of which the latency code of their edge maps is read.
+
+    Attributes:
+        reads: (channels, rows, columns) of an image.
+        cell: side of a cell, in pixels; divides rows and columns.
+        white: the pixel value of full intensity, 1 … 255, and where a map saturates.
+        silent_below: cells at or below this share of white never fire.
+
+    >>> code = EdgeCode((1, 28, 28), cell=2)
+    >>> code.gives
+    (4, 14, 14)
+    """
+
+    kind: ClassVar[str] = "edges"
+    samples: ClassVar[Samples] = "images"
+    reads: Shape
+    cell: int
+    white: int = 255
+    silent_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        if type(self.cell) is not int:
+            raise InputError(f"edges need the side of a cell in pixels, not {self.cell!r}")
+        check_pixels(self.reads, self.white, self.silent_below, 255)  # maps are bytes
+        maps_shape(self.reads, self.cell)
+
+    @property
+    def gives(self) -> Shape:
+        """Four maps of cells for each channel."""
+        return maps_shape(self.reads, self.cell)
+
+    def encode(self, samples: ArrayLike, num_steps: int) -> NDArray[np.uint8]:
+        """Steps of the edge maps of images; which images are taken, see `bstdg.inputs.latency.LatencyCode.encode`."""
+        pixels = batch_of(samples, self.reads, "images")
+        whole = np.issubdtype(pixels.dtype, np.integer)
+        latency(pixels, 1, white=self.white if whole else 1.0)  # refuses what is out of range
+        levels = pixels if whole else np.rint(pixels.astype(np.float64) * self.white)
+        images = levels.astype(np.uint8).reshape(len(levels), *self.reads)
+        edges = maps(images, self.cell, self.white)
+        return latency(edges, num_steps, white=self.white, silent_below=self.silent_below)
+
+    def done_outside(self) -> str:
+        """Finding the edges."""
+        cell = self.cell
+        return f"edge maps: bstdg.inputs.edges.maps with cells of {cell} pixels makes them of images"
+
+    def describe(self) -> str:
+        """What is read, in words."""
+        silent = f"silent at or below {self.silent_below:g} of it"
+        return f"{by(self.reads)}, 0 … {self.white}, {silent}; edges in cells of {self.cell} x {self.cell} pixels"
+
+    def header(self) -> dict[str, Any]:
+        """What a file says of it."""
+        pixels = {"reads": list(self.reads), "white": self.white, "silent_below": self.silent_below}
+        return {**pixels, "cell": self.cell}
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> EdgeCode:
+        """What `header` gave, read back."""
+        return cls(shape_of(header["reads"]), header["cell"], header["white"], header["silent_below"])
+
+
+def maps_shape(shape: Shape, cell: int) -> Shape:
+    """Channels, rows and columns of the maps of images of `shape` with cells of `cell` x `cell` pixels.
 
     Raises:
         InputError: the cells do not fill the images.
 
-    >>> maps_shape((80, 120), 5)
-    (64, 24)
+    >>> maps_shape((1, 80, 120), 5)
+    (4, 16, 24)
     """
-    if len(shape) != 2 or cell < 1 or shape[0] % cell or shape[1] % cell:
-        said = " x ".join(map(str, shape))
-        raise InputError(f"cells of {cell} x {cell} pixels do not fill images of {said}; edges need a common divisor")
-    return DIRECTIONS * (shape[0] // cell), shape[1] // cell
+    if len(shape) != 3 or cell < 1 or shape[1] % cell or shape[2] % cell:
+        raise InputError(
+            f"cells of {cell} x {cell} pixels do not fill images of {by(shape)}; edges need a common divisor"
+        )
+    return DIRECTIONS * shape[0], shape[1] // cell, shape[2] // cell
 
 
 def maps(images: NDArray[np.uint8], cell: int, white: int = 255) -> NDArray[np.uint8]:
     """The edge maps of a batch.
 
     Args:
-        images: uint8 `[N, rows, columns]`, 0 … white.
+        images: uint8 `[N, rows, columns]` or `[N, channels, rows, columns]`, 0 … white.
         cell: side of a cell, in pixels; divides rows and columns.
         white: where a map saturates.
 
     Returns:
-        uint8 `[N, 4 * rows / cell, columns / cell]`, 0 … white.
+        uint8 `[N, 4 * channels, rows / cell, columns / cell]`, 0 … white.
 
     Raises:
         InputError: the images have another type or shape, or the cells do not fill them.
 
     >>> step = np.array([[0, 0, 9, 9]] * 4, np.uint8)  # dark on the left, brighter on the right
-    >>> maps(step[None], cell=4).tolist()  # an upright edge lies across the right-left direction
-    [[[27], [0], [0], [0]]]
+    >>> maps(step[None], cell=4).ravel().tolist()  # an upright edge lies across the right-left direction
+    [27, 0, 0, 0]
     """
-    if images.dtype != np.uint8 or images.ndim != 3:
-        raise InputError(f"edges are found in images, uint8 [N, rows, columns], not {images.dtype} {images.shape}")
-    rows, columns = maps_shape(images.shape[1:], cell)
-    made = np.empty((len(images), rows, columns), np.uint8)
-    at_once = max(1, AT_ONCE // max(1, images[0].size if len(images) else 1))
-    for i in range(0, len(images), at_once):
-        part = images[i : i + at_once]
-        sums = _sums(part, cell) * GAIN // (cell * cell)
-        made[i : i + at_once] = np.minimum(sums, white).reshape(len(part), rows, columns)
-    return made
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise InputError(
+            f"edges are found in images, uint8 [N, rows, columns] or [N, channels, rows, columns], not "
+            f"{images.dtype} {list(images.shape)}"
+        )
+    channels = images.shape[1] if images.ndim == 4 else 1
+    shape = maps_shape((channels, *images.shape[-2:]), cell)
+    planes = images.reshape(-1, *images.shape[-2:])
+    made = np.empty((len(planes), DIRECTIONS, *shape[1:]), np.uint8)
+    at_once = max(1, AT_ONCE // max(1, planes[0].size if len(planes) else 1))
+    for i in range(0, len(planes), at_once):
+        sums = _sums(planes[i : i + at_once], cell) * GAIN // (cell * cell)
+        made[i : i + at_once] = np.minimum(sums, white)
+    return made.reshape(len(images), *shape)
 
 
 def _sums(images: NDArray[np.uint8], cell: int) -> NDArray[np.int32]:

@@ -13,15 +13,17 @@ Channels follow in blocks: the first of every feature, then the second of every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bstdg import files
 from bstdg.errors import InputError
+from bstdg.files import TensorSlot
+from bstdg.inputs.base import InputCode, Samples, Shape, Tensors, batch_of, by, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, never
 
 Spread = Literal["standard", "minmax", "rank", "shared"]
@@ -32,28 +34,33 @@ VALUES_AT_ONCE = 1 << 20  # while encoding: what bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureScaling:
+class FeatureCode(InputCode):
     """How features become steps.
 
     Attributes:
         edges: float64 `[features, E]`, ascending in every row; infinity is never reached.
         code: uint8 `[E + 1, channels a feature]`, the step at each level, T where a channel stays silent.
         low, high: float64 `[features]`, the least and greatest value that the scaling was made from.
+        reads: shape of a sample; a row of features unless they are pixels of a picture.
 
     Raises:
         InputError: shapes or types do not fit each other, or an edge is not a number.
 
-    >>> scaling = FeatureScaling.fit(np.array([[0.0], [1.0], [2.0]]), num_steps=2, spread="minmax")
-    >>> scaling.encode([[0.0], [1.0], [9.0]])  # channel 0 likes great values, channel 1 small ones; 2 is never
+    >>> code = FeatureCode.fit(np.array([[0.0], [1.0], [2.0]]), num_steps=2, spread="minmax")
+    >>> code.encode([[0.0], [1.0], [9.0]], 2)  # channel 0 likes great values, channel 1 small ones; 2 is never
     array([[2, 0],
            [1, 1],
            [0, 2]], dtype=uint8)
     """
 
+    kind: ClassVar[str] = "features"
+    samples: ClassVar[Samples] = "features"
+    white = 255  # of a byte, where the scaled features were pixels
     edges: NDArray[np.float64]
     code: NDArray[np.uint8]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    reads: Shape = ()
 
     def __post_init__(self) -> None:
         features = len(self.edges)
@@ -73,11 +80,21 @@ class FeatureScaling:
         for bound in (self.low, self.high):
             if bound.dtype != np.float64 or bound.shape != (features,) or not np.isfinite(bound).all():
                 raise InputError(f"the range of {features} features must be as many finite numbers")
+        if not self.reads:
+            object.__setattr__(self, "reads", (features,))
+        if math.prod(self.reads) != features:
+            raise InputError(f"{features} features are scaled, {math.prod(self.reads)} come in")
 
     @classmethod
     def fit(
-        cls, features: ArrayLike, num_steps: int, *, spread: Spread = "standard", codes: Codes | int = "on-off"
-    ) -> FeatureScaling:
+        cls,
+        features: ArrayLike,
+        num_steps: int,
+        *,
+        spread: Spread = "standard",
+        codes: Codes | int = "on-off",
+        reads: Shape = (),
+    ) -> FeatureCode:
         """The scaling of training samples `[samples, features]`: T edges a feature, n T for n pairs, 254 at most.
 
         Args:
@@ -87,6 +104,7 @@ class FeatureScaling:
                 between the least and the greatest value; "rank", evenly among the distinct values; "shared",
                 evenly up to the greatest value of all features, for images and counts.
             codes: "on", "on-off" or a number of pairs.
+            reads: shape of a sample, where it is more than a row.
 
         Raises:
             InputError: the spread or code is unknown, or a feature is not a finite number.
@@ -103,27 +121,42 @@ class FeatureScaling:
         low, high = samples.min(axis=0), samples.max(axis=0)
         edges = _SPREADS[spread](samples, num_edges)
         edges[low == high] = np.inf  # what never varied in training tells nothing
-        return cls(edges, code, low, high)
+        return cls(edges, code, low, high, reads)
 
     @property
-    def width(self) -> int:
-        """Channels that come out."""
-        return len(self.edges) * self.code.shape[1]
+    def gives(self) -> Shape:
+        """The first channel of every feature, then the second of every feature, and so on."""
+        first, *rest = self.reads
+        return (self.code.shape[1] * first, *rest)
 
-    def encode(self, features: ArrayLike) -> NDArray[np.uint8]:
-        """Samples `[batch, features]` as steps, uint8 `[batch, width]`.
+    def check(self, num_steps: int) -> None:
+        """Raise `InputError` where the code is of more steps."""
+        if self.code.max() > never(num_steps):
+            raise InputError(f"the scaling gives steps up to {self.code.max()}, T is {num_steps}")
+
+    def done_outside(self) -> str:
+        """The scaling."""
+        return "steps alone: features are scaled outside, by bstdg.load(…).encode or by the edges in the model file"
+
+    def describe(self) -> str:
+        """What is read, in words."""
+        channels, levels = self.code.shape[1], len(self.code)
+        return f"{by(self.reads)} features, scaled here: {levels} levels on {channels} channels each"
+
+    def encode(self, samples: ArrayLike, num_steps: int) -> NDArray[np.uint8]:
+        """Samples `[batch, *reads]`, or flat, as steps, uint8 `[batch, channels]`.
 
         Raises:
-            InputError: their number is another, or a value is not finite.
+            InputError: their number is another, or a value is not finite; or the code is of more steps.
         """
-        samples = _finite(features)
-        if samples.shape[1] != len(self.edges):
-            raise InputError(f"the scaling reads {len(self.edges)} features, the data have {samples.shape[1]}")
-        steps = np.empty((len(samples), self.code.shape[1], len(self.edges)), np.uint8)
+        self.check(num_steps)
+        batch = batch_of(samples, self.reads, "features")
+        rows = _finite(batch.reshape(len(batch), len(self.edges)))
+        steps = np.empty((len(rows), self.code.shape[1], len(self.edges)), np.uint8)
         at_once = max(1, VALUES_AT_ONCE // len(self.edges))
-        for i in range(0, len(samples), at_once):
-            steps[i : i + at_once] = self.code[self.levels(samples[i : i + at_once])].transpose(0, 2, 1)
-        return steps.reshape(len(samples), self.width)
+        for i in range(0, len(rows), at_once):
+            steps[i : i + at_once] = self.code[self.levels(rows[i : i + at_once])].transpose(0, 2, 1)
+        return steps.reshape(len(rows), math.prod(self.gives))
 
     def levels(self, samples: NDArray[np.float64]) -> NDArray[np.uint8]:
         """How many edges each value `[batch, features]` reaches."""
@@ -137,21 +170,26 @@ class FeatureScaling:
         samples = np.asarray(features)
         return (samples < self.low) | (samples > self.high)
 
-    def tensors(self) -> Iterator[tuple[str, NDArray, str]]:
-        """Name, content and type of each tensor that a model file holds of it."""
-        yield "scaling.edges", self.edges.astype("<f8"), "F64"
-        yield "scaling.range", np.stack([self.low, self.high], axis=1).astype("<f8"), "F64"
-        yield "scaling.code", self.code, "U8"
+    def header(self) -> dict[str, Any]:
+        """What a file says of it besides its tensors."""
+        return {"reads": list(self.reads)}
+
+    def tensors(self) -> Tensors:
+        """`edges` and `range` (least, greatest) float64, a row a feature; `code` uint8."""
+        yield "edges", self.edges.astype("<f8"), "F64"
+        yield "range", np.stack([self.low, self.high], axis=1).astype("<f8"), "F64"
+        yield "code", self.code, "U8"
 
     @classmethod
-    def of_tensors(cls, tensors: Mapping[str, files.TensorSlot]) -> FeatureScaling:
-        """What `tensors` gave, read back. Raises `InputError` or `KeyError` where they do not fit or are not there."""
-        edges, bounds, code = (tensors[f"scaling.{part}"] for part in ("edges", "range", "code"))
+    def of(cls, header: Mapping[str, Any], tensors: Mapping[str, TensorSlot]) -> FeatureCode:
+        """What `header` and `tensors` gave, read back; errors as for `bstdg.inputs.read`."""
+        edges, bounds, code = (tensors[part] for part in ("edges", "range", "code"))
         if (edges.dtype, bounds.dtype, code.dtype) != ("F64", "F64", "U8") or bounds.shape != (*edges.shape[:1], 2):
             raise InputError("the feature scaling has tensors of another type or shape than it should")
         rows = np.frombuffer(edges.data, "<f8").reshape(edges.shape).astype(np.float64)
         low, high = np.frombuffer(bounds.data, "<f8").reshape(bounds.shape).astype(np.float64).T
-        return cls(rows, np.frombuffer(code.data, np.uint8).reshape(code.shape), low, high)
+        levels = np.frombuffer(code.data, np.uint8).reshape(code.shape)
+        return cls(rows, levels, low, high, shape_of(header["reads"]))
 
 
 def _pair(k: int, pairs: int, num_edges: int, num_steps: int) -> NDArray[np.uint8]:

@@ -3,12 +3,92 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
-from bstdg.spikes.events import never
+from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
+from bstdg.spikes.events import MAX_CHANNELS, never
+
+REFUSED = 255  # in a table of steps: no such byte may come
+
+
+@dataclass(frozen=True)
+class LatencyCode(InputCode):
+    """Images, whose every pixel fires once: the brighter, the sooner.
+
+    Attributes:
+        reads: (channels, rows, columns) of an image, or (n,) for a row of values.
+        white: the pixel value that fires at step 0.
+        silent_below: pixels at or below this share of white never fire.
+
+    >>> LatencyCode((1, 1, 4)).encode(np.array([[255, 128, 1, 0]], np.uint8), 8)
+    array([[0, 3, 7, 8]], dtype=uint8)
+    """
+
+    kind: ClassVar[str] = "latency"
+    samples: ClassVar[Samples] = "images"
+    reads: Shape
+    white: int = 255
+    silent_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_pixels(self.reads, self.white, self.silent_below, 65_535)
+
+    @property
+    def gives(self) -> Shape:
+        """A channel a pixel."""
+        return self.reads
+
+    def encode(self, samples: ArrayLike, num_steps: int) -> NDArray[np.uint8]:
+        """Steps of images `[batch, *reads]`, of grey ones `[batch, rows, columns]`, or flat; or of one image.
+
+        Integers are 0 … white, floats 0 … 1.
+        """
+        pixels = batch_of(samples, self.reads, "images")
+        white = self.white if np.issubdtype(pixels.dtype, np.integer) else 1.0
+        return latency(pixels, num_steps, white=white, silent_below=self.silent_below)
+
+    def step_of_byte(self, num_steps: int) -> NDArray[np.uint8] | None:
+        """The step of each pixel value; None where these are wider than a byte."""
+        if self.white > 255:
+            return None
+        table = np.full(256, REFUSED, np.uint8)
+        table[: self.white + 1] = self.step_of_value(num_steps)
+        return table
+
+    def step_of_value(self, num_steps: int) -> NDArray[np.uint8]:
+        """The step of each pixel value 0 … white."""
+        return _latency_table(self.white, num_steps, self.silent_below)
+
+    def describe(self) -> str:
+        """What is read, in words."""
+        return f"{by(self.reads)}, 0 … {self.white}, silent at or below {self.silent_below:g} of it"
+
+    def header(self) -> dict[str, Any]:
+        """What a file says of it."""
+        return {"reads": list(self.reads), "white": self.white, "silent_below": self.silent_below}
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> LatencyCode:
+        """What `header` gave, read back."""
+        return cls(shape_of(header["reads"]), header["white"], header["silent_below"])
+
+
+def check_pixels(reads: Shape, white: Any, silent_below: Any, most: int) -> None:
+    """Raise `InputError` unless this describes pixels; `most` is the greatest white."""
+    if len(reads) not in (1, 3) or math.prod(reads) < 1:
+        raise InputError(f"images have channels, rows and columns, such as (1, 28, 28), not {list(reads)}")
+    if math.prod(reads) > MAX_CHANNELS:
+        raise InputError(f"images of {by(reads)} are more than {MAX_CHANNELS} channels")
+    if type(white) is not int or not 1 <= white <= most:
+        raise InputError(f"white must be an integer in 1 … {most}, not {white!r}")
+    if not 0.0 <= silent_below < 1.0:
+        raise InputError(f"silent_below must be in [0, 1), not {silent_below!r}")
 
 
 def latency(

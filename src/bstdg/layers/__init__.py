@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from bstdg.errors import InputError
 from bstdg.files import TensorSlot
+from bstdg.kinds import Kinds
 from bstdg.layers.base import Layer, LayerKind, Shape, Tensors, size
 from bstdg.layers.full import FullLayer
 
 __all__ = ["FullLayer", "Layer", "Shape", "Tensors", "kinds", "read", "register", "size", "structure"]
 
-T = TypeVar("T", bound=LayerKind)
-
-_KINDS: dict[str, LayerKind] = {FullLayer.kind: FullLayer}
+_KINDS: Kinds[LayerKind] = Kinds("layers", FullLayer)
+register = _KINDS.register  # a decorator: lets files hold layers of a class of one's own
 
 
 def kinds() -> tuple[str, ...]:
@@ -23,21 +22,7 @@ def kinds() -> tuple[str, ...]:
     >>> kinds()[0]
     'full'
     """
-    return tuple(_KINDS)
-
-
-def register(kind: T) -> T:
-    """Let files hold layers of a class of one's own: a decorator of a class that is a `Layer` and a `LayerKind`.
-
-    Raises:
-        InputError: another class has its kind already.
-    """
-    name = kind.kind  # pyright: ignore[reportAttributeAccessIssue]
-    known = _KINDS.get(name)
-    if known is not None and (known.__module__, known.__qualname__) != (kind.__module__, kind.__qualname__):
-        raise InputError(f"layers of kind {name!r} are those of another class already; give yours another kind")
-    _KINDS[name] = kind
-    return kind
+    return _KINDS.names()
 
 
 def read(header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Shape) -> Layer:
@@ -49,13 +34,10 @@ def read(header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Sh
         reads: what comes in.
 
     Raises:
-        InputError: the kind is unknown, or header and tensors do not fit each other.
+        FileFormatError, InputError: the kind is unknown, or header and tensors do not fit each other.
         KeyError, TypeError, ValueError: something is missing, or of another type.
     """
-    kind = header["kind"]
-    if kind not in _KINDS:
-        raise InputError(f"layers of kind {kind!r} are not known here, only {', '.join(_KINDS)}")
-    return _KINDS[kind].of(header, tensors, reads)
+    return _KINDS[header["kind"]].of(header, tensors, reads)
 
 
 def structure(reads: Shape, layers: Sequence[Layer]) -> str:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
-from bstdg.layers.base import Shape, Tensors, size
+from bstdg.layers.base import Layer, Shape, Tensors, size
 from bstdg.spikes.events import MAX_CHANNELS
 
 
 @dataclass(frozen=True, eq=False)
-class FullLayer:
+class FullLayer(Layer):
     """Neurons that read every channel.
 
     Attributes:
@@ -72,7 +72,7 @@ class FullLayer:
         return {"neurons": len(self.signs)}
 
     def tensors(self) -> Tensors:
-        """`thresholds` int16 or int32 `[neurons]`; `signs` uint8 `[neurons, ceil(channels / 8)]`, bit i is channel i."""
+        """`thresholds` int16 or int32 `[neurons]`; `signs` uint8 `[neurons, channels / 8, up]`, bit i is channel i."""
         yield threshold_tensor(self.thresholds)
         yield "signs", np.packbits(self.signs > 0, axis=1, bitorder="little"), "U8"
 
@@ -93,6 +93,23 @@ class FullLayer:
 
     def __str__(self) -> str:
         return str(len(self.signs))
+
+
+def neurons(written: int | str) -> int:
+    """The neurons of a fully connected layer, as a recipe writes it.
+
+    Raises:
+        InputError: it is no such number.
+
+    >>> neurons(600), neurons("600")
+    (600, 600)
+    """
+    number = int(written) if isinstance(written, str) and written.isascii() and written.isdecimal() else written
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise InputError(f"{written!r} is no layer known here; give a number of neurons, such as 600")
+    if not 1 <= number <= MAX_CHANNELS:
+        raise InputError(f"a layer has 1 … {MAX_CHANNELS} neurons, not {number}")
+    return number
 
 
 def threshold_tensor(thresholds: NDArray[np.int64]) -> tuple[str, NDArray, str]:

@@ -7,29 +7,31 @@ import math
 import torch
 from torch import Tensor
 
-from bstdg.engine import dense, real
-from bstdg.learning.modules import BinaryLinear
 from bstdg.learning.rule import Spikes
 
 
-@torch.no_grad()
-def calibrate(layer: BinaryLinear, below: Spikes, share: float) -> None:
-    """Set the thresholds of `layer` so that a neuron fires for about `share` of the samples in `below`.
+def thresholds_for(weights: Tensor, below: Spikes, share: float, *, one_a_layer: bool, units: int = 1) -> Tensor:
+    """Thresholds under which a neuron fires for about `share` of the samples in `below`, `[neurons]` or `[1]`.
 
     Each neuron gets the integer threshold whose firing share comes nearest, from its own greatest potentials; with
     one threshold a layer it is the layer's share that counts. Thresholds are at least 1, so that a neuron
-    which nothing excites waits. A threshold c is stored as c - 1/2, the middle of the values that are deployed as c.
+    which nothing excites waits. A threshold c is given as c - 1/2, the middle of the values that are deployed as c.
+
+    Args:
+        weights: as they are in the forward pass, `[neurons, channels]`.
+        below: what the layer reads.
+        share: wanted share, between 0 and 1.
+        one_a_layer: one threshold for all neurons.
+        units: potentials are whole numbers of 1/units.
     """
-    peaks = peak_potentials(layer, below)  # (B, O)
-    if layer.threshold_mode == "layer":
+    peaks = peak_potentials(weights, below)  # (B, O)
+    if one_a_layer:
         peaks = peaks.reshape(-1, 1)
-    units = real.GRID if layer.engine == real.NAME else 1  # potentials are whole numbers of 1/units
-    layer.threshold.copy_((nearest_threshold(peaks * units, share) - 0.5) / units)
+    return (nearest_threshold(peaks * units, share) - 0.5) / units
 
 
-def peak_potentials(layer: BinaryLinear, below: Spikes) -> Tensor:
-    """Greatest potential of every neuron over all steps, `[batch, neurons]`."""
-    weights = real.weights(layer.synapses) if layer.engine == real.NAME else dense.signs(layer.synapses)
+def peak_potentials(weights: Tensor, below: Spikes) -> Tensor:
+    """Greatest potential of every neuron over all steps, `[batch, neurons]`, from weights `[neurons, channels]`."""
     rows = weights.t().contiguous()
     potential = weights.new_zeros(below.source.batch, len(weights))
     peak = torch.full_like(potential, -math.inf)

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Protocol, get_args, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bstdg.engine import dense, real
 from bstdg.errors import InputError
+from bstdg.layers import FullLayer, Layer
+from bstdg.learning.calibrate import thresholds_for
 from bstdg.learning.recipe import RuleConfig, ThresholdMode
 from bstdg.learning.rule import Spikes, SpikeTimingGradient
 from bstdg.spikes.source import StepSource
+
+
+@runtime_checkable
+class TrainedLayer(Protocol):
+    """What `bstdg.learning.network.Network` asks of a module: any that offers this can be one of its layers.
+
+    A layer reads the `Spikes` of the one below and gives its own. The last of a network need not fire: it offers
+    `potentials(below)`, `[batch, T, neurons]`, and a `threshold`, `[neurons]` or `[1]`. Parameters called `threshold`
+    are trained at the rate of thresholds, all others at that of weights; `clip_latent_()`, where there is one, is
+    called after every step of the optimiser, and a `rule`, where there is one, follows the recipe's.
+    """
+
+    def __call__(self, below: Spikes, /) -> Spikes: ...
+
+    def deployed(self) -> Layer: ...
+
+    def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None: ...
 
 
 class BinaryLinear(nn.Module):
@@ -92,6 +113,32 @@ class BinaryLinear(nn.Module):
         return SpikeTimingGradient.apply(  # pyright: ignore[reportReturnType]
             below.fired, self.synapses, None, below, self.rule, False, self.engine
         )
+
+    def deployed(self) -> FullLayer:
+        """The layer as it is deployed: signs, and thresholds rounded up to integers.
+
+        V >= theta is V >= ceil(theta), since potentials are integers.
+
+        Raises:
+            InputError: a threshold is not finite or does not fit 32 bits.
+        """
+        if self.engine == real.NAME:
+            return real.deployed(self.synapses, self.threshold)
+        weight = self.synapses.detach().cpu()
+        threshold = np.ceil(self.threshold.detach().cpu().double().expand(self.out_features).numpy())
+        if not np.isfinite(threshold).all() or np.abs(threshold).max() >= 2**31:
+            raise InputError("a threshold is not a finite 32-bit number; the training diverged (lower the rates)")
+        signs = np.where(weight.numpy() >= 0, 1, -1).astype(np.int8)
+        return FullLayer(signs, threshold.astype(np.int64))
+
+    @torch.no_grad()
+    def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None:
+        """Set the thresholds so that a neuron fires for about `share` of the samples in `below`, and raise them by
+        `margin`; see `bstdg.learning.calibrate`."""
+        latent = self.synapses
+        weights, units = (real.weights(latent), real.GRID) if self.engine == real.NAME else (dense.signs(latent), 1)
+        one = self.threshold_mode == "layer"
+        self.threshold.copy_(thresholds_for(weights, below, share, one_a_layer=one, units=units)).add_(margin)
 
     @torch.no_grad()
     def clip_latent_(self) -> None:

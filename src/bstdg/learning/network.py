@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bstdg.engine import real
 from bstdg.errors import InputError
-from bstdg.layers import FullLayer
-from bstdg.learning.modules import BinaryLinear
+from bstdg.layers import Layer, Shape, size, structure
+from bstdg.layers.full import neurons
+from bstdg.learning.modules import BinaryLinear, TrainedLayer
 from bstdg.learning.recipe import NetworkConfig, RuleConfig
 from bstdg.learning.rule import Spikes
 from bstdg.model.summary import Summary, summarize
@@ -40,18 +40,20 @@ class Output(NamedTuple):
 
 
 class Network(nn.Module):
-    """Binary single-spike layers: hidden layers fire at most once, the output layer decides.
+    """Single-spike layers in a row: hidden layers fire at most once, the output layer decides.
 
     Args:
         num_inputs: pixels or channels.
         num_classes: output neurons.
-        config: hidden widths, T, thresholds.
+        config: hidden layers, T, thresholds.
         rule: how the gradient judges.
         generator: source of the initial latent weights.
         engine: "native" or "dense"; by default native for float32 on a CPU, else dense.
-        tied_inputs: how many of the last channels take back what the first add (see `bstdg.learning.modules.BinaryLinear`).
+        tied_inputs: how many of the last channels take back what the first add (see `BinaryLinear`).
 
-    >>> network = Network(64, 10, NetworkConfig(hidden=(32,)))
+    Of layers of one's own, `Network.of` makes a network.
+
+    >>> network = Network(64, 10, NetworkConfig(layers=(32,)))
     >>> steps = torch.randint(0, 9, (5, 64), dtype=torch.uint8)  # 8 is "never" for T = 8
     >>> tuple(network(steps).potentials.shape)
     (5, 8, 10)
@@ -67,31 +69,53 @@ class Network(nn.Module):
         engine: str | None = None,
         tied_inputs: int = 0,
     ):
-        super().__init__()
-        self.config = config or NetworkConfig()
-        self.rule = rule or RuleConfig()
-        if self.config.weights == "real":
+        config = config or NetworkConfig()
+        if config.weights == "real":
             if engine not in (None, real.NAME):
                 raise InputError(f"network.weights = 'real' has an engine of its own, so none can be named, {engine!r}")
             engine = real.NAME
-        self.engine = engine
-        widths = [num_inputs, *self.config.hidden, num_classes]
-        self.layers = nn.ModuleList(
+        widths = [num_inputs, *map(neurons, config.layers), num_classes]
+        layers = (
             BinaryLinear(
                 below,
                 above,
-                threshold_mode=self.config.threshold_mode,
-                rule=self.rule,
+                threshold_mode=config.threshold_mode,
+                rule=rule,
                 generator=generator,
                 engine=engine,
                 tied=tied_inputs if i == 0 else 0,
             )
             for i, (below, above) in enumerate(pairwise(widths))
         )
+        self._take(layers, config, rule, engine)
+
+    @classmethod
+    def of(cls, layers: Iterable[nn.Module], config: NetworkConfig | None = None, engine: str | None = None) -> Network:
+        """A network of any layers (see `bstdg.learning.modules.TrainedLayer`), input side first.
+
+        Args:
+            layers: the last must offer `potentials` and `threshold`, as `BinaryLinear` does.
+            config: T and what thresholds start from; its `layers` are not looked at.
+            engine: what ran, for reports.
+
+        Raises:
+            InputError: a layer lacks what it must offer, or does not read what the one below it gives.
+        """
+        network = cls.__new__(cls)
+        network._take(layers, config or NetworkConfig(), None, engine)
+        return network
+
+    def _take(
+        self, layers: Iterable[nn.Module], config: NetworkConfig, rule: RuleConfig | None, engine: str | None
+    ) -> None:
+        super().__init__()
+        self.config, self.rule, self.engine = config, rule or RuleConfig(), engine
+        self.layers = nn.ModuleList(layers)
+        self._shapes = _shapes(self._stack)
 
     @property
     def _stack(self) -> list[BinaryLinear]:
-        """The layers with their type, which a ModuleList forgets."""
+        """The layers with a type, which a ModuleList forgets; what is asked of each is in `TrainedLayer`."""
         return cast("list[BinaryLinear]", list(self.layers))
 
     @property
@@ -102,7 +126,7 @@ class Network(nn.Module):
     @property
     def widths(self) -> tuple[int, ...]:
         """Neurons of every layer, input first."""
-        return (self._stack[0].in_features, *(layer.out_features for layer in self._stack))
+        return tuple(map(size, self._shapes))
 
     def forward(self, spikes: Tensor | Events | Spikes, drop: Callable[[Spikes], Spikes] | None = None) -> Output:
         """Input steps uint8 `[batch, num_inputs]`, `Events` or `Spikes`; `drop` is applied to hidden spikes.
@@ -141,7 +165,7 @@ class Network(nn.Module):
             raise InputError(f"the network runs {self.num_steps} steps, the events {num_steps}")
         if isinstance(spikes, Spikes):
             return spikes
-        return Spikes.of_input(spikes, num_steps, self._stack[0].weight.device)
+        return Spikes.of_input(spikes, num_steps, next(self.parameters()).device)
 
     @torch.no_grad()
     def calibrate(self, spikes: Tensor | Events) -> None:
@@ -150,16 +174,12 @@ class Network(nn.Module):
         A hidden neuron then fires for `initial_share` of the samples whatever the data, width or depth, and an
         output neuron for `initial_output_share`; see `bstdg.learning.calibrate`.
         """
-        from bstdg.learning.calibrate import calibrate
-
-        below = self.read(spikes)
-        for i, layer in enumerate(self._stack):
-            last = i == len(self._stack) - 1
-            calibrate(layer, below, self.config.initial_output_share if last else self.config.initial_share)
-            if last:
-                layer.threshold.add_(self.config.initial_output_margin)
-            else:
-                below = layer(below)
+        below, config = self.read(spikes), self.config
+        *inner, last = self._stack
+        for layer in inner:
+            layer.calibrate(below, config.initial_share)
+            below = layer(below)
+        last.calibrate(below, config.initial_output_share, config.initial_output_margin)
 
     def summary(self) -> Summary:
         """Layers, bits, thresholds as deployed, operations of an inference, and bytes; a table in a notebook.
@@ -170,10 +190,16 @@ class Network(nn.Module):
         return summarize(self.deployed(), self.num_steps, str(self), bits=bits)
 
     def __repr__(self) -> str:
-        widths, config = "-".join(map(str, self.widths)), self.config
+        config = self.config
         return (
-            f"Network({widths}, T={self.num_steps}, {config.weights} weights, threshold_mode={config.threshold_mode!r})"
+            f"Network({self.structure}, T={self.num_steps}, {config.weights} weights, "
+            f"threshold_mode={config.threshold_mode!r})"
         )
+
+    @property
+    def structure(self) -> str:
+        """The network as it is written: 784-600-10."""
+        return structure(self._shapes[0], self.deployed())
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
@@ -181,37 +207,54 @@ class Network(nn.Module):
     def set_rule(self, rule: RuleConfig) -> None:
         """Let every layer be judged by another rule from now on."""
         for layer in self._stack:
-            layer.rule = rule
+            if hasattr(layer, "rule"):
+                layer.rule = rule
 
     def clip_latent_(self) -> None:
         """Bring all latent weights back into [-1, 1]; call it after every optimiser step."""
         for layer in self._stack:
-            layer.clip_latent_()
+            if hasattr(layer, "clip_latent_"):
+                layer.clip_latent_()
 
-    def deployed(self) -> list[FullLayer]:
-        """The network as it is deployed: signs, and thresholds rounded up to integers, layer by layer."""
-        return [deployed_bits(layer) for layer in self._stack]
+    def deployed(self) -> list[Layer]:
+        """The network as it is deployed, layer by layer; errors as for `BinaryLinear.deployed`."""
+        return [layer.deployed() for layer in self._stack]
+
+    def latent(self) -> list[Tensor]:
+        """The parameters that are weights."""
+        return [p for name, p in self.named_parameters() if not is_threshold(name)]
+
+    def thresholds(self) -> list[Tensor]:
+        """The parameters that are thresholds."""
+        return [p for name, p in self.named_parameters() if is_threshold(name)]
 
     def latent_signs(self) -> list[Tensor]:
-        """Which weights are +1 now, bool, a layer each: two such lists tell how many weights flipped."""
-        return [layer.weight.detach() >= 0 for layer in self._stack]
+        """Which weights are +1 now, bool, a parameter each: two such lists tell how many weights flipped."""
+        return [weight.detach() >= 0 for weight in self.latent()]
 
 
-def deployed_bits(layer: BinaryLinear) -> FullLayer:
-    """A layer's signs and integer thresholds; V >= theta is V >= ceil(theta) since potentials are integers.
+def is_threshold(name: str) -> bool:
+    """Whether a parameter of that name is a threshold; all others are weights."""
+    return name.rpartition(".")[2] == "threshold"
 
-    Raises:
-        InputError: a threshold is not finite or does not fit 32 bits.
-    """
-    if layer.engine == real.NAME:
-        return real.deployed(layer.synapses, layer.threshold)
-    weight = layer.synapses.detach().cpu()
-    threshold = layer.threshold.detach().cpu().double().expand(layer.out_features).numpy()
-    threshold = np.ceil(threshold)
-    if not np.isfinite(threshold).all() or np.abs(threshold).max() >= 2**31:
-        raise InputError("a threshold is not a finite 32-bit number; the training diverged (lower the rates)")
-    signs = np.where(weight.numpy() >= 0, 1, -1).astype(np.int8)
-    return FullLayer(signs, threshold.astype(np.int64))
+
+def _shapes(layers: Sequence[nn.Module]) -> list[Shape]:
+    """What comes in, then what each layer gives; checks that they offer what they must, and fit each other."""
+    if not layers:
+        raise InputError("a network needs at least one layer")
+    shapes: list[Shape] = []
+    for i, module in enumerate(layers):
+        if not isinstance(module, TrainedLayer):
+            raise InputError(f"layer {i} is a {type(module).__name__}, which lacks deployed() or calibrate()")
+        layer = module.deployed()
+        if not shapes:
+            shapes.append(layer.reads)
+        elif size(layer.reads) != size(shapes[-1]):
+            raise InputError(f"layer {i} reads {size(layer.reads)} channels, but {size(shapes[-1])} come in")
+        shapes.append(layer.gives)
+    if not (hasattr(layers[-1], "potentials") and hasattr(layers[-1], "threshold")):
+        raise InputError(f"the last layer is a {type(layers[-1]).__name__}, which lacks potentials() or a threshold")
+    return shapes
 
 
 def flip_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:

@@ -1,8 +1,9 @@
 """What one decision costs: operations and memory accesses as counts, and from them an estimate in picojoules.
 
-The counts follow from a network's widths and from the figures measured on a test set. Picojoules are an estimate by a
-table of a 45 nm process, for arithmetic and memory alone: no control, no clock, no leakage, no input coding, no queue
-of events. They tell orders of magnitude between networks counted alike, never the consumption of a chip.
+The counts follow from the sizes of a network's layers and from the figures measured on a test set. Picojoules are an
+estimate by a table of a 45 nm process, for arithmetic and memory alone: no control, no clock, no leakage, no input
+coding, no queue of events. They tell orders of magnitude between networks counted alike, never the consumption of a
+chip.
 
 One rule of counting holds for all networks, so that none is helped by it. An input of a layer (a spike, or a number
 of a network that does not spike) makes the layer read that input's row of weights, and read, add to and write back
@@ -15,11 +16,14 @@ Source of the table: M. Horowitz, "Computing's energy problem (and what we can d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple, cast
 
 from bstdg.errors import InputError
+from bstdg.layers import Layer, size
 
 TABLE = "M. Horowitz, ISSCC 2014, 45 nm, 0.9 V"
 WORD = 64  # bits of a memory access
@@ -120,12 +124,50 @@ class Estimate:
         return self.sram_weights + self.sram_state
 
 
-def count(kind: str, widths: Sequence[int], figures: Mapping[str, Any]) -> tuple[LayerCounts, ...]:
+class Size(NamedTuple):
+    """What comes in, neurons, synapses an event passes on average, and weights that are stored, shared ones once."""
+
+    channels: int
+    neurons: int
+    fan_out: float
+    weights: int
+
+
+def sizes_of(layers: Sequence[Layer]) -> tuple[Size, ...]:
+    """Sizes of deployed layers.
+
+    >>> import numpy as np
+    >>> from bstdg.layers import FullLayer
+    >>> sizes_of([FullLayer(np.ones((3, 4), np.int8), np.ones(3, np.int64))]) == fully_connected((4, 3))
+    True
+    """
+    return tuple(
+        Size(size(layer.reads), size(layer.gives), _whole(float(layer.fan_out().mean())), layer.weight_bits)
+        for layer in layers
+    )
+
+
+def fully_connected(widths: Sequence[int]) -> tuple[Size, ...]:
+    """Sizes of layers in which every event reaches every neuron; neurons of every layer, input first.
+
+    Raises:
+        InputError: there is no layer, or an empty one.
+    """
+    if len(widths) < 2 or min(widths) < 1:
+        raise InputError(f"a network has an input and a layer at least, of 1 or more each, not {list(widths)}")
+    return tuple(Size(below, above, above, below * above) for below, above in pairwise(widths))
+
+
+def _whole(number: float) -> float:
+    return int(number) if number.is_integer() else number
+
+
+def count(kind: str, sizes: Sequence[int] | Sequence[Size], figures: Mapping[str, Any]) -> tuple[LayerCounts, ...]:
     """Count what one decision takes, layer by layer.
 
     Args:
         kind: one of `KINDS`; "bstdg" is this project's network.
-        widths: neurons of every layer, input first.
+        sizes: of its layers; or neurons of every layer, input first, of a fully connected network.
         figures: of the test set, as `bstdg.model.tally.Tally.figures` gives them. Of a network that does not spike
             nothing is read from them.
 
@@ -138,17 +180,20 @@ def count(kind: str, widths: Sequence[int], figures: Mapping[str, Any]) -> tuple
     """
     if kind not in KINDS:
         raise InputError(f"energy is counted for {', '.join(KINDS)}, not {kind!r}")
-    if len(widths) < 2 or min(widths) < 1:
-        raise InputError(f"a network has an input and a layer at least, of 1 or more each, not {list(widths)}")
+    layers = [each for each in sizes if isinstance(each, Size)]
+    if len(layers) < len(sizes) or not layers:
+        layers = list(fully_connected(cast("Sequence[int]", sizes)))
     how = KINDS[kind]
-    if not how.spikes:
-        return tuple(_layer(how, below, layer, widths, 1.0) for layer, below in enumerate(widths[:-1]))
-    inputs = _events(widths, figures)
-    compared = figures["decision_step_mean"] + 1.0 - how.late
-    return tuple(_layer(how, events, layer, widths, compared) for layer, events in enumerate(inputs))
+    if how.spikes:
+        inputs, compared = _events(len(layers), figures), figures["decision_step_mean"] + 1.0 - how.late
+    else:
+        inputs, compared = [layer.channels for layer in layers], 1.0
+    last = len(layers) - 1
+    pairs = zip(layers, inputs, strict=True)
+    return tuple(_layer(how, events, layer, i == last, compared) for i, (layer, events) in enumerate(pairs))
 
 
-def _events(widths: Sequence[int], figures: Mapping[str, Any]) -> list[float]:
+def _events(layers: int, figures: Mapping[str, Any]) -> list[float]:
     """Spikes into each layer up to the decision.
 
     Figures give hidden spikes up to the decision for all layers together; with several, each gets its share of all
@@ -159,28 +204,28 @@ def _events(widths: Sequence[int], figures: Mapping[str, Any]) -> list[float]:
     if missing:
         raise InputError(f"the figures of a spiking network must hold {', '.join(missing)}")
     by_layer, sent = figures["hidden_spikes_by_layer"], figures["hidden_spikes_to_decision"]
-    if len(by_layer) != len(widths) - 2:
-        raise InputError(f"the figures are of {len(by_layer)} hidden layers, the widths of {len(widths) - 2}")
+    if len(by_layer) != layers - 1:
+        raise InputError(f"the figures are of {len(by_layer)} hidden layers, the widths of {layers - 1}")
     every = sum(by_layer)
     return [figures["input_spikes_to_decision"], *(sent * layer / every if every else 0.0 for layer in by_layer)]
 
 
-def _layer(how: Kind, events: float, layer: int, widths: Sequence[int], compared: float) -> LayerCounts:
-    below, neurons = widths[layer], widths[layer + 1]
-    last = layer == len(widths) - 2
+def _layer(how: Kind, events: float, layer: Size, last: bool, compared: float) -> LayerCounts:
+    neurons, reached = layer.neurons, layer.fan_out
+    touched = _words(math.ceil(reached * how.sum_bits))  # of the sums, by an event
     sums = _words(neurons * how.sum_bits)
     rescaled = neurons if how.rescales and not last else 0
     thresholds = sums if how.own_thresholds else 0
     return LayerCounts(
         number=how.numbers[last],
-        additions=events * neurons,
-        multiplications=events * neurons * how.multiplies + rescaled,
+        additions=events * reached,
+        multiplications=events * reached * how.multiplies + rescaled,
         comparisons=compared * neurons,
-        weight_bits_read=events * neurons * how.weight_bits,
-        weight_reads=events * _words(neurons * how.weight_bits),
-        state_reads=events * sums + compared * (sums + thresholds),
-        state_writes=events * sums,
-        weight_bytes=-(-below * neurons * how.weight_bits // 8),
+        weight_bits_read=events * reached * how.weight_bits,
+        weight_reads=events * _words(math.ceil(reached * how.weight_bits)),
+        state_reads=events * touched + compared * (sums + thresholds),
+        state_writes=events * touched,
+        weight_bytes=-(-layer.weights * how.weight_bits // 8),
         state_bytes=-(-neurons * how.sum_bits // 8),
     )
 
@@ -239,7 +284,8 @@ def of_report(report: Mapping[str, Any]) -> dict[str, Any]:
     if "widths" not in report or "test" not in report:
         raise InputError("energy is counted from a report with widths and test figures")
     kind = report.get("baseline", "bstdg")
-    layers = count(kind, report["widths"], report["test"])
+    sizes = [Size(**size) for size in report["sizes"]] if "sizes" in report else report["widths"]
+    layers = count(kind, sizes, report["test"])
     cost = estimate(layers)
     return {
         "counts": {name: float(sum(getattr(layer, name) for layer in layers)) for name in COUNTED},

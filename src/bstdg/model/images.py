@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.datasets.pictures import grey_levels
+from bstdg.datasets import pictures
 from bstdg.errors import InputError
+from bstdg.inputs import InputCode, Shape
+from bstdg.inputs.base import by, squeezed
 from bstdg.model.packed import PackedModel
 
 
 def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool = False) -> NDArray[np.number]:
-    """The images of one file, `[images, rows, columns]`, grey.
+    """The images of one file, `[images, rows, columns]` of grey ones, else `[images, channels, rows, columns]`.
 
     PNG and JPEG give one image, `uint8`, brought from 0 … 255 to 0 … white of the model. An NPY file gives
     one image or a batch as it is: integers 0 … white of the model, or floats 0 … 1. A model of features reads these,
@@ -28,36 +30,39 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
     Raises:
         InputError: the file cannot be read, is no image, or has another size than the model's.
     """
-    if model.scaling is not None and path.suffix.lower() != ".npy":
-        raise InputError(f"the model scales {len(model.scaling.edges)} features itself: give them as NPY, not {path}")
-    if len(model.image_shape) != 2 and model.scaling is None:
-        raise InputError(f"the model reads channels of shape {list(model.image_shape)}, not images")
+    code, numbers = model.input, path.suffix.lower() == ".npy"
+    if code.samples == "recordings":
+        raise InputError("the model reads recordings of events, not images: see bstdg predict --data and --index")
+    if not numbers and code.samples == "features":
+        raise InputError(f"the model scales {by(code.reads)} features itself: give them as NPY, not {path}")
+    if not numbers and len(code.reads) != 3:
+        raise InputError(f"the model reads a row of {by(code.reads)} values, not pictures: give them as NPY")
     try:
-        pixels = _read_array(path, model) if path.suffix.lower() == ".npy" else _read_picture(path, model, resize)
+        pixels = _read_array(path, code.reads) if numbers else _read_picture(path, code, resize)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    if pixels.shape[1:] != model.image_shape:
-        found, wanted = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], model.image_shape))
-        hint = "" if path.suffix.lower() == ".npy" else "; --resize brings it to that size"
+    if pixels.shape[1:] not in (squeezed(code.reads), code.reads):
+        found, wanted = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], squeezed(code.reads)))
+        hint = "" if numbers else "; --resize brings it to that size"
         raise InputError(f"{path} is {found} pixels, the model reads {wanted}{hint}")
     if invert:
         whole = np.issubdtype(pixels.dtype, np.integer)
-        pixels = ((model.white if whole else 1.0) - pixels).astype(pixels.dtype)
+        pixels = ((code.white if whole else 1.0) - pixels).astype(pixels.dtype)
     return pixels
 
 
-def _read_array(path: Path, model: PackedModel) -> NDArray[np.number]:
+def _read_array(path: Path, reads: Shape) -> NDArray[np.number]:
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # reads no pickle, and allocates nothing a header promises
     except (ValueError, EOFError) as error:
         raise InputError(f"{path} is no NPY file of plain numbers: {error}") from None
     if array.dtype.kind not in "iuf":
         raise InputError(f"{path} is no NPY file of plain numbers: it holds {array.dtype}")
-    return np.array(array[None] if array.shape == model.image_shape else array)
+    return np.array(array[None] if array.shape == squeezed(reads) else array)
 
 
-def _read_picture(path: Path, model: PackedModel, resize: bool) -> NDArray[np.number]:
-    rows, columns = model.image_shape
-    levels = grey_levels(path, (rows, columns) if resize else None)[None]
+def _read_picture(path: Path, code: InputCode, resize: bool) -> NDArray[np.number]:
+    channels, rows, columns = code.reads
+    levels = pictures.levels(path, (rows, columns) if resize else None, channels)[None]
     # To the model's white in whole numbers, rounded: 255 … 255 stays as it is.
-    return ((levels.astype(np.int64) * model.white * 2 + 255) // 510).astype(np.uint8)
+    return ((levels.astype(np.int64) * code.white * 2 + 255) // 510).astype(np.uint8)

@@ -1,8 +1,8 @@
 """How likely each class is, from the potentials of a deployed network: what a decision was worth.
 
 The loss of training gives output k the hazard h_k = softplus((V_k - theta_k) / scale) at every step, and
-P(k first at t) = S(t) (1 - exp(-H(t))) h_k(t) / H(t), with H the sum of all hazards (see `bstdg.learning.loss`). Once it is
-known that the decision falls at step t, what is left of it is the share
+P(k first at t) = S(t) (1 - exp(-H(t))) h_k(t) / H(t), with H the sum of all hazards (see `bstdg.learning.loss`). Once
+it is known that the decision falls at step t, what is left of it is the share
 
     P(k | decision at t) = h_k(t) / H(t)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -14,15 +13,14 @@ from bstdg.engine import choose, native
 from bstdg.engine.base import Trace
 from bstdg.engine.decide import Decision, decide
 from bstdg.errors import InputError
-from bstdg.inputs import edges
-from bstdg.inputs.latency import latency
+from bstdg.inputs.base import batch_of, by
 from bstdg.model import packed
 from bstdg.model.summary import Summary, summarize
 from bstdg.model.tally import Tally
 from bstdg.spikes.events import Events
 
 if TYPE_CHECKING:
-    from bstdg.datasets.events import EventDataset
+    from bstdg.datasets import EventDataset
 
 BATCH = 512  # samples run at once: a compromise of speed and memory
 
@@ -49,25 +47,26 @@ class Model:
     def __init__(self, model: packed.PackedModel, engine_name: str | None = None):
         self.packed = model
         self.engine, self._network = choose.inference(engine_name, model.layers, model.num_steps)
-        plain = model.input is None and model.scaling is None and not model.edges
-        self._step_of_pixel = _step_of_pixel(model) if plain else None
+        self._step_of_byte = model.input.step_of_byte(model.num_steps)
 
     def __reduce__(self) -> tuple[type[Model], tuple[packed.PackedModel, str]]:
         """A copy, or a pickle, lays the bits out anew for the machine that it comes to."""
         return Model, (self.packed, self.engine.NAME)
 
     def __repr__(self) -> str:
-        widths, shape = "-".join(map(str, self.packed.widths)), " x ".join(map(str, self.packed.image_shape))
-        reads = f"images of {shape}" if self.packed.input is None else f"events on {shape} channels"
-        return f"Model({widths}, T={self.packed.num_steps}, reads {reads}, engine={self.engine.NAME!r})"
+        code, num_steps = self.packed.input, self.packed.num_steps
+        reads = (
+            f"events on {by(code.reads)} channels"
+            if code.samples == "recordings"
+            else f"{code.samples} of {by(code.reads)}"
+        )
+        return f"Model({self.packed.structure}, T={num_steps}, reads {reads}, engine={self.engine.NAME!r})"
 
     def summary(self) -> Summary:
         """Layers, bits, thresholds, operations of an inference, and bytes; prints as a table, in a notebook too."""
-        coding = self.packed.input
-        spikes = 1
-        if coding is not None and not coding.counts:
-            spikes = {"all": None, "one_per_step": self.packed.num_steps, "first": 1}[coding.keep]
-        return summarize(self.packed.layers, self.packed.num_steps, repr(self), channel_spikes=spikes)
+        model = self.packed
+        spikes = model.input.channel_spikes(model.num_steps)
+        return summarize(model.layers, model.num_steps, repr(self), channel_spikes=spikes)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
@@ -83,45 +82,24 @@ class Model:
         Raises:
             InputError: the shape or a pixel is off.
         """
-        pixels = self._batch(images)
-        if self.packed.scaling is not None:
-            return self.packed.scaling.encode(pixels.reshape(len(pixels), math.prod(self.packed.image_shape)))
-        if self.packed.edges:
-            pixels = self._edges(pixels)
-        white = self.packed.white if np.issubdtype(pixels.dtype, np.integer) else 1.0
-        return latency(pixels, self.packed.num_steps, white=white, silent_below=self.packed.silent_below)
-
-    def _edges(self, pixels: NDArray) -> NDArray[np.uint8]:
-        white, whole = self.packed.white, np.issubdtype(pixels.dtype, np.integer)
-        latency(pixels, 1, white=white if whole else 1.0)  # refuses what is out of range
-        levels = pixels if whole else np.rint(pixels.astype(np.float64) * white)
-        images = levels.astype(np.uint8).reshape(len(levels), *self.packed.image_shape)
-        return edges.maps(images, self.packed.edges, white)
+        return cast("NDArray[np.uint8]", self.packed.input.encode(self._batch(images), self.packed.num_steps))
 
     def encode_events(self, offsets: ArrayLike, channels: ArrayLike, times: ArrayLike) -> Events:
-        """Recordings of timed events as the network reads them; arguments as for `bstdg.inputs.recordings.InputCoding.encode`.
+        """Recordings of timed events as the network reads them; arguments as for `bstdg.inputs.InputCoding.encode`.
 
         Raises:
             InputError: the model reads images, or an event is off.
         """
-        if self.packed.input is None:
-            raise InputError("the model reads images, not recordings of events")
-        num_channels, num_steps = math.prod(self.packed.image_shape), self.packed.num_steps
-        return self.packed.input.encode(offsets, channels, times, num_channels=num_channels, num_steps=num_steps)
+        if self.packed.input.samples != "recordings":
+            raise InputError(f"the model reads {self.packed.input.samples}, not recordings of events")
+        return cast(Events, self.packed.input.encode((offsets, channels, times), self.packed.num_steps))
 
     def _batch(self, images: ArrayLike) -> NDArray:
-        """Images as `[batch, …]`, their shape checked."""
-        if self.packed.input is not None:
+        """Images or features as `[batch, …]`, their shape checked."""
+        code = self.packed.input
+        if code.samples == "recordings":
             raise InputError("the model reads recordings of events, not images: see encode_events")
-        pixels = np.asarray(images)
-        shape = self.packed.image_shape
-        if pixels.shape == shape:
-            pixels = pixels[None]
-        width = math.prod(shape)
-        if pixels.ndim < 2 or (pixels.shape[1:] != shape and pixels.shape[1:] != (width,)):
-            wanted, what = " x ".join(map(str, shape)), "images" if self.packed.scaling is None else "features"
-            raise InputError(f"the model reads {what} of {wanted}, or batches of them, not {list(pixels.shape)}")
-        return pixels
+        return batch_of(images, code.reads, code.samples)
 
     def run(self, spikes: NDArray[np.uint8] | Events) -> Run:
         """Run encoded input: steps uint8 `[batch, channels]` (copied if they are not C-contiguous), or `Events`.
@@ -145,14 +123,14 @@ class Model:
         """
         pixels = self._batch(images)
         parts = [pixels] if pixels.flags.c_contiguous else _parts(pixels)
-        if isinstance(self._network, native.Compiled) and pixels.dtype == np.uint8 and self._step_of_pixel is not None:
+        if isinstance(self._network, native.Compiled) and pixels.dtype == np.uint8 and self._step_of_byte is not None:
             labels = [self._labels_of_bytes(np.ascontiguousarray(part)) for part in parts]
         else:
             labels = [self._network.decide(self.encode(part)).label for part in _parts(pixels)]
         return labels[0] if len(labels) == 1 else np.concatenate(labels)
 
     def _labels_of_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-        network, table = cast(native.Compiled, self._network), self._step_of_pixel
+        network, table = cast(native.Compiled, self._network), self._step_of_byte
         try:
             return network.labels(pixels.reshape(len(pixels), self.packed.widths[0]), table)
         except InputError:
@@ -176,10 +154,9 @@ class Model:
         Raises:
             InputError: there are none, or they do not fit the model.
         """
-        if recordings.image_shape != self.packed.image_shape:
-            raise InputError(
-                f"{recordings.name} has {recordings.num_channels} channels, the model reads {self.packed.image_shape}"
-            )
+        if (recordings.num_channels,) != self.packed.input.reads:
+            reads = by(self.packed.input.reads)
+            raise InputError(f"{recordings.name} has {recordings.num_channels} channels, the model reads {reads}")
         rows = np.arange(len(recordings))[index]
         parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
         return self._tally((self.encode_events(*recordings.rows(part)) for part in parts), recordings.labels[rows])
@@ -189,23 +166,13 @@ class Model:
             raise InputError(
                 f"labels must be in 0 … {len(self.packed.classes) - 1}, found {truth.min()} … {truth.max()}"
             )
-        tally = Tally(self.packed.num_steps, self.packed.widths[1:])
+        tally = Tally.of(self.packed.layers, self.packed.num_steps)
         done = 0
         for spikes in batches:
             run = self.run(spikes)
             tally.add(run.decision, truth[done : done + len(spikes)], run.spikes, run.trace.hidden)
             done += len(spikes)
         return {**tally.figures(), "engine": self.engine.NAME}
-
-
-def _step_of_pixel(model: packed.PackedModel) -> NDArray[np.uint8] | None:
-    """The step of each of 256 pixel values; None where pixels are wider than a byte."""
-    if model.white > 255:
-        return None
-    table = np.full(256, native.NOT_ALLOWED, np.uint8)
-    levels = np.arange(model.white + 1, dtype=np.uint8)
-    table[: len(levels)] = latency(levels[None], model.num_steps, white=model.white, silent_below=model.silent_below)
-    return table
 
 
 def _parts(pixels: NDArray) -> Iterator[NDArray]:

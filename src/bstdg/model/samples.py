@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from bstdg import datasets
-from bstdg.datasets import Dataset, EventDataset, Split, folder
+from bstdg.datasets import Dataset, EventDataset, Split
 from bstdg.errors import InputError
+from bstdg.inputs.base import by
+from bstdg.layers import size
 from bstdg.model.packed import PackedModel
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ def load(
         raise InputError(f"{called} does not say what it was trained on: name a data set with --data")
     if split not in get_args(Split):
         raise InputError(f"--split is test or train, not {split!r}")
-    size = model.image_shape if datasets.takes_size(name) else ()
-    samples = datasets.load(name, split, data_dir, progress=progress, size=size)  # pyright: ignore[reportArgumentType]
+    pictures = datasets.pictures_of(name, model.input.reads)
+    samples = datasets.load(name, split, data_dir, progress=progress, **pictures)  # pyright: ignore[reportArgumentType]
     check(model, samples, called)
     return samples
 
@@ -50,17 +52,16 @@ def load(
 def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "the model") -> None:
     """Raise `InputError` unless the model reads such samples and has an output for each of their labels."""
     name = samples.name
-    events = isinstance(samples, EventDataset)
-    if events != (model.input is not None):
+    code, events = model.input, isinstance(samples, EventDataset)
+    if events != (code.samples == "recordings"):
         reads, holds = ("images", "recordings of events") if events else ("recordings of events", "images")
         raise InputError(f"{called} reads {reads}, but {name} holds {holds}")
-    if samples.image_shape != model.image_shape:
-        reads, holds = (" x ".join(map(str, shape)) for shape in (model.image_shape, samples.image_shape))
+    if size(samples.shape) != size(code.reads) or (len(code.reads) == 3 and samples.shape != code.reads):
         what = "channels" if events else "images"
-        raise InputError(f"{called} reads {what} of {reads}, but {name} has {what} of {holds}")
-    if not events and model.scaling is None and samples.white != model.white:
-        raise InputError(f"{name} has white {samples.white}, the model reads 0 … {model.white}")
-    if name == folder.NAME and samples.classes != model.classes:  # the same folder may have changed
+        raise InputError(f"{called} reads {what} of {by(code.reads)}, but {name} has {what} of {by(samples.shape)}")
+    if code.samples == "images" and isinstance(samples, Dataset) and samples.white != code.white:
+        raise InputError(f"{name} has white {samples.white}, the model reads 0 … {code.white}")
+    if datasets.is_own(name) and samples.classes != model.classes:  # the same folder may have changed
         held, known = ", ".join(samples.classes), ", ".join(model.classes)
         raise InputError(f"the classes of the pictures are {held}, those of the model {known}")
     if (most := int(samples.labels.max())) >= len(model.classes):

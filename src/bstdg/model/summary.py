@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from bstdg.layers import FullLayer
+from bstdg.layers import Layer, size
 
 HEAD = ("layer", "channels", "neurons", "weight bits", "thresholds", "dense operations", "additions at most", "bytes")
 
@@ -128,8 +128,15 @@ def _bound(number: int | None) -> str:
     return "no bound" if number is None else f"{number:,}"
 
 
+def _stored_bytes(layer: Layer, bits: int) -> int:
+    """Bytes of the weights: as a file holds them, or as so many bits each."""
+    if bits > 1:
+        return -(-layer.weight_bits * bits // 8)
+    return sum(array.nbytes for name, array, _ in layer.tensors() if name != "thresholds")
+
+
 def summarize(
-    layers: Sequence[FullLayer], num_steps: int, title: str, *, channel_spikes: int | None = 1, bits: int = 1
+    layers: Sequence[Layer], num_steps: int, title: str, *, channel_spikes: int | None = 1, bits: int = 1
 ) -> Summary:
     """Sum up deployed layers.
 
@@ -140,27 +147,29 @@ def summarize(
         channel_spikes: how often an input channel spikes at most; None where nothing bounds it.
         bits: of a weight.
 
+    >>> from bstdg.layers import FullLayer
     >>> bits = FullLayer(np.ones((10, 64), np.int8), np.arange(10))
     >>> summarize([bits], 8, "64-10").bytes
     100
     """
     rows, most = [], channel_spikes
     for i, layer in enumerate(layers):
-        neurons, channels = layer.signs.shape
+        neurons, channels = size(layer.gives), size(layer.reads)
         low, high = layer.thresholds.min(), layer.thresholds.max()
         each = 2 if low >= -(2**15) and high < 2**15 and bits == 1 else 4
+        passed = int(layer.fan_out().sum())
         rows.append(
             LayerSummary(
                 layer_name(i, len(layers)),
                 channels,
                 neurons,
-                neurons * channels * bits,
+                layer.weight_bits * bits,
                 float(low),
                 float(np.mean(layer.thresholds)),
                 float(high),
-                neurons * channels,
-                None if most is None else most * neurons * channels,
-                neurons * -(-channels * bits // 8) + neurons * each,
+                passed,
+                None if most is None else most * passed,
+                _stored_bytes(layer, bits) + len(layer.thresholds_stored) * each,
             )
         )
         most = 1  # a neuron fires at most once

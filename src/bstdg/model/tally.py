@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
+from bstdg.layers import Layer, size
 from bstdg.spikes.events import Events
 
 
@@ -19,10 +20,15 @@ class Tally:
     Args:
         num_steps: T.
         widths: neurons of every layer above the input, the output layer last.
+        fan_outs: of each layer, how many synapses an event passes: one number, or int64 `[channels]` where that
+            differs from channel to channel; unless given, every event reaches every neuron.
     """
 
-    def __init__(self, num_steps: int, widths: Sequence[int]):
+    def __init__(
+        self, num_steps: int, widths: Sequence[int], fan_outs: Sequence[int | NDArray[np.int64]] | None = None
+    ):
         self.num_steps, self.widths = num_steps, tuple(widths)
+        self.fan_outs = tuple(widths) if fan_outs is None else tuple(fan_outs)
         self.decision_steps = np.zeros(num_steps, np.int64)
         self.counts: dict[str, int] = dict.fromkeys(
             ("samples", "correct", "candidate", "tie", "simultaneous", "silent", "input", "operations"), 0
@@ -32,6 +38,11 @@ class Tally:
         # How often each hidden neuron fired at all, and at step 0: what tells a dead layer from a saturated one.
         self.fired = [np.zeros(width, np.int64) for width in self.widths[:-1]]
         self.fired_at_start = [np.zeros(width, np.int64) for width in self.widths[:-1]]
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer], num_steps: int) -> Tally:
+        """A tally for deployed layers, input side first."""
+        return cls(num_steps, [size(layer.gives) for layer in layers], [fan_out(layer) for layer in layers])
 
     def add(
         self,
@@ -51,13 +62,13 @@ class Tally:
         self._count("simultaneous", (~decision.silent & (decision.candidates.sum(axis=1) > 1)).sum())
         self._count("silent", decision.silent.sum())
         self._count("input", heard)
-        self._count("operations", heard * self.widths[0])
+        self._count("operations", operations(spikes, decision.step, self.fan_outs[0]))
         for i, steps in enumerate(hidden):
             fired = steps < self.num_steps
             sent = int((steps <= decision.step[:, None]).sum())  # T is later than any decision
             self.spikes[i] += fired.sum()
             self.spikes_to_decision[i] += sent
-            self._count("operations", sent * self.widths[i + 1])
+            self._count("operations", operations(steps, decision.step, self.fan_outs[i + 1]))
             self.fired[i] += fired.sum(axis=0)
             self.fired_at_start[i] += (steps == 0).sum(axis=0)
 
@@ -103,6 +114,22 @@ class Tally:
     def start_share(self) -> list[float]:
         """Share of each hidden layer's neurons that fire at step 0, on average over samples."""
         return [float(fired.mean() / max(1, self.counts["samples"])) for fired in self.fired_at_start]
+
+
+def fan_out(layer: Layer) -> int | NDArray[np.int64]:
+    """Synapses that an event passes in a layer: one number where that is the same for all channels."""
+    each = layer.fan_out()
+    return int(each[0]) if (each == each[0]).all() else each
+
+
+def operations(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64], fan_out: int | NDArray[np.int64]) -> int:
+    """Synapses that the spikes of a batch pass up to the steps `[batch]` at which its samples were decided."""
+    if isinstance(fan_out, int):
+        return input_to_decision(spikes, step) * fan_out
+    if isinstance(spikes, Events):
+        heard = spikes.steps <= np.repeat(step, np.diff(spikes.offsets))
+        return int(fan_out[spikes.channels[heard]].sum())
+    return int((spikes <= step[:, None]).sum(axis=0) @ fan_out)
 
 
 def input_to_decision(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64]) -> int:

@@ -83,7 +83,7 @@ def operations(measured: Measured) -> Figure:
 
 @styled
 def energy(measured: Measured) -> Figure:
-    """An estimate of the energy of a decision, by the table of `bstdg.model.energy`, beside ordinary networks; log scale."""
+    """An estimate of a decision's energy, by the table of `bstdg.model.energy`, beside ordinary networks, log scale."""
     figure, (axes,) = panels(1, 2.2)
     rows = costs(measured)
     for row, cost in enumerate(rows):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bstdg.drawing.style import INK, LATE, LIT
+from bstdg.model.figures import FIGURES
 from bstdg.report.looks import BLUE, panels, reach, styled, whole, wilson
 from bstdg.report.measure import Measured
 
@@ -99,12 +100,12 @@ def comparison(models: Sequence[Measured]) -> Figure:
     hits = np.array([(one.label == one.truth).sum() for one in models])
     axes[0].errorbar(100 * (hits / number), rows, xerr=100 * reach(hits, number), **DOTS)
     axes[0].set_title("accuracy, %")
-    for axis, key, title in zip(
-        axes[1:],
-        ("decision_step_mean", "hidden_spikes_to_decision", "synaptic_operations_to_decision"),
-        ("decision step, mean", "hidden spikes", "synaptic operations"),
-        strict=True,
-    ):
+    compared = {
+        "decision_step_mean": FIGURES["decision_step_mean"].caption,
+        "hidden_spikes_to_decision": FIGURES["hidden_spikes_to_decision"].name,
+        "synaptic_operations_to_decision": FIGURES["synaptic_operations_to_decision"].name,
+    }
+    for axis, (key, title) in zip(axes[1:], compared.items(), strict=True):
         axis.barh(rows, [one.figures[key] for one in models], color=INK, height=0.5)
         axis.set_title(title)
     for axis in axes:

@@ -23,7 +23,7 @@ def hidden(subject: Subject) -> Iterator[Plate]:
     measured = subject.measured
     if measured.fired:
         yield from _activity(measured)
-        if neurons.has_pictures(measured):
+        if neurons.has_fields(measured):
             steps = ", ".join(str(step) for step, _ in neurons.chosen_fields(measured))
             yield Plate(
                 "fields",

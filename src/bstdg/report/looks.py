@@ -40,7 +40,7 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "none",
 }
-Z95 = 1.96  # standard deviations that hold 95 %
+LIKELY = 0.95  # of what chance leaves open, bounds hold so much
 
 P = ParamSpec("P")
 
@@ -102,7 +102,9 @@ def wilson(hits: NDArray[np.integer], number: NDArray[np.integer]) -> tuple[NDAr
     >>> round(float(low[0]), 3), round(float(high[0]), 3)
     (0.596, 0.982)
     """
-    share, z = hits / number, Z95**2 / number
-    middle = (share + z / 2) / (1 + z)
-    reach = np.sqrt(share * (1 - share) * z + z**2 / 4) / (1 + z)
-    return middle - reach, middle + reach
+    from scipy.stats import binomtest
+
+    pairs = zip(hits.tolist(), number.tolist(), strict=True)
+    bounds = [binomtest(hit, of).proportion_ci(LIKELY, method="wilson") for hit, of in pairs]
+    low, high = np.array(bounds, float).reshape(-1, 2).T
+    return low, high

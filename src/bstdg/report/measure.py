@@ -93,7 +93,7 @@ def measure(
     *,
     name: str = "model",
     limit: int | None = None,
-    advance: Callable[[int], None] = lambda step: None,
+    advance: Callable[[int], object] = lambda step: None,
 ) -> Measured:
     """Run a model on labelled samples.
 

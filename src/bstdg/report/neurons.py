@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bstdg.drawing.style import INK, LATE, LIT, show_picture
 from bstdg.errors import InputError
-from bstdg.inputs.edges import maps_shape
+from bstdg.layers import FullLayer
 from bstdg.model.summary import layer_name
 from bstdg.report.history import History
 from bstdg.report.looks import BLUE, filling, panels, styled, whole
@@ -138,13 +138,17 @@ def fields(measured: Measured) -> Figure:
     _need_hidden(measured)
     if not has_pictures(measured):
         raise InputError("the input is no image, so weights have no picture")
+    if not has_fields(measured):
+        raise InputError("no neuron of the first layer fired, so none is worth a picture")
     rows = chosen_fields(measured)
-    signs, model = measured.model.layers[0].signs, measured.model
-    height, width = model.image_shape
-    if model.edges:
-        rows_of_maps, width_of_maps = maps_shape(model.image_shape, model.edges)
-        height, width = rows_of_maps // 2, width_of_maps * 2
-        signs = signs.reshape(-1, 2, 2, height // 2, width_of_maps).transpose(0, 1, 3, 2, 4)
+    model, first = measured.model, measured.model.layers[0]
+    if not isinstance(first, FullLayer):
+        raise InputError(f"the first layer is of kind {first.kind!r}; pictures are drawn of fully connected weights")
+    signs = first.signs
+    maps, rows_of_map, columns_of_map = model.input.gives
+    wide = 2 if maps % 2 == 0 else 1  # several maps lie side by side, two by two where they can
+    height, width = maps // wide * rows_of_map, wide * columns_of_map
+    signs = signs.reshape(-1, maps // wide, wide, rows_of_map, columns_of_map).transpose(0, 1, 3, 2, 4)
     mosaic = np.zeros((len(rows) * (height + 2) - 2, COLUMNS * (width + 2) - 2))
     figure, (axes,) = panels(1, 0.2 + 4.5 * mosaic.shape[0] / mosaic.shape[1])
     for i, (_, neurons) in enumerate(rows):
@@ -186,8 +190,13 @@ def usual_steps(fired: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def has_pictures(measured: Measured) -> bool:
     """Whether the input is an image worth the name, of two pixels a side or more."""
-    shape = measured.model.image_shape
-    return measured.model.input is None and len(shape) == 2 and min(shape) > 1
+    code = measured.model.input
+    return code.samples == "images" and len(code.reads) == 3 and min(code.reads[1:]) > 1
+
+
+def has_fields(measured: Measured) -> bool:
+    """Whether there are receptive fields to draw: of an image, and of a first layer in which a neuron fired."""
+    return has_pictures(measured) and bool(measured.fired) and bool(measured.fired[0].any())
 
 
 def _need_hidden(measured: Measured) -> None:

@@ -62,6 +62,7 @@ class Subject:
     history: History
     file: str
     file_bytes: int
+    file_version: str
     sha256: str
 
     @property

@@ -10,12 +10,12 @@ from typing import Any
 from bstdg import files
 from bstdg.drawing.figure import save
 from bstdg.errors import InputError
-from bstdg.model import runtime
+from bstdg.model import packed, runtime
 from bstdg.model import samples as reading
 from bstdg.progress import bar
 from bstdg.report import history
 from bstdg.report.measure import check_samples, measure, telling
-from bstdg.report.neurons import has_pictures
+from bstdg.report.neurons import has_fields
 from bstdg.report.page import MARK, Page
 from bstdg.report.plates import Plate, Subject
 
@@ -85,7 +85,7 @@ def write(
             content = path.read_bytes()
             subjects.append(
                 Subject(model, told, one, chosen, history.beside(path, model.packed), str(path), len(content),
-                        hashlib.sha256(content).hexdigest())
+                        packed.version_of(path), hashlib.sha256(content).hexdigest())
             )  # fmt: skip
     drawn: dict[str, Plate] = {}
     with bar("drawing", _plates(subjects), "figures", show=show_progress) as advance:
@@ -105,7 +105,7 @@ def _plates(subjects: Sequence[Subject]) -> int:
     """How many figures there will be."""
     number = int(len(subjects) > 1)
     for subject in subjects:
-        hidden = (2 + has_pictures(subject.measured)) if subject.measured.fired else 0
+        hidden = (2 + has_fields(subject.measured)) if subject.measured.fired else 0
         number += len(subject.chosen) + 3 + hidden + bool(subject.history.epochs) + 1 + 2
     return number
 

@@ -18,8 +18,8 @@ def shift(
     """Move each image by up to `pixels` in both directions, chosen at random; what comes in from outside is silent.
 
     Args:
-        steps: uint8 `[batch, rows * columns]`.
-        image_shape: rows and columns.
+        steps: uint8 `[batch, channels * rows * columns]`.
+        image_shape: (channels, rows, columns), or (rows, columns) of one channel; all channels move alike.
         num_steps: T, "never fired".
         pixels: greatest shift; 0 returns the input.
         share: share of images that are moved at all.
@@ -30,10 +30,10 @@ def shift(
     """
     if pixels == 0:
         return steps
-    if len(image_shape) != 2:
+    if len(image_shape) not in (2, 3):
         raise InputError(f"shifts need images of rows and columns, not channels of shape {list(image_shape)}")
-    rows, columns = image_shape
-    if pixels < 0 or steps.shape[1] != rows * columns:
+    channels, (rows, columns) = math.prod(image_shape[:-2]), image_shape[-2:]
+    if pixels < 0 or steps.shape[1] != channels * rows * columns:
         raise InputError(
             f"a shift of {pixels} pixels of {rows} x {columns} images, each of {steps.shape[1]} pixels, is not possible"
         )
@@ -45,14 +45,16 @@ def shift(
     down, right = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator)
     moved = torch.rand(batch, generator=generator) < share
     down, right = down * moved, right * moved
+    planes = batch * channels
+    down, right = (move.repeat_interleave(channels) for move in (down, right))
     high, wide = rows + 2 * pixels, columns + 2 * pixels
-    padded = steps.new_full((batch, high, wide), num_steps)
-    padded[:, pixels : pixels + rows, pixels : pixels + columns] = steps.view(batch, rows, columns)
+    padded = steps.new_full((planes, high, wide), num_steps)
+    padded[:, pixels : pixels + rows, pixels : pixels + columns] = steps.view(planes, rows, columns)
     # A row of the result is a run of `columns` pixels of the padded image: picked from all such runs there are.
     runs = padded.view(-1).as_strided((padded.numel() - columns + 1, columns), (1, 1))
-    corner = (torch.arange(batch) * high + pixels - down) * wide + pixels - right
+    corner = (torch.arange(planes) * high + pixels - down) * wide + pixels - right
     starts = corner.unsqueeze(1) + torch.arange(rows) * wide
-    return runs.index_select(0, starts.view(-1).to(steps.device)).view(batch, rows * columns)
+    return runs.index_select(0, starts.view(-1).to(steps.device)).view(batch, channels * rows * columns)
 
 
 def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator) -> Tensor:
@@ -83,12 +85,12 @@ def distort(images: Tensor, config: DistortConfig, generator: torch.Generator) -
     field lead from it; what lies outside is black.
 
     Args:
-        images: uint8 `[N, rows, columns]`.
+        images: uint8 `[N, rows, columns]` or `[N, channels, rows, columns]`, whose channels are distorted alike.
         config: the greatest amounts.
         generator: where the draws come from.
 
     Returns:
-        uint8 `[N, rows, columns]`.
+        uint8, of the same shape.
 
     Source: the elastic field is that of Simard, Steinkraus and Platt, "Best practices for convolutional neural
     networks applied to visual document analysis", ICDAR 2003, drawn at FIELD x FIELD points and made smooth between.
@@ -101,7 +103,7 @@ FIELD = 7  # points along each side
 
 
 def _distort(images: Tensor, config: DistortConfig, generator: torch.Generator) -> Tensor:
-    batch, rows, columns = images.shape
+    batch, (rows, columns) = len(images), images.shape[-2:]
 
     def draw() -> Tensor:
         return torch.rand(batch, generator=generator) * 2.0 - 1.0
@@ -122,5 +124,6 @@ def _distort(images: Tensor, config: DistortConfig, generator: torch.Generator) 
         field = F.interpolate(points, (rows, columns), mode="bicubic", align_corners=True)
         field *= (2.0 * config.elastic / torch.tensor([columns, rows])).view(1, 2, 1, 1)
         where = where + field.permute(0, 2, 3, 1)
-    moved = F.grid_sample(images.unsqueeze(1).float(), where, align_corners=False)
-    return moved.squeeze(1).round_().to(torch.uint8)
+    planes = images.view(batch, -1, rows, columns)
+    moved = F.grid_sample(planes.float(), where, align_corners=False)
+    return moved.round_().to(torch.uint8).view(images.shape)

@@ -16,12 +16,10 @@ from torch import Tensor
 
 from bstdg import files
 from bstdg.errors import FileFormatError
+from bstdg.training.run_folder import CHECKPOINT, PREVIOUS, STAGED
 
 FORMAT = "bstdg-checkpoint"
 VERSION = 1
-NAME = "checkpoint.safetensors"
-PREVIOUS = "checkpoint.previous.safetensors"
-STAGED = f"{NAME}.next"  # written whole, and about to take the name
 
 
 class Checkpoint(NamedTuple):
@@ -49,8 +47,8 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     data = files.seal(to_bytes(tensors, metadata))
     staged = folder / STAGED
     files.write_atomic(staged, data)  # a full disk ends here, with both older files untouched
-    files.keep_previous(folder / NAME, folder / PREVIOUS)
-    staged.replace(folder / NAME)
+    files.keep_previous(folder / CHECKPOINT, folder / PREVIOUS)
+    staged.replace(folder / CHECKPOINT)
 
 
 def load(path: Path) -> Checkpoint:

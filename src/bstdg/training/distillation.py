@@ -28,19 +28,20 @@ class Teacher(nn.Module):
     """Two convolutions of 3 x 3 with stride 2, one hidden layer: images to logits.
 
     Args:
-        image_shape: rows and columns.
+        image_shape: channels, rows and columns.
         classes: how many.
         config: sizes.
 
-    Shapes: images `[batch, rows, columns]`, 0 … 1; logits `[batch, classes]`.
+    Shapes: images `[batch, rows, columns]` or `[batch, channels, rows, columns]`, 0 … 1; logits `[batch, classes]`.
     """
 
-    def __init__(self, image_shape: tuple[int, int], classes: int, config: TeacherConfig):
+    def __init__(self, image_shape: tuple[int, ...], classes: int, config: TeacherConfig):
         super().__init__()
         first, second = config.channels
-        rows, columns = ((side + 3) // 4 for side in image_shape)  # each stride rounds up
+        channels, *sides = image_shape
+        rows, columns = ((side + 3) // 4 for side in sides)  # each stride rounds up
         self.body = nn.Sequential(
-            nn.Conv2d(1, first, 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(channels, first, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(first),
             nn.ReLU(),
             nn.Conv2d(first, second, 3, stride=2, padding=1, bias=False),
@@ -53,7 +54,8 @@ class Teacher(nn.Module):
 
     def forward(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Logits; `kept` multiplies the hidden neurons, for dropout."""
-        hidden = self.hidden(self.body(images.unsqueeze(1))).relu()
+        planes = images.unsqueeze(1) if images.ndim == 3 else images
+        hidden = self.hidden(self.body(planes)).relu()
         return self.out(hidden if kept is None else hidden * kept)
 
 
@@ -63,15 +65,16 @@ def teach(
     """Train a teacher; it is bit for bit the same from the same generator, on as many threads.
 
     Args:
-        images: uint8 `[copies, N, rows, columns]`; each pass takes one copy of each image.
+        images: uint8 `[copies, N, rows, columns]`, or with channels before the rows; each pass takes one
+            copy of each image.
         labels: int64 `[N]`.
         white: the pixel value that means full intensity.
         classes: how many.
         config: sizes and schedule.
         generator: where every draw comes from.
     """
-    copies, count, rows, columns = images.shape
-    teacher = blank((rows, columns), classes, config)
+    copies, count, *shape = images.shape
+    teacher = blank((1, *shape) if len(shape) == 2 else tuple(shape), classes, config)
     _start(teacher, generator)
     optimizer = torch.optim.Adam(teacher.parameters(), fused=True)
     batches = -(-count // BATCH)
@@ -92,7 +95,7 @@ def teach(
     return teacher.eval()
 
 
-def blank(image_shape: tuple[int, int], classes: int, config: TeacherConfig) -> Teacher:
+def blank(image_shape: tuple[int, ...], classes: int, config: TeacherConfig) -> Teacher:
     """A teacher that knows nothing yet, made without a draw from torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         return Teacher(image_shape, classes, config)
@@ -111,7 +114,7 @@ def _start(teacher: Teacher, generator: torch.Generator) -> None:
 
 @torch.no_grad()
 def probabilities(teacher: Teacher, images: Tensor, white: int, temperature: float) -> Tensor:
-    """What the teacher gives each class, `[N, classes]`, for uint8 images `[N, rows, columns]`."""
+    """What the teacher gives each class, `[N, classes]`, for uint8 images `[N, …]`."""
     parts = [teacher(part.float() / white) for part in images.split(JUDGED_AT_ONCE)]
     return (torch.cat(parts) / temperature).softmax(1)
 
@@ -135,10 +138,22 @@ def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
         return False
     data = path.read_bytes()
     metadata = files.parse(data, str(path)).metadata
-    if metadata.get("format") != FORMAT or metadata.get("origin") != json.dumps(origin, sort_keys=True):
+    if metadata.get("format") != FORMAT or _comparable(metadata.get("origin", "null")) != _comparable(
+        json.dumps(origin)
+    ):
         raise InputError(f"{path} is no teacher of this recipe and seed; remove it to have one trained")
     from safetensors.torch import load as from_bytes
 
     teacher.load_state_dict(from_bytes(data))
     teacher.eval()
     return True
+
+
+def _comparable(text: str) -> Any:
+    """What a teacher came from, without what has no influence on it: it sees pictures whatever the network reads."""
+    origin = json.loads(text)
+    if isinstance(origin, dict) and isinstance(origin.get("data"), dict):
+        for later in ("edges", "channels"):  # where version 0.1 kept the one, and had none of the other
+            if not origin["data"].get(later):
+                origin["data"].pop(later, None)
+    return origin

@@ -6,22 +6,21 @@ laid out, and every counter gets as many bits as the greatest number of events c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import templates
 from bstdg.errors import InputError
-from bstdg.export.base import Golden, Target, Written
+from bstdg.export.base import Golden, Target, Written, fnv1a, full_layers, pixel_code
 from bstdg.export.c import proof
 from bstdg.export.c.proof import records
-from bstdg.inputs.latency import latency
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 
+PACKAGE = "bstdg.export.c"  # whose templates
 WORD = 32
 MOST_TABLE_BYTES = 16 << 20  # the flash that any microcontroller maps, and what a compiler takes in an array
 CODE_BYTES = 3072  # allowed for the code, which no network changes; `verify` measures it
@@ -108,7 +107,8 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
     bounds = (most_events, *model.widths[1:-1])
     last = len(model.layers) - 1
     layers = [
-        tables(layer, bound, exact=i == last) for i, (layer, bound) in enumerate(zip(model.layers, bounds, strict=True))
+        tables(layer, bound, exact=i == last)
+        for i, (layer, bound) in enumerate(zip(full_layers(model), bounds, strict=True))
     ]
     fields = _fields(model, layers, name, most_events)
     files = {
@@ -123,7 +123,7 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
         "test/cortexm.c": "cortexm.c.in",
         "test/cortexm.ld": "cortexm.ld",
     }
-    contents = {path: _filled(template, fields).encode() for path, template in files.items()}
+    contents = {path: templates.fill(PACKAGE, template, fields).encode() for path, template in files.items()}
     contents["test/golden.h"] = "".join(_golden_header(golden)).encode()
     figures = {
         "ram_bytes": int(fields["RAM"]),
@@ -136,16 +136,16 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
 
 
 def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: int) -> dict[str, str]:
-    """What stands between @ and @ in the templates."""
+    """What the templates name."""
     planes = sum(layer.planes * layer.words for layer in layers)
     fired = sum(layer.words for layer in layers)
-    step_table = 256 if model.white <= 255 else 0
+    code = pixel_code(model)
+    step_table = 256 if code.white <= 255 else 0
     flash = sum(layer.table_bytes for layer in layers) + step_table + 36 * len(layers) + CODE_BYTES
-    values = np.arange(model.white + 1, dtype=np.int64)[None]
-    steps = latency(values, model.num_steps, white=model.white, silent_below=model.silent_below)[0]
+    steps = code.step_of_value(model.num_steps)
     texts = ["".join(_layer_arrays(i, layer)) for i, layer in enumerate(layers)]
     if step_table:
-        texts.append("".join(_array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - model.white)])))
+        texts.append("".join(_array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - code.white)])))
     return {
         "NAME": name,
         "GUARD": name.upper(),
@@ -156,10 +156,10 @@ def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: in
         "LAYERS": str(len(layers)),
         "HIDDEN": str(sum(model.widths[1:-1])),
         "HIDDEN_WIDTHS": "".join(f"{width}, " for width in model.widths[1:-1]),
-        "WHITE": str(model.white),
+        "WHITE": str(code.white),
         "SILENT_PIXEL": str(int(np.flatnonzero(steps == model.num_steps).max())),
         "MOST_EVENTS": str(most_events),
-        "PIXEL": "uint8_t" if model.white <= 255 else "uint16_t",
+        "PIXEL": "uint8_t" if code.white <= 255 else "uint16_t",
         "PLANES": str(planes),
         "FIRED_WORDS": str(fired),
         "RAM": str(_state_bytes(model, planes, fired)),
@@ -209,21 +209,8 @@ def _golden_header(golden: Golden) -> Iterator[str]:
     for steps in golden.steps[chosen]:
         yield "    {" + ",".join(map(str, steps.tolist())) + "},\n"
     yield "};\n\n"
-    hashes = [f"0x{_fnv(row.tobytes()):08x}u" for row in records(golden)[chosen]]
+    hashes = [f"0x{fnv1a(row.tobytes()):08x}u" for row in records(golden)[chosen]]
     yield from _array("uint32_t golden_hash[GOLDEN]", hashes)
-
-
-def _fnv(data: bytes) -> int:
-    """FNV-1a, 32 bits (Fowler, Noll, Vo)."""
-    value = 2166136261
-    for byte in data:
-        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
-    return value
-
-
-def _filled(template: str, fields: dict[str, str]) -> str:
-    text = (resources.files("bstdg.export.c") / "templates" / template).read_text(encoding="utf-8")
-    return re.sub(r"@([A-Z_]+)@", lambda found: fields[found[1]], text)
 
 
 TARGET = Target(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +12,9 @@ from numpy.typing import NDArray
 
 from bstdg.export.base import Check, Golden
 from bstdg.export.folder import read_manifest
+from bstdg.export.tools import Failed, NotRun, checked, first, must, need, run, version
 from bstdg.model.packed import PackedModel
 
-SECONDS = 600  # for one command
 WARNINGS = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 CORTEX_M3 = ("-mcpu=cortex-m3", "-mthumb", "-ffreestanding", "-ffunction-sections", "-fdata-sections")
@@ -57,14 +54,6 @@ BUILDS = (
 )
 
 
-class _NotRun(Exception):
-    """Something is missing on this machine; the message says what."""
-
-
-class _Failed(Exception):
-    """The export is at fault; the message says how."""
-
-
 def records(golden: Golden) -> NDArray[np.uint8]:
     """What the test programs write for each vector: label in two bytes, step, silent, hidden steps."""
     label = golden.label.astype("<u2").view(np.uint8).reshape(-1, 2)
@@ -75,21 +64,11 @@ def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
     """Every build in turn; one that needs what is not here is not run."""
     manifest = read_manifest(folder)
     for build in BUILDS:
-        yield _checked(build.title, lambda build=build: _run_build(folder, manifest["name"], golden, build))
-    yield _checked("self-test for a board", lambda: _self_test(folder, manifest["name"]))
+        yield checked(build.title, lambda build=build: _run_build(folder, manifest["name"], golden, build))
+    yield checked("self-test for a board", lambda: _self_test(folder, manifest["name"]))
     for level in ("-Os", "-O2"):
         title = f"Cortex-M3 without a library under qemu-system-arm, {level}"
-        yield _checked(title, lambda level=level: _run_cortex_m3(folder, manifest, golden, level))
-
-
-def _checked(title: str, work: Any) -> Check:
-    """What came of `work`, which returns what was compared."""
-    try:
-        return Check(title, "passed", work())
-    except _NotRun as error:
-        return Check(title, "not run", str(error))
-    except _Failed as error:
-        return Check(title, "failed", str(error))
+        yield checked(title, lambda level=level: _run_cortex_m3(folder, manifest, golden, level))
 
 
 def _run_build(folder: Path, name: str, golden: Golden, build: Build) -> str:
@@ -98,37 +77,37 @@ def _run_build(folder: Path, name: str, golden: Golden, build: Build) -> str:
         _probe(build, scratch)
         program = scratch / "run"
         sources = [folder / f"{name}.c", folder / "test" / "check.c", folder / "test" / "run.c"]
-        _must([build.compiler, *build.flags, *WARNINGS, *map(str, sources), "-o", str(program)], "does not compile")
-        output = _must([*build.runner, str(program)], "went wrong", golden.steps.tobytes())
-    return f"{_compared(output, golden)}; {_version(build.compiler)}"
+        must([build.compiler, *build.flags, *WARNINGS, *map(str, sources), "-o", str(program)], "does not compile")
+        output = must([*build.runner, str(program)], "went wrong", given=golden.steps.tobytes())
+    return f"{_compared(output, golden)}; {build.compiler} {version(build.compiler)}"
 
 
 def _probe(build: Build, scratch: Path) -> None:
     """Does an empty program compile and run? If not, the tools are at fault and not the export."""
-    _need(build.install, build.compiler, *build.runner[:1])
+    need(build.install, build.compiler, *build.runner[:1])
     source, program = scratch / "empty.c", scratch / "empty"
     source.write_text("#include <stdio.h>\nint main(void) { return 0; }\n")
     for command in ([build.compiler, *build.flags, str(source), "-o", str(program)], [*build.runner, str(program)]):
-        if _call(command).returncode != 0:
-            raise _NotRun(f"{command[0]} cannot compile or run an empty program here; {build.install}")
+        if run(command).returncode != 0:
+            raise NotRun(f"{command[0]} cannot compile or run an empty program here; {build.install}")
 
 
 def _self_test(folder: Path, name: str) -> str:
-    compiler = next((c for c in ("gcc", "clang", "cc") if shutil.which(c)), None)
+    compiler = first("gcc", "clang", "cc")
     if compiler is None:
-        raise _NotRun("install gcc or clang")
+        raise NotRun("install gcc or clang")
     with tempfile.TemporaryDirectory() as place:
         program = str(Path(place) / "selftest")
         sources = [str(folder / f"{name}.c"), *(str(folder / "test" / file) for file in ("check.c", "selftest.c"))]
-        _must([compiler, "-O2", *WARNINGS, *sources, "-o", program], "does not compile")
-        return _must([program], "fails").decode(errors="replace").strip()
+        must([compiler, "-O2", *WARNINGS, *sources, "-o", program], "does not compile")
+        return must([program], "fails").decode(errors="replace").strip()
 
 
 def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level: str) -> str:
-    _need("install gcc-arm-none-eabi and qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-size", MACHINE[0])
+    need("install gcc-arm-none-eabi and qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-size", MACHINE[0])
     name, flash_bytes, ram_bytes = manifest["name"], _figure(manifest, "flash_bytes"), _figure(manifest, "ram_bytes")
     if max(flash_bytes, 4 * golden.steps.shape[1]) > MACHINE_BYTES // 2:
-        raise _NotRun(f"the network takes {flash_bytes:,} bytes, the board that is emulated has {MACHINE_BYTES:,}")
+        raise NotRun(f"the network takes {flash_bytes:,} bytes, the board that is emulated has {MACHINE_BYTES:,}")
     with tempfile.TemporaryDirectory() as place:
         scratch, test = Path(place), folder / "test"
         flags = [*CORTEX_M3, level, *WARNINGS]
@@ -136,19 +115,19 @@ def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level
         for source in (folder / f"{name}.c", test / "check.c", test / "cortexm.c"):
             objects.append(str(scratch / f"{source.stem}.o"))
             command = ["arm-none-eabi-gcc", *flags, "-fstack-usage", "-c", str(source), "-o", objects[-1]]
-            _must(command, "does not compile")
+            must(command, "does not compile")
         script = f"-Wl,-T,{test / 'cortexm.ld'}"
         program = str(scratch / "run.elf")
-        _must(["arm-none-eabi-gcc", *flags, *LINKED, script, *objects, "-lgcc", "-o", program], "does not link")
+        must(["arm-none-eabi-gcc", *flags, *LINKED, script, *objects, "-lgcc", "-o", program], "does not link")
         (scratch / "input.bin").write_bytes(golden.steps.tobytes())
         semihosting = ["shift=0", "-semihosting-config", "enable=on,target=native", "-kernel", program]
-        _must([*MACHINE, *semihosting], "went wrong", folder=scratch)
+        must([*MACHINE, *semihosting], "went wrong", folder=scratch)
         said = _compared((scratch / "output.bin").read_bytes(), golden)
         counts = np.frombuffer((scratch / "counts.bin").read_bytes(), "<u4")
         flash = _flash(objects[0])
         stack = _stack(scratch / f"{name}.su")
     if flash > flash_bytes:
-        raise _Failed(f"takes {flash:,} bytes of flash, the manifest says at most {flash_bytes:,}")
+        raise Failed(f"takes {flash:,} bytes of flash, the manifest says at most {flash_bytes:,}")
     return f"{said}; {flash:,} bytes of flash, RAM {ram_bytes:,}, stack at most {stack}; " + _instructions(
         counts, manifest
     )
@@ -157,7 +136,7 @@ def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level
 def _figure(manifest: dict[str, Any], key: str) -> int:
     value = manifest["figures"].get(key)
     if not isinstance(value, int):
-        raise _Failed(f"the manifest does not say {key}")
+        raise Failed(f"the manifest does not say {key}")
     return value
 
 
@@ -172,7 +151,7 @@ def _instructions(counts: NDArray[np.uint32], manifest: dict[str, Any]) -> str:
 
 def _flash(object_file: str) -> int:
     """Code, constants and initial values of an object file, in bytes."""
-    text, data, *_ = _must(["arm-none-eabi-size", object_file], "cannot be sized").split(b"\n")[1].split()
+    text, data, *_ = must(["arm-none-eabi-size", object_file], "cannot be sized").split(b"\n")[1].split()
     return int(text) + int(data)
 
 
@@ -185,40 +164,9 @@ def _compared(output: bytes, golden: Golden) -> str:
     """Raises unless the records are those of the golden vectors."""
     expected = records(golden)
     if len(output) != expected.size:
-        raise _Failed(f"wrote {len(output):,} bytes instead of {expected.size:,}")
+        raise Failed(f"wrote {len(output):,} bytes instead of {expected.size:,}")
     found = np.frombuffer(output, np.uint8).reshape(expected.shape)
     wrong = np.flatnonzero((found != expected).any(axis=1))
     if len(wrong):
-        raise _Failed(f"{len(wrong)} of {len(expected)} vectors differ, the first is vector {wrong[0]}")
+        raise Failed(f"{len(wrong)} of {len(expected)} vectors differ, the first is vector {wrong[0]}")
     return f"{len(expected):,} vectors, {sum(part.size for part in golden.hidden):,} hidden steps"
-
-
-def _need(install: str, *programs: str) -> None:
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        raise _NotRun(f"{' and '.join(missing)} not found; {install}")
-
-
-def _version(compiler: str) -> str:
-    """`gcc 12.2.0`, say."""
-    found = re.search(r"\d+\.\d+(\.\d+)?", _call([compiler, "--version"]).stdout.decode(errors="replace"))
-    return f"{compiler} {found[0]}" if found else compiler
-
-
-def _must(command: Sequence[str], problem: str, given: bytes = b"", folder: Path | None = None) -> bytes:
-    """The output of a command that has to succeed."""
-    done = _call(command, given, folder)
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace").strip()
-        lines = [line for line in said.splitlines() if "error" in line.lower()] or said.splitlines()
-        raise _Failed(f"{problem} (status {done.returncode})" + (f": {lines[0].strip()}" if lines else ""))
-    return done.stdout
-
-
-def _call(command: Sequence[str], given: bytes = b"", folder: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(command, input=given, capture_output=True, timeout=SECONDS, check=False, cwd=folder)
-    except subprocess.TimeoutExpired:
-        raise _NotRun(f"{command[0]} took longer than {SECONDS} s") from None
-    except OSError as error:
-        raise _NotRun(f"{command[0]} cannot be started: {error.strerror}") from None

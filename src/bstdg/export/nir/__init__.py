@@ -15,7 +15,7 @@ from bstdg import files
 from bstdg.engine import oracle
 from bstdg.engine.decide import Decision, decide
 from bstdg.errors import BstdgError, FileFormatError, InputError
-from bstdg.export.base import Check, Golden, Target, Written
+from bstdg.export.base import Check, Golden, Target, Written, full_layers
 from bstdg.export.nir import fidelity as nir_fidelity
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
@@ -124,7 +124,7 @@ def _decide(graph: Any, variant: str, model: PackedModel, currents: NDArray[np.f
     """The decision from output currents: of model.nir by the graph's own thresholds, else by the model's."""
     if variant == "model":
         return nir_interpreter.decide(graph, currents)
-    layer = model.layers[-1]
+    layer = full_layers(model)[-1]
     potentials = np.round(np.cumsum(currents, axis=1)) - nir_graph.offsets(layer)
     return decide(potentials.astype(np.int64), layer.thresholds)
 

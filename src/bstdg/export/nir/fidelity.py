@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -22,13 +21,14 @@ from numpy.typing import NDArray
 
 from bstdg.engine import oracle
 from bstdg.engine.decide import decide
-from bstdg.export.base import Golden
+from bstdg.export.base import Golden, full_layers
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
 from bstdg.export.nir import simulators as nir_simulators
+from bstdg.export.tools import NotRun, run
+from bstdg.layers import size
 from bstdg.model.packed import PackedModel
 
-SECONDS = 600  # after which a library is given up
 PART = 128  # vectors the oracle runs at once
 
 
@@ -164,11 +164,9 @@ def _ask(
     (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
     command = [python, "-P", nir_simulators.__file__, str(work / "job.json")]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False, cwd=work)
-    except subprocess.TimeoutExpired:
-        return {}, f"{library.name} did not finish within {SECONDS} s"
-    except OSError as error:
-        return {}, f"{python} does not run: {error.strerror}"
+        done = run(command, folder=work)
+    except NotRun as error:
+        return {}, f"{library.name}: {error}"
     if not (work / "answer.json").exists():
         lines = done.stderr.decode("utf-8", "replace").split("\n")
         said = next((line.strip() for line in reversed(lines) if line.strip()), f"exit status {done.returncode}")
@@ -193,7 +191,7 @@ def _finding(
     for i in range(last + 1):
         first, count = (np.load(work / f"{name}-{i}.{key}.npy", allow_pickle=False) for key in ("first", "count"))
         again += int((count - (count > 0)).sum())
-        width = len(model.layers[i].signs)  # the relay neuron, where there is one, is the last and no part of the model
+        width = size(model.layers[i].gives)  # a relay neuron, where there is one, comes last and is none of these
         if first.shape not in ((len(golden.label), width), (len(golden.label), width + 1)):
             reason = f"layer {i} gives {first.shape[1:]} outputs, not {width}"
             return Finding(library.name, version, name, "unsupported", reason=reason)
@@ -213,7 +211,7 @@ def compare(
     library: Library,
 ) -> Finding:
     """Hold a run's first spikes `[vectors, neurons]` of each layer, and the last layer's V, to the oracle."""
-    vectors, layer = len(golden.label), model.layers[-1]
+    vectors, layer = len(golden.label), full_layers(model)[-1]
     if about.file != "model":
         potentials = potentials - nir_graph.offsets(layer)
     truth = output_potentials(model, golden.steps)

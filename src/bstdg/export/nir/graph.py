@@ -28,6 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
+from bstdg.export.base import full_layers, pixel_code
+from bstdg.inputs import RecordingCode
+from bstdg.inputs.base import squeezed
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 
@@ -77,7 +80,7 @@ def truth(model: PackedModel) -> NIRGraph:
     """The graph that says what the network is: `Linear` of -1/+1 and `IF`, one threshold a neuron."""
     nir = package()
     nodes = {}
-    for i, layer in enumerate(model.layers):
+    for i, layer in enumerate(full_layers(model)):
         nodes[current(i)] = nir.Linear(weight=layer.signs.astype(np.float32))
         nodes[spikes(i)] = _if(layer.thresholds - 0.5, {"threshold": layer.thresholds.astype(np.int64)})
     return _graph(nodes, _metadata(model, "model", len(model.layers)))
@@ -120,7 +123,7 @@ VARIANTS = {"model": truth, "shared": shared, "lif": leakless}
 def shared_layers(model: PackedModel) -> list[Shared]:
     """Weights and ceilings of the shared graph, input side first."""
     last = len(model.layers) - 1
-    return [_shared(layer, relay=i < last) for i, layer in enumerate(model.layers)]
+    return [_shared(layer, relay=i < last) for i, layer in enumerate(full_layers(model))]
 
 
 def clamped(layer: FullLayer) -> NDArray[np.int64]:
@@ -216,14 +219,15 @@ def _chain(nodes: dict[str, Any], output: Any, metadata: dict[str, Any]) -> NIRG
 
 
 def _metadata(model: PackedModel, variant: str, layers: int) -> dict[str, Any]:
+    code = pixel_code(model)
     config = {
         "num_steps": model.num_steps,
-        "image_shape": list(model.image_shape),
-        "white": model.white,
-        "silent_below": model.silent_below,
+        "image_shape": list(squeezed(model.input.reads)),
+        "white": code.white,
+        "silent_below": code.silent_below,
         "classes": list(model.classes),
         "trained": model.trained,
-        **({} if model.input is None else {"input": model.input.to_dict()}),
+        **({"input": model.input.coding.to_dict()} if isinstance(model.input, RecordingCode) else {}),
     }
     said = {
         "format": FORMAT,
@@ -242,6 +246,6 @@ def _metadata(model: PackedModel, variant: str, layers: int) -> dict[str, Any]:
             "What v lacks to C is what V lacks to threshold_j, taken as -n or n + 1 where it lies beyond (n channels). "
             "threshold0, threshold1 ... here are the network's own."
         )
-        for i, layer in enumerate(model.layers):
+        for i, layer in enumerate(full_layers(model)):
             said[f"threshold{i}"] = layer.thresholds.astype(np.int64)
     return said

@@ -14,8 +14,9 @@ from bstdg.errors import InputError
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir.graph import FORMAT, VERSION
 from bstdg.export.nir.interpreter import Stage, stages
+from bstdg.inputs import InputCode, InputCoding, LatencyCode, RecordingCode
 from bstdg.layers import FullLayer
-from bstdg.model.packed import PackedModel, coding_of
+from bstdg.model.packed import PackedModel
 from bstdg.spikes.events import MAX_CHANNELS
 
 if TYPE_CHECKING:
@@ -60,18 +61,19 @@ def from_graph(
         raise InputError("the graph does not say over how many steps it runs: give T (--steps)")
     classes = [str(k) for k in range(len(layers[-1].signs))]
     try:
-        return PackedModel(
-            tuple(layers),
-            num_steps,
-            tuple(config.get("image_shape", (layers[0].signs.shape[1],))),
-            config.get("white", 255),
-            config.get("silent_below", 0.0),
-            tuple(map(str, config.get("classes", classes))),
-            config.get("trained", {}),
-            coding_of(config),
-        )
+        names = tuple(map(str, config.get("classes", classes)))
+        return PackedModel(_input(config, layers[0]), tuple(layers), num_steps, names, config.get("trained", {}))
     except (TypeError, KeyError) as error:
         raise InputError(f"what the graph's metadata says of its input makes no sense: {error}") from None
+
+
+def _input(config: dict[str, Any], first: FullLayer) -> InputCode:
+    """What a graph of ours says of its input; a foreign one reads a row of bytes."""
+    shape = tuple(config.get("image_shape", first.reads))
+    if "input" in config:
+        return RecordingCode(shape, InputCoding.of(config["input"]))
+    image = (1, *shape) if len(shape) == 2 else shape
+    return LatencyCode(image, config.get("white", 255), config.get("silent_below", 0.0))
 
 
 def _config(graph: NIRGraph) -> dict[str, Any]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 
+from bstdg import templates
 from bstdg.errors import InputError
-from bstdg.export.base import Golden, Target, Written
+from bstdg.export.base import Golden, Target, Written, full_layers
 from bstdg.export.verilog.bench import bench
 from bstdg.export.verilog.design import (
+    PACKAGE,
     PARALLEL,
     LayerPlan,
     lead_bits,
     plan,
     state_bits,
-    template,
     thresholds_hex,
     top,
     weights_hex,
@@ -33,8 +34,8 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
         raise InputError("the test bench needs at least one golden vector")
     files = {f"{name}.v": top(model, layers, name).encode()}
     for part in ("hidden", "output", "integrate", "ram")[len(layers) == 1 :]:
-        files[f"{name}_{part}.v"] = template(f"{part}.v", {"NAME": name}).encode()
-    for i, (bits, layer) in enumerate(zip(model.layers, layers, strict=True)):
+        files[f"{name}_{part}.v"] = templates.fill(PACKAGE, f"{part}.v", {"NAME": name}).encode()
+    for i, (bits, layer) in enumerate(zip(full_layers(model), layers, strict=True)):
         files[f"{name}_weights_{i}.hex"] = weights_hex(bits.signs)
         files[f"{name}_thresholds_{i}.hex"] = thresholds_hex(layer)
     files |= bench(model, layers, golden, name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import templates
 from bstdg.export.base import Golden
-from bstdg.export.verilog.design import PARALLEL, LayerPlan, index_bits, span, template
+from bstdg.export.verilog.design import PACKAGE, PARALLEL, LayerPlan, index_bits, span
 from bstdg.model.packed import PackedModel
 from bstdg.spikes.events import Events
 
@@ -18,7 +19,6 @@ def bench(model: PackedModel, layers: tuple[LayerPlan, ...], golden: Golden, nam
     """The test bench and what it reads: streams of items, where each vector begins in them, and decisions."""
     streams = [_items(steps, model.num_steps) for steps in (golden.steps, *golden.hidden)]
     offsets = np.stack([ends for _, ends in streams], axis=1)
-    step_bits, class_bits = index_bits(model.num_steps), index_bits(layers[-1].neurons)
     links = range(1, len(layers))
     values = {
         "NAME": name,
@@ -29,17 +29,18 @@ def bench(model: PackedModel, layers: tuple[LayerPlan, ...], golden: Golden, nam
         "OFFSETS": offsets.size,
         "PATIENCE": 4 * max(model.widths) + 1000,
         "CHANNEL_BITS": index_bits(layers[0].channels),
-        "CLASS_RANGE": span(class_bits),
-        "STEP_RANGE": span(step_bits),
-        "CLASS_PAD": f"{16 - class_bits}'d0, " if class_bits < 16 else "",
-        "STEP_PAD": f"{8 - step_bits}'d0, " if step_bits < 8 else "",
-        "MOVES": "".join(f" || sent{i}" for i in links),
-        "WRONGS": "".join(f" || wrong{i}" for i in links),
-        "WHOLES": "".join(f" && at{i} == offsets[(vector + 1) * COLUMNS + {i}]" for i in links),
-        "STREAMS": "".join(_stream(i, layers, len(streams[i][0]), name) for i in links),
+        "CLASS_BITS": index_bits(layers[-1].neurons),
+        "STEP_BITS": index_bits(model.num_steps),
+        "LINKS": links,
+        "LINK_BITS": [index_bits(layer.channels) for layer in layers],
+        "SPIKES": [len(items) for items, _ in streams],
+        "padding": _padding,
+        "span": span,
     }
     expected = golden.silent.astype(np.int64) << 24 | golden.step.astype(np.int64) << 16 | golden.label
-    files = {f"{FOLDER}/{name}_{part}.v": template(f"{part}.v", values).encode() for part in ("bench", "tb")}
+    files = {
+        f"{FOLDER}/{name}_{part}.v": templates.fill(PACKAGE, f"{part}.v", values).encode() for part in ("bench", "tb")
+    }
     files[f"{FOLDER}/{name}_stimulus.hex"] = _hex(streams[0][0], 5)
     for i in links:
         files[f"{FOLDER}/{name}_spikes_{i - 1}.hex"] = _hex(streams[i][0], 5)
@@ -48,27 +49,9 @@ def bench(model: PackedModel, layers: tuple[LayerPlan, ...], golden: Golden, nam
     return files
 
 
-def _stream(at: int, layers: tuple[LayerPlan, ...], items: int, name: str) -> str:
-    """What watches the spikes of hidden layer `at - 1`."""
-    bits = index_bits(layers[at].channels)
-    channel = f"{16 - bits}'d0, dut.link{at}_channel" if bits < 16 else f"dut.link{at}_channel"
-    return f"""
-    wire sent{at} = dut.link{at}_valid && dut.link{at}_ready;
-    wire wrong{at};
-    wire [31:0] at{at};
-    {name}_stream #(
-        .ITEMS({items}),
-        .FILE("{FOLDER}/{name}_spikes_{at - 1}.hex")
-    ) stream{at} (
-        .clk(clk),
-        .restart(start),
-        .from(offsets[vector * COLUMNS + {at}]),
-        .valid(sent{at}),
-        .item(dut.link{at}_end ? 17'h10000 : {{1'b0, {channel}}}),
-        .at(at{at}),
-        .wrong(wrong{at})
-    );
-"""
+def _padding(bits: int, width: int) -> str:
+    """The zeros that a concatenation puts before so many bits to make `width` of them."""
+    return f"{width - bits}'d0, " if bits < width else ""
 
 
 def _items(steps: NDArray[np.uint8], num_steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import templates
 from bstdg.errors import InputError
+from bstdg.export.base import full_layers
 from bstdg.model.packed import PackedModel
 from bstdg.spikes.events import MAX_CHANNELS
 
+PACKAGE = "bstdg.export.verilog"  # whose templates
 PARALLEL = 8  # neurons served a cycle unless the instance says otherwise
 MAX_WIDTH = 4096  # channels or neurons of a layer: a row of weights is one word, and tools give up on wider ones
 MAX_WEIGHT_BITS = 1 << 25  # some 900 block RAMs of 36 kbit
@@ -73,7 +74,7 @@ def plan(model: PackedModel) -> tuple[LayerPlan, ...]:
             f"the Verilog target takes ({MAX_WEIGHT_BITS:,})"
         )
     layers = []
-    for at, layer in enumerate(model.layers):
+    for at, layer in enumerate(full_layers(model)):
         neurons, channels = layer.signs.shape
         thresholds = [int(theta) for theta in layer.thresholds]
         if at < len(model.layers) - 1:
@@ -113,98 +114,34 @@ def thresholds_hex(layer: LayerPlan) -> bytes:
     return f"{word:0{(width * layer.neurons + 3) // 4}x}\n".encode()
 
 
-def template(name: str, values: Mapping[str, object]) -> str:
-    """A file of `templates` with every @KEY@ replaced."""
-    text = resources.files("bstdg.export.verilog").joinpath("templates", name).read_text("utf-8")
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", str(value))
-    return text
-
-
 def top(model: PackedModel, layers: tuple[LayerPlan, ...], name: str) -> str:
     """The top module: the protocol, and the layers in a row."""
     channels, steps = layers[0].channels, model.num_steps
     width, left = index_bits(channels), steps.bit_length()
-    files = [f'parameter {kind}_{i} = "{name}_{kind.lower()}_{i}.hex"' for i in range(len(layers)) for kind in FILES]
-    return template(
-        "top.v",
-        {
-            "TITLE": f"{'-'.join(map(str, model.widths))}, {steps} steps: a binarized network that fires at most once.",
-            "NAME": name,
-            "STEPS": steps,
-            "PARALLEL": PARALLEL,
-            "CHANNELS": channels,
-            "MAX_EVENTS_NOTE": f",  // of an image, 1 … {MAX_CHANNELS}: more where a channel may fire more than once",
-            "FILE_PARAMETERS": ",\n".join(f"    {line}" for line in files),
-            "CHANNEL_RANGE": span(width),
-            "CLASS_RANGE": span(index_bits(layers[-1].neurons)),
-            "STEP_RANGE": span(index_bits(steps)),
-            "LEFT_RANGE": span(left),
-            "LEFT_BITS": left,
-            "KNOWN": "1'b1" if channels == 1 << width else f"in_channel < {width}'d{channels}",
-            "WIDTHS": "\n".join(_width(i, layer) for i, layer in enumerate(layers)),
-            "LAYERS": "".join(_layer(i, layers, name, steps) for i in range(len(layers))),
-        },
-    )
-
-
-FILES = ("WEIGHTS", "THRESHOLDS")
+    values = {
+        "NAME": name,
+        "STRUCTURE": "-".join(map(str, model.widths)),
+        "STEPS": steps,
+        "PARALLEL": PARALLEL,
+        "CHANNELS": channels,
+        "MAX_CHANNELS": MAX_CHANNELS,
+        "CHANNEL_RANGE": span(width),
+        "CLASS_RANGE": span(index_bits(layers[-1].neurons)),
+        "STEP_RANGE": span(index_bits(steps)),
+        "LEFT_RANGE": span(left),
+        "LEFT_BITS": left,
+        "KNOWN": "1'b1" if channels == 1 << width else f"in_channel < {width}'d{channels}",
+        "LAYERS": layers,
+        "index_bits": index_bits,
+        "signed_bits": signed_bits,
+        "span": span,
+    }
+    return templates.fill(PACKAGE, "top.v", values)
 
 
 def span(bits: int) -> str:
-    """The range of a vector of so many bits."""
+    """How Verilog writes a vector of so many bits."""
     return f"[{bits - 1}:0]"
-
-
-def _width(at: int, layer: LayerPlan) -> str:
-    """How wide the accumulators of a layer are; those of layer 0 depend on a parameter."""
-    if at > 0:
-        low, high = layer.lead_range(layer.channels)
-        return f"    localparam LEAD_BITS_{at} = {signed_bits(low, high)};  // V - threshold is in {low} … {high}"
-    return "\n".join(
-        (
-            f"    // V - threshold is in -MAX_EVENTS - {-layer.low} … MAX_EVENTS + {layer.high}.",
-            f"    localparam [63:0] LOWEST = MAX_EVENTS + 64'd{-layer.low};",
-            f"    localparam [63:0] HIGHEST = MAX_EVENTS + 64'd{layer.high};",
-            "    localparam LOW_BITS = $clog2(LOWEST), HIGH_BITS = $clog2(HIGHEST + 1);",
-            "    localparam LEAD_BITS_0 = 1 + (LOW_BITS > HIGH_BITS ? LOW_BITS : HIGH_BITS);",
-        )
-    )
-
-
-def _layer(at: int, layers: tuple[LayerPlan, ...], name: str, steps: int) -> str:
-    """One instance, and the stream that leaves it."""
-    layer, hidden = layers[at], at < len(layers) - 1
-    width = index_bits(layer.neurons)
-    parameters: dict[str, object] = {
-        "CHANNELS": layer.channels,
-        "CHANNEL_BITS": index_bits(layer.channels),
-        "NEURONS": layer.neurons,
-        "NEURON_BITS": width,
-        "PARALLEL": "PARALLEL",
-        "LEAD_BITS": f"LEAD_BITS_{at}",
-        "THRESHOLD_BITS": layer.threshold_bits,
-        **{kind: f"{kind}_{at}" for kind in FILES},
-    }
-    ports = {
-        "clk": "clk",
-        "clear": "clear",
-        **{f"in_{p}": f"link{at}_{p}" for p in ("valid", "ready", "end", "channel")},
-    }
-    if hidden:
-        after = f"link{at + 1}"
-        wires = f"    wire {after}_valid, {after}_ready, {after}_end;\n    wire {span(width)} {after}_channel;\n"
-        ports |= {f"out_{p}": f"{after}_{p}" for p in ("valid", "ready", "end")} | {"out_neuron": f"{after}_channel"}
-    else:
-        wires = ""
-        parameters |= {"STEPS": steps, "STEP_BITS": index_bits(steps), "EARLY_EXIT": "EARLY_EXIT"}
-        ports |= {p: p for p in ("finishing", "decision", "decision_step", "silent")}
-    kind = "hidden" if hidden else "output"
-    return f"\n{wires}    {name}_{kind} #(\n{_pins(parameters)}\n    ) layer{at} (\n{_pins(ports)}\n    );\n"
-
-
-def _pins(values: Mapping[str, object]) -> str:
-    return ",\n".join(f"        .{key}({value})" for key, value in values.items())
 
 
 def state_bits(layers: tuple[LayerPlan, ...], parallel: int) -> int:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bstdg.export.base import Check, Golden
+from bstdg.export.tools import Failed, checked, must, need
 from bstdg.export.verilog.bench import FOLDER, bench
 from bstdg.export.verilog.design import PARALLEL, plan
-from bstdg.export.verilog.tools import Bench, Failed, NotRun, benches, call, need, need_verilator, statistics
+from bstdg.export.verilog.tools import Bench, benches, need_verilator, statistics
 from bstdg.model.packed import PackedModel
 
 # Icarus interprets: so many additions of a weight take minutes. Verilator compiles, and takes all vectors.
@@ -26,24 +27,14 @@ ICE40 = {"HX1K": (1280, 16), "HX4K": (3520, 20), "UP5K": (5280, 30), "HX8K": (76
 def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
     """Every check in turn; one whose tool is not here is not run."""
     name = _name(folder)
-    yield _checked("test vectors", lambda: _vectors(folder, model, golden, name))
+    yield checked("test vectors", lambda: _vectors(folder, model, golden, name))
     with tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
-        yield _checked("lint, Verilator", lambda: _lint(folder, model, name))
-        yield _checked("simulation, Verilator", lambda: _verilator(folder, model, golden, name, scratch))
-        yield _checked("simulation, Icarus Verilog", lambda: _icarus(folder, model, golden, name, scratch))
-        yield _checked("synthesis, Yosys, any device", lambda: _generic(folder, name, scratch))
-        yield _checked("synthesis, Yosys, iCE40", lambda: _ice40(folder, name, scratch))
-
-
-def _checked(title: str, work: Callable[[], str]) -> Check:
-    """What came of `work`, which returns what was found."""
-    try:
-        return Check(title, "passed", work())
-    except NotRun as error:
-        return Check(title, "not run", str(error))
-    except Failed as error:
-        return Check(title, "failed", str(error))
+        yield checked("lint, Verilator", lambda: _lint(folder, model, name))
+        yield checked("simulation, Verilator", lambda: _verilator(folder, model, golden, name, scratch))
+        yield checked("simulation, Icarus Verilog", lambda: _icarus(folder, model, golden, name, scratch))
+        yield checked("synthesis, Yosys, any device", lambda: _generic(folder, name, scratch))
+        yield checked("synthesis, Yosys, iCE40", lambda: _ice40(folder, name, scratch))
 
 
 def _name(folder: Path) -> str:
@@ -71,35 +62,33 @@ def _vectors(folder: Path, model: PackedModel, golden: Golden, name: str) -> str
 
 
 def _lint(folder: Path, model: PackedModel, name: str) -> str:
-    said = need_verilator(folder, delays=False)
+    said = need_verilator(delays=False)
     served = (1, 3, PARALLEL, max(model.widths))
     for parallel in served:
         command = ["verilator", "--lint-only", "-Wall", "--top-module", name, f"-GPARALLEL={parallel}"]
-        call([*command, *_sources(folder)], folder, f"at {parallel} neurons a cycle")
+        must([*command, *_sources(folder)], f"at {parallel} neurons a cycle", folder=folder)
     return f"no warning of -Wall, none waived, at {', '.join(map(str, served))} neurons a cycle; {said}"
 
 
 def _verilator(folder: Path, model: PackedModel, golden: Golden, name: str, scratch: Path) -> str:
-    said = need_verilator(folder, delays=True)
-    need("make", "make")
-    need("g++", "g++")
+    said = need_verilator(delays=True)
+    need("install make and g++", "make", "g++")
     command = ["verilator", "--binary", "-O3", "-Wno-fatal", "--timescale-override", "1ns/1ns"]
     where = ["--top-module", f"{name}_tb", "-Mdir", str(scratch / "verilated"), "-o", "simulate"]
-    call([*command, *where, *_sources(folder, test=True)], folder, "does not compile")
-    text = call([str(scratch / "verilated" / "simulate"), "+cycles"], folder, "went wrong")
+    must([*command, *where, *_sources(folder, test=True)], "does not compile", folder=folder)
+    text = must([str(scratch / "verilated" / "simulate"), "+cycles"], "went wrong", folder=folder)
     return f"{_judged(benches(text), folder, len(golden.steps))}; {said}"
 
 
 def _icarus(folder: Path, model: PackedModel, golden: Golden, name: str, scratch: Path) -> str:
-    need("iverilog", "iverilog")
-    need("vvp", "iverilog")
+    need("install iverilog", "iverilog", "vvp")
     events = (golden.steps < model.num_steps).sum(axis=1) + model.num_steps
     additions = 2 * np.cumsum(events) * model.widths[1]  # with and without early exit
     vectors = max(1, int(np.searchsorted(additions, ICARUS_ADDITIONS, side="right")))
     program = str(scratch / "simulate.vvp")
     command = ["iverilog", "-g2005", f"-P{name}_tb.VECTORS={vectors}", "-s", f"{name}_tb", "-o", program]
-    call([*command, *_sources(folder, test=True)], folder, "does not compile")
-    text = call(["vvp", "-n", program, "+cycles"], folder, "went wrong")
+    must([*command, *_sources(folder, test=True)], "does not compile", folder=folder)
+    text = must(["vvp", "-n", program, "+cycles"], "went wrong", folder=folder)
     rest = "" if vectors == len(golden.steps) else f", the first of {len(golden.steps):,}: more would take long"
     return f"{_judged(benches(text), folder, vectors)}{rest}"
 
@@ -128,9 +117,9 @@ def _images(folder: Path, vectors: int) -> tuple[str, int]:
 
 
 def _yosys(folder: Path, name: str, steps: Sequence[str]) -> None:
-    need(YOSYS, YOSYS)
+    need(f"install {YOSYS}", YOSYS)
     begin = [f"read_verilog {' '.join(_sources(folder))}", f"hierarchy -check -top {name}"]
-    call([YOSYS, "-q", "-p", "; ".join([*begin, *steps])], folder, "Yosys fails")
+    must([YOSYS, "-q", "-p", "; ".join([*begin, *steps])], "Yosys fails", folder=folder)
 
 
 def _generic(folder: Path, name: str, scratch: Path) -> str:

@@ -7,7 +7,6 @@ nothing and sends nothing: its Content-Security-Policy allows only the scripts a
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -17,9 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import templates
 from bstdg.errors import InputError
-from bstdg.export.base import Check, Golden, Target, Written
-from bstdg.export.web.proof import allow, in_chromium, in_node
+from bstdg.export.base import Check, Golden, Target, Written, fnv1a, full_layers, pixel_code
+from bstdg.export.web.proof import in_chromium, in_node
+from bstdg.inputs.base import squeezed
 from bstdg.model.packed import PackedModel
 
 PAGE = "index.html"
@@ -27,7 +28,7 @@ WEIGHT_LIMIT = 20_000_000  # bytes of packed weights: what a phone's browser sti
 SAMPLES = 40
 CORNERS = 64  # so many golden vectors come before those made from data
 SAMPLE_BYTES = 400_000  # of all samples together, a byte a step
-TEMPLATES = Path(__file__).parent / "templates"
+PACKAGE = "bstdg.export.web"  # whose templates
 SCRIPTS = ("engine", "ink", "proof", "theme", "pad", "scene", "stage", "timeline", "transport", "samples", "page")
 
 
@@ -37,7 +38,7 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
     Raises:
         InputError: the weights are beyond what a page should hold.
     """
-    weights = sum(layer.signs.shape[1] * ((len(layer.signs) + 7) // 8) for layer in model.layers)
+    weights = sum(layer.signs.shape[1] * ((len(layer.signs) + 7) // 8) for layer in full_layers(model))
     if weights > WEIGHT_LIMIT:
         raise InputError(
             f"a web page holds at most {WEIGHT_LIMIT:,} bytes of weights, this model has {weights:,}: "
@@ -68,12 +69,13 @@ def choose(golden: Golden, most: int) -> list[int]:
 
 def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str, Any]:
     """Everything that the page's scripts read, as JSON."""
-    figures = model.trained.get("test") or {}
+    figures, code = model.trained.get("test") or {}, pixel_code(model)
+    picture = squeezed(code.reads)
     return {
         "numSteps": model.num_steps,
-        "shape": list(model.image_shape) if model.input is None else [model.widths[0]],  # events have no picture
-        "white": model.white,
-        "silentBelow": model.silent_below,
+        "shape": list(picture) if len(picture) == 2 else [model.widths[0]],  # nothing else can be drawn
+        "white": code.white,
+        "silentBelow": code.silent_below,
         "classes": list(model.classes),
         "widths": list(model.widths),
         "weightBits": model.weight_bits,
@@ -87,7 +89,7 @@ def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str
                 "signs": _text(np.packbits(layer.signs.T > 0, axis=1, bitorder="little")),
                 "thresholds": _text(layer.thresholds.astype("<i4")),
             }
-            for layer in model.layers
+            for layer in full_layers(model)
         ],
     }
 
@@ -111,30 +113,18 @@ def _samples(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[
     }
 
 
-def fnv1a(data: bytes) -> int:
-    """FNV-1a, 32 bits.
-
-    >>> hex(fnv1a(b"a"))
-    '0xe40c292c'
-    """
-    value = 0x811C9DC5
-    for byte in data:
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
-
-
 def _text(array: NDArray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
 def _page(data: dict[str, Any], name: str) -> str:
-    style = _source("style.css")
-    scripts = {script: _source(f"{script}.js") for script in SCRIPTS}
+    style = templates.source(PACKAGE, "style.css")
+    scripts = {script: templates.source(PACKAGE, f"{script}.js") for script in SCRIPTS}
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src {' '.join(map(allow, scripts.values()))}",
-            f"style-src {allow(style)}",
+            f"script-src {' '.join(map(templates.allowed, scripts.values()))}",
+            f"style-src {templates.allowed(style)}",
             "img-src data:",  # the icon, which is written in the page
             "base-uri 'none'",
             "form-action 'none'",
@@ -144,16 +134,12 @@ def _page(data: dict[str, Any], name: str) -> str:
     model = json.dumps(data, separators=(",", ":"), sort_keys=True, allow_nan=False).replace("<", "\\u003c")
     parts = {
         "policy": policy,
-        "name": html.escape(name.replace("_", " ")),
+        "name": name.replace("_", " "),
         "style": style,
         "model": model,
-        "scripts": "\n".join(f'<script id="code-{script}">{text}</script>' for script, text in scripts.items()),
+        "scripts": scripts,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _source("page.html"))
-
-
-def _source(file: str) -> str:
-    return (TEMPLATES / file).read_text(encoding="utf-8")
+    return templates.fill(PACKAGE, "page.html", parts)
 
 
 def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:

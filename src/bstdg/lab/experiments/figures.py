@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bstdg.lab.experiments import catalogue
-from bstdg.lab.experiments.others import RELEASED
+from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
 from bstdg.lab.experiments.tables import Runs, short
+from bstdg.model.figures import FIGURES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,9 +26,10 @@ LOOKS = {
 }
 # Points of one kind share a colour, and each has a marker of its own.
 RECIPE, PREDECESSOR, STATED = ("#CC79A7", "*pHd"), ("#56B4E9", "Pv<>h8"), ("#666666", "Xx")
+OPERATIONS = FIGURES["synaptic_operations_to_decision"]
 AXES = {
     "steps": ("decision step, counted from 1", lambda run: run.test["decision_step_mean"] + 1),
-    "operations": ("synaptic operations to the decision", lambda run: run.test["synaptic_operations_to_decision"]),
+    "operations": (OPERATIONS.caption, lambda run: run.test[OPERATIONS.key]),
 }
 Point = tuple[float, float, float, float]  # x, its spread, accuracy in percent, its spread
 

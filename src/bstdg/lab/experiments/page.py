@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bstdg import files
+from bstdg import datasets, files
 from bstdg.errors import InputError
 from bstdg.lab.experiments import figures, results, tables
 from bstdg.lab.experiments.claims import CLAIMS, ENOUGH_SEEDS, judge
 from bstdg.lab.experiments.results import Run
 from bstdg.lab.experiments.tables import Runs, Sheet
 
-TITLES = {
-    "digits": "Digits (scikit-learn, 8 x 8)",
-    "mnist": "MNIST",
-    "fashion-mnist": "Fashion-MNIST",
-    "caltech-face-motorbike": "Caltech-101 Face/Motorbike",
-    "caltech-face-motorbike-all": "Caltech-101 Face/Motorbike, all images",
-    "hd-spikes": "HD-spikes",
-}
 HEAD = """\
 # Results
 
@@ -55,8 +47,8 @@ def text(runs: Runs, figure_names: Sequence[tuple[str, str]]) -> str:
         figure_names: data set and file of each trade-off figure.
     """
     parts = [HEAD, *_machines(runs), "## Claims\n", _verdicts(runs), _table(tables.claims(CLAIMS, runs))]
-    for data, title in TITLES.items():
-        parts += _data_set(data, title, runs)
+    for data in datasets.names():
+        parts += _data_set(data, datasets.source(data).title, runs)
     for data in ("mnist", "digits"):
         parts += _ablations(data, runs)
     for data in ("mnist", "digits"):
@@ -93,7 +85,7 @@ def _verdicts(runs: Runs) -> str:
 
 def _data_set(data: str, title: str, runs: Runs) -> Iterator[str]:
     mine = [(name, r) for name, r in runs.items() if name.startswith("runs/") and r[0].data == data]
-    stated = tables.known(data)
+    stated = tables.stated(data)
     if not mine and not stated.rows:
         return
     yield f"## {title}\n"
@@ -115,7 +107,7 @@ def _ablations(data: str, runs: Runs) -> Iterator[str]:
     from bstdg.lab.experiments import catalogue
 
     epochs = sorted({str(run.epochs) for run in runs.get(catalogue.base(data).name, ())})
-    yield f"## Ablations, {TITLES[data]}\n"
+    yield f"## Ablations, {datasets.source(data).title}\n"
     yield ABLATIONS.format(recipe=catalogue.base(data).recipe, epochs=" or ".join(epochs)) + "\n"
     yield from _few(sheet)
     yield _table(sheet)
@@ -135,11 +127,13 @@ def _tradeoff(data: str, runs: Runs, names: Sequence[str]) -> Iterator[str]:
     sheet = tables.tradeoff(data, runs)
     if len(sheet.rows) < 2:  # the base alone is no curve
         return
-    yield f"## Trade-off, {TITLES[data]}\n"
+    title = datasets.source(data).title
+    yield f"## Trade-off, {title}\n"
     yield f"{TRADEOFF}\n"
     yield from _few(sheet)
     for name in names:
-        yield f"![{TITLES[data]}: accuracy against {name.rpartition('-')[2].removesuffix('.svg')}](figures/{name})\n"
+        axis = name.rpartition("-")[2].removesuffix(".svg")
+        yield f"![{title}: accuracy against {axis}](figures/{name})\n"
     yield _table(sheet)
 
 

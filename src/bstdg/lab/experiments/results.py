@@ -13,11 +13,11 @@ from typing import Any
 
 from bstdg import files
 from bstdg.errors import FileFormatError
+from bstdg.model.figures import SHARES
 
 FORMAT, VERSION = "bstdg-run", 1
 OURS = "spike-timing gradient"  # the method of this package; every other is a predecessor
 QUICK = "quick"  # the folder of runs that are only a try
-SHARES = ("accuracy", "accuracy_ties_correct", "tie_rate", "simultaneous_rate", "silent_rate")
 _FILE = re.compile(r"seed(0|[1-9][0-9]{0,8})\.json")
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", dict: "an object"}
 
@@ -114,10 +114,10 @@ def _there(figures: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (figures or {}).items() if value is not None}
 
 
-def place(results: Path, name: str, seed: int) -> Path:
+def path_of(results: Path, name: str, seed: int) -> Path:
     """Where the run of a seed is kept.
 
-    >>> place(Path("results"), "runs/mnist", 2).as_posix()
+    >>> path_of(Path("results"), "runs/mnist", 2).as_posix()
     'results/runs/mnist/seed2.json'
     """
     return results / name / f"seed{seed}.json"
@@ -129,7 +129,7 @@ def save(run: Run, results: Path) -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    path = place(results, run.name, run.seed)
+    path = path_of(results, run.name, run.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     values = {"format": FORMAT, "version": VERSION, **dataclasses.asdict(run)}
     files.write_atomic(path, (json.dumps(values, indent=1) + "\n").encode())
@@ -188,7 +188,7 @@ def _checked(values: Any, path: Path, results: Path) -> Run:
         raise _Odd("widths should be a list of at least two layer sizes")
     for part in ("validation", "test"):
         _check_figures(values[part], part, required=part == "test")
-    expected = place(results, values["name"], values["seed"])
+    expected = path_of(results, values["name"], values["seed"])
     if expected.resolve() != path.resolve():
         raise _Odd(f'"name" and "seed" belong to {expected}')
     return Run(**{**values, "widths": tuple(widths)})

@@ -13,13 +13,14 @@ from bstdg.errors import InputError
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments.catalogue import Experiment, Predecessor, Variant
 from bstdg.lab.experiments.results import Run
-from bstdg.learning.recipe import Recipe, from_dict, load_recipe
+from bstdg.learning import recipe_file
+from bstdg.learning.recipe import Recipe
 from bstdg.shipped import shipped_recipes
 
 EXIT_OFFSETS = (-8, -4, -2, 2, 4, 8, 16)  # added to every output threshold of a trained network
 NEVER_OUT_OF_REACH = 1 << 29  # added to them, no output fires: the last step decides
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def recipe_of(variant: Variant) -> Recipe:
@@ -31,7 +32,7 @@ def recipe_of(variant: Variant) -> Recipe:
     shipped = shipped_recipes()
     if variant.recipe not in shipped:
         raise InputError(f"{variant.name} needs the recipe {variant.recipe!r}, which this installation lacks")
-    return load_recipe(shipped[variant.recipe], variant.overrides)
+    return recipe_file.load_recipe(shipped[variant.recipe], variant.overrides)
 
 
 def reproduce(
@@ -41,7 +42,7 @@ def reproduce(
     *,
     quick: bool = False,
     data_dir: Path | None = None,
-    say: Say = print,
+    log: Log = print,
     show_progress: bool = True,
 ) -> list[Run]:
     """All runs of an experiment, those already in `out` as they are, the others trained now.
@@ -52,7 +53,7 @@ def reproduce(
         seeds: each setting is trained once for each.
         quick: the short form of the experiment.
         data_dir: folder with the data sets.
-        say: told what is done.
+        log: called with a line for everything that is done.
         show_progress: show the progress of every training.
 
     Raises:
@@ -65,25 +66,25 @@ def reproduce(
     for number, (variant, seed) in enumerate(jobs, 1):
         head = f"[{number}/{len(jobs)}] {variant.name}, seed {seed}"
         runs.append(
-            _one(variant, seed, out, quick, data_dir, lambda what, head=head: say(f"{head}: {what}"), show_progress)
+            _one(variant, seed, out, quick, data_dir, lambda what, head=head: log(f"{head}: {what}"), show_progress)
         )
     if not quick:
-        runs += [_predecessor(p, seed, out, data_dir, say) for p in experiment.predecessors for seed in seeds]
+        runs += [_predecessor(p, seed, out, data_dir, log) for p in experiment.predecessors for seed in seeds]
     return runs
 
 
 def _one(
-    variant: Variant, seed: int, out: Path, quick: bool, data_dir: Path | None, say: Say, show_progress: bool
+    variant: Variant, seed: int, out: Path, quick: bool, data_dir: Path | None, log: Log, show_progress: bool
 ) -> Run:
     recipe = recipe_of(variant)
-    if (path := results.place(out, variant.name, seed)).exists():
+    if (path := results.path_of(out, variant.name, seed)).exists():
         run = results.load(path, out)
         _check_same(run.config, recipe, path)
-        say("there already")
+        log("there already")
         return run
     from bstdg.training.train import MODEL, train
 
-    say("training")
+    log("training")
     folder = out / "training" / variant.name / f"seed{seed}"
     report = train(recipe, folder, seed=seed, data_dir=data_dir, resume=True, show_progress=show_progress)
     extra = {}
@@ -91,14 +92,14 @@ def _one(
         extra["exits"] = exits(folder / MODEL, data_dir)
     run = results.from_report(report, variant.name, quick=quick, extra=extra)
     results.save(run, out)
-    say(f"{run.test['accuracy']:.2%} on the test set, {run.seconds:.0f} s")
+    log(f"{run.test['accuracy']:.2%} on the test set, {run.seconds:.0f} s")
     return run
 
 
 def _check_same(stored: dict[str, Any], wanted: Recipe, path: Path) -> None:
     """A stored recipe means what it meant: fields that came later are at their defaults."""
     try:
-        same = from_dict(Recipe, stored) == wanted
+        same = recipe_file.recipe_of(stored) == wanted
     except InputError as error:
         raise InputError(f"{path} is of a recipe that this version does not read: {error}") from None
     if not same:
@@ -114,11 +115,14 @@ def exits(model: Path, data_dir: Path | None) -> list[dict[str, Any]]:
     decides at the last.
     """
     from bstdg import datasets
+    from bstdg.layers import FullLayer
     from bstdg.model import packed, runtime
 
     trained = packed.load(model)
     test = datasets.load(trained.trained["data"], "test", data_dir)
     *hidden, last = trained.layers
+    if not isinstance(last, FullLayer):
+        raise InputError(f"{model} ends in a layer of kind {last.kind!r}; exits are judged of one with thresholds")
     rows = []
     for offset in (*EXIT_OFFSETS, None):
         raised = dataclasses.replace(
@@ -129,21 +133,21 @@ def exits(model: Path, data_dir: Path | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path | None, say: Say) -> Run:
+def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path | None, log: Log) -> Run:
     name = predecessor.name
-    if (path := results.place(out, name, seed)).exists():
-        say(f"{name}, seed {seed}: there already")
+    if (path := results.path_of(out, name, seed)).exists():
+        log(f"{name}, seed {seed}: there already")
         return results.load(path, out)
     from bstdg.lab import predecessors
 
-    say(f"{name}, seed {seed}: training")
+    log(f"{name}, seed {seed}: training")
     report = predecessors.train(
         predecessor.method,
         predecessor.data,
         seed=seed,
         settings={**({"hidden": [predecessor.hidden]} if predecessor.hidden else {}), **dict(predecessor.settings)},
         data_dir=data_dir,
-        say=lambda row: say(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
+        on_epoch=lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
     )
     run = results.from_report(report, name)
     results.save(run, out)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bstdg.errors import InputError
 from bstdg.lab.experiments import catalogue
 from bstdg.lab.experiments.claims import ENOUGH_SEEDS, Claim, Verdict, judge
-from bstdg.lab.experiments.others import KNOWN
+from bstdg.lab.experiments.published import STATED
 from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
 from bstdg.model.energy import of_report
+from bstdg.model.figures import FIGURES, TOGETHER, Figure
 
 Runs = Mapping[str, Sequence[Run]]
 NONE = "-"
@@ -38,34 +40,26 @@ class Sheet:
         return text.replace("| --- | ", "|---|").replace("--- | ", "---|").replace("--- |", "---|")
 
 
-@dataclass(frozen=True)
-class Column:
-    """A figure: its title, where it stands in a run's figures, and how it is written."""
-
-    title: str
-    figure: str
-    digits: int = 2
-    scale: float = 1.0
-    shows_spread: bool = False
+COLUMNS = tuple(FIGURES[key] for key in TOGETHER if key != "input_spikes_to_decision")
+SPREAD = ("accuracy", "decision_step_mean", "hidden_spikes_to_decision")  # shown with it
+LENIENT = FIGURES["accuracy_ties_correct"]  # the predecessors' metric, for comparison only
 
 
-FIGURES = (
-    Column("accuracy, %", "accuracy", 2, 100.0, shows_spread=True),
-    Column("ties, %", "tie_rate", 2, 100.0),
-    Column("silent, %", "silent_rate", 2, 100.0),
-    Column("decision step", "decision_step_mean", 2, shows_spread=True),
-    Column("hidden spikes", "hidden_spikes_to_decision", 1, shows_spread=True),
-    Column("operations", "synaptic_operations_to_decision", 0),
-)
+def head(figure: Figure) -> str:
+    """The head of a figure's column."""
+    return f"{figure.column}, %" if figure.is_share else figure.column
 
 
-LENIENT = Column("ties right, %", "accuracy_ties_correct", 2, 100.0)  # the predecessors' metric, for comparison only
+def cell(tests: Iterable[Mapping[str, Any]], figure: Figure) -> str:
+    """A mean over seeds' figures, with its spread where that is shown; a dash where a network has no such figure."""
+    scale = 100.0 if figure.is_share else 1.0
+    values = [scale * test[figure.key] for test in tests if figure.key in test]
+    return mean_and_spread(values, figure.digits, figure.key in SPREAD)
 
 
-def cell(runs: Sequence[Run], column: Column) -> str:
-    """A mean over seeds, with its spread where the column shows it; a dash where it is not a figure of this network."""
-    values = [column.scale * run.test[column.figure] for run in runs if column.figure in run.test]
-    return mean_and_spread(values, column.digits, column.shows_spread)
+def cells(runs: Sequence[Run]) -> tuple[str, ...]:
+    """The figures of a setting that belong together."""
+    return tuple(cell([run.test for run in runs], figure) for figure in COLUMNS)
 
 
 def mean_and_spread(values: Sequence[float], digits: int, shows_spread: bool = True) -> str:
@@ -88,7 +82,7 @@ def steps_of(runs: Sequence[Run]) -> str:
 
 def settings(title: str, named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
     """One row a setting, all its figures together."""
-    figures = (c.title for c in (*FIGURES, LENIENT))
+    figures = map(head, (*COLUMNS, LENIENT))
     columns = ("network", "structure", "T", "epochs", "seeds", *figures, "energy, nJ", "training, s")
     return Sheet(title, columns, tuple(_setting(name, runs) for name, runs in named if runs))
 
@@ -101,7 +95,8 @@ def _setting(name: str, runs: Sequence[Run]) -> tuple[str, ...]:
         steps_of(runs),
         " to ".join(str(e) for e in (epochs[0], epochs[-1])[: 1 + (len(epochs) > 1)]),
         str(len(runs)),
-        *(cell(runs, column) for column in (*FIGURES, LENIENT)),
+        *cells(runs),
+        cell([run.test for run in runs], LENIENT),
         mean_and_spread([e for run in runs if (e := energy(run)) is not None], 2, False),
         mean_and_spread([run.seconds for run in runs], 0, False),
     )
@@ -113,14 +108,14 @@ def overview(title: str, named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
     kept = [
         whole.columns.index(c)
         for c in whole.columns
-        if c not in ("structure", "ties, %", "silent, %", LENIENT.title, "energy, nJ")
+        if c not in ("structure", "ties, %", "silent, %", head(LENIENT), "energy, nJ")
     ]
     rows = tuple(tuple(row[i] for i in kept) for row in whole.rows)
     return Sheet(title, tuple(whole.columns[i] for i in kept), rows)
 
 
 def energy(run: Run) -> float | None:
-    """An estimate of the energy of one decision in nJ (see `bstdg.model.energy`); None where its figures do not suffice."""
+    """An estimate of a decision's energy in nJ (see `bstdg.model.energy`); None where its figures do not suffice."""
     if "synaptic_operations_to_decision" not in run.test:
         return None
     report = {"recipe": run.config, "widths": list(run.widths), "test": run.test}
@@ -137,9 +132,9 @@ def short(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def known(data: str) -> Sheet:
+def stated(data: str) -> Sheet:
     """What others state of a data set: figures that were not measured here."""
-    rows = tuple((k.what, k.figure, k.value, k.source, k.note) for k in KNOWN if k.data == data)
+    rows = tuple((k.what, k.figure, k.value, k.source, k.note) for k in STATED if k.data == data)
     return Sheet("stated elsewhere", ("network", "figure", "value", "source", "note"), rows)
 
 
@@ -173,11 +168,11 @@ def _claim(verdict: Verdict) -> tuple[str, ...]:
 def ablation(data: str, runs: Runs) -> Sheet:
     """What changes with each respect in which the base is changed."""
     rows = [
-        (variant.group, variant.label, str(len(mine)), *(cell(mine, column) for column in FIGURES))
+        (variant.group, variant.label, str(len(mine)), *cells(mine))
         for variant in catalogue.ablations(data)
         if (mine := runs.get(variant.name))
     ]
-    return Sheet(f"ablations, {data}", ("changed", "to", "seeds", *(c.title for c in FIGURES)), tuple(rows))
+    return Sheet(f"ablations, {data}", ("changed", "to", "seeds", *map(head, COLUMNS)), tuple(rows))
 
 
 def exits(data: str, runs: Runs) -> Sheet:
@@ -189,17 +184,16 @@ def exits(data: str, runs: Runs) -> Sheet:
             by_offset.setdefault(row["offset"], []).append(row)
     rows = []
     for offset in sorted(by_offset, key=lambda o: float("inf") if o is None else o):
-        figures = [_exit(by_offset[offset], column, offset) for column in FIGURES]
+        figures = [_exit(by_offset[offset], figure, offset) for figure in COLUMNS]
         rows.append((_offset(offset), *figures))
     filled = tuple(rows) if by_offset[0] else ()
-    return Sheet(f"early exit, {data}", ("output thresholds", *(c.title for c in FIGURES)), filled)
+    return Sheet(f"early exit, {data}", ("output thresholds", *map(head, COLUMNS)), filled)
 
 
-def _exit(rows: Sequence[dict], column: Column, offset: int | None) -> str:
-    if offset is None and column.figure == "silent_rate":
+def _exit(rows: Sequence[dict], figure: Figure, offset: int | None) -> str:
+    if offset is None and figure.key == "silent_rate":
         return NONE  # nobody was to fire
-    values = [column.scale * row[column.figure] for row in rows]
-    return mean_and_spread(values, column.digits, column.shows_spread)
+    return cell(rows, figure)
 
 
 def _offset(offset: int | None) -> str:
@@ -209,11 +203,11 @@ def _offset(offset: int | None) -> str:
 def tradeoff(data: str, runs: Runs) -> Sheet:
     """Every point of the sweep."""
     rows = [
-        (variant.label, str(len(mine)), *(cell(mine, column) for column in FIGURES))
+        (variant.label, str(len(mine)), *cells(mine))
         for variant in catalogue.tradeoff(data)
         if (mine := runs.get(variant.name))
     ]
-    return Sheet(f"trade-off, {data}", ("weights", "seeds", *(c.title for c in FIGURES)), tuple(rows))
+    return Sheet(f"trade-off, {data}", ("weights", "seeds", *map(head, COLUMNS)), tuple(rows))
 
 
 def speakers(named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
-    from bstdg.lab.predecessors.base import Loader, Say
+    from bstdg.lab.predecessors.base import Loader, OnEpoch
 
 __all__ = ["names", "run_released", "settings_kind", "train"]
 
 # Where the settings and the run of each are found; loaded when asked for, as most need torch.
 _HOME = {
-    "s4nn": ("s4nn.Settings", "imagewise.ImagewiseRun"),
-    "bs4nn": ("bs4nn.Settings", "imagewise.ImagewiseRun"),
+    "s4nn": ("s4nn.Settings", "online_training.OnlineRun"),
+    "bs4nn": ("bs4nn.Settings", "online_training.OnlineRun"),
     "binary": ("binary.SignSettings", "binary.BinaryRun"),
     "binary-relu": ("binary.ReluSettings", "binary.BinaryRun"),
     "bptt": ("bptt.Settings", "bptt.BpttRun"),
@@ -64,7 +64,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     data_dir: Path | str | None = None,
     load: Loader | None = None,
-    say: Say | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> dict[str, Any]:
     """Train a baseline, choose its epoch on a validation part, and judge it once on the test set.
 
@@ -75,7 +75,7 @@ def train(
         settings: fields of `settings_kind(name)` in place of their defaults.
         data_dir: where the data set's files are (see `bstdg.datasets.load`).
         load: gives a split of the data set, for data of one's own; called for "test" only after training.
-        say: told of every epoch.
+        on_epoch: called after every epoch with its figures.
 
     Returns:
         The report: the keys of a run's `report.json`, and `baseline`.
@@ -85,12 +85,12 @@ def train(
         TrainingError: the training went astray.
     """
     from bstdg import datasets
-    from bstdg.lab.predecessors.base import follow
+    from bstdg.lab.predecessors.base import train_and_judge
     from bstdg.lab.predecessors.settings import settings_of
 
     chosen = settings_of(settings_kind(name), settings)
     loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
-    return follow(name, chosen, _find(name, 1), data, loader, seed, say)
+    return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
 
 
 def run_released(

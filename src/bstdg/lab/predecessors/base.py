@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,14 +16,16 @@ from bstdg import datasets, files
 from bstdg.datasets import Dataset
 from bstdg.errors import InputError
 from bstdg.lab.predecessors.settings import Settings
+from bstdg.training.best_epoch import BestEpoch
+from bstdg.training.split import stratified
 
 Loader = Callable[[str, datasets.Split], Any]
-Say = Callable[[dict[str, Any]], None]
+OnEpoch = Callable[[dict[str, Any]], None]
 Figures = dict[str, Any]
 
 
 class Run(Protocol):
-    """A baseline in training, as `follow` drives it."""
+    """A baseline in training, as `train_and_judge` drives it."""
 
     @property
     def widths(self) -> Sequence[int]:
@@ -55,7 +57,7 @@ S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True, eq=False)
-class Part(Generic[S]):
+class RunSetup(Generic[S]):
     """What a run learns from, and how.
 
     Attributes:
@@ -67,26 +69,6 @@ class Part(Generic[S]):
     settings: S
     training: Dataset
     seed: int
-
-
-@dataclass
-class Best:
-    """The epoch that validation chose: the latest within one standard error of the highest accuracy so far."""
-
-    epoch: int = 0
-    figures: Figures = field(default_factory=dict)
-    highest: float = -1.0
-
-    def look(self, epoch: int, figures: Figures) -> bool:
-        """Whether this epoch is to be kept."""
-        from bstdg.training.train import standard_error
-
-        accuracy = figures["accuracy"]
-        self.highest = max(self.highest, accuracy)
-        if accuracy < self.highest - standard_error(self.highest, figures["samples"]):
-            return False
-        self.epoch, self.figures = epoch, figures
-        return True
 
 
 def images(loader: Loader, data: str, part: datasets.Split) -> Dataset:
@@ -107,8 +89,6 @@ def split(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Dat
     Raises:
         InputError: there are too few images for both.
     """
-    from sklearn.model_selection import train_test_split
-
     every = np.random.default_rng(seed).permutation(len(dataset))
     every = every[: settings.limit or None]
     held_out = round(settings.validation * len(every))
@@ -118,28 +98,32 @@ def split(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Dat
             f"{len(every)} training images of {len(classes)} classes cannot be split with validation = "
             f"{settings.validation}: every class needs an image on each side"
         )
-    training, validation = train_test_split(
-        every, test_size=held_out, stratify=dataset.labels[every], random_state=seed % 2**32
-    )
+    training, validation = stratified(every, dataset.labels, held_out, seed)
     return dataset.subset(training), dataset.subset(validation)
 
 
-def follow(
-    name: str, settings: S, start: Callable[[Part[S]], Run], data: str, loader: Loader, seed: int, say: Say | None
+def train_and_judge(
+    name: str,
+    settings: S,
+    start: Callable[[RunSetup[S]], Run],
+    data: str,
+    loader: Loader,
+    seed: int,
+    on_epoch: OnEpoch | None,
 ) -> dict[str, Any]:
     """Train, choose the epoch on the validation part, judge it once on the test set, and report."""
     from bstdg.about import about_machine
 
     weights, held = np.random.SeedSequence(seed).generate_state(2)
     training, validation = split(images(loader, data, "train"), settings, int(held))
-    run, best = start(Part(settings, training, int(weights))), Best()
+    run, best = start(RunSetup(settings, training, int(weights))), BestEpoch()
     begin = time.monotonic()
     for epoch, row in enumerate(run.epochs(), 1):
         figures = run.figures(validation.images, validation.labels)
         if best.look(epoch, figures):
             run.keep()
-        if say is not None:
-            say({"epoch": epoch, "epochs": settings.epochs, **row, **figures, "seconds": time.monotonic() - begin})
+        if on_epoch is not None:
+            on_epoch({"epoch": epoch, "epochs": settings.epochs, **row, **figures, "seconds": time.monotonic() - begin})
     seconds = time.monotonic() - begin
     run.restore()
     test = images(loader, data, "test")

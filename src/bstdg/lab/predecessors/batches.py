@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bstdg.errors import TrainingError
-from bstdg.lab.predecessors.base import Figures, Part
+from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.settings import BatchSettings
 from bstdg.training import augmentation as augment
 
@@ -23,17 +23,17 @@ class BatchRun(ABC):
     """One pass over shuffled batches after another; subclasses say what the network and its loss are.
 
     Args:
-        part: see `base.Part`.
+        setup: see `base.RunSetup`.
         pixels: uint8 `[samples, inputs]`, what the network reads.
         silent: the value of a pixel that comes in from outside when an image is moved.
     """
 
-    def __init__(self, part: Part[Any], pixels: NDArray[np.uint8], silent: int):
-        self.settings: BatchSettings = part.settings
-        self.white, self.image_shape, self.silent = part.training.white, part.training.image_shape, silent
-        self.classes = len(part.training.classes)
-        self.generator = torch.Generator().manual_seed(part.seed)
-        self.pixels, self.labels = torch.from_numpy(pixels), torch.from_numpy(part.training.labels)
+    def __init__(self, setup: RunSetup[Any], pixels: NDArray[np.uint8], silent: int):
+        self.settings: BatchSettings = setup.settings
+        self.white, self.shape, self.silent = setup.training.white, setup.training.shape, silent
+        self.classes = len(setup.training.classes)
+        self.generator = torch.Generator().manual_seed(setup.seed)
+        self.pixels, self.labels = torch.from_numpy(pixels), torch.from_numpy(setup.training.labels)
         self._kept: dict[str, Tensor] = {}
 
     @property
@@ -78,7 +78,7 @@ class BatchRun(ABC):
     def _step(self, optimizer: torch.optim.Optimizer, index: Tensor) -> float:
         settings = self.settings
         pixels = augment.shift(
-            self.pixels[index], self.image_shape, self.silent, settings.shift, settings.shift_share, self.generator
+            self.pixels[index], self.shape, self.silent, settings.shift, settings.shift_share, self.generator
         )
         loss = self.loss(pixels, self.labels[index])
         optimizer.zero_grad()
@@ -104,8 +104,8 @@ def flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def figures_of_scores(scores: NDArray[np.floating], labels: NDArray[np.int64], operations: int) -> Figures:
     """The figures of a network that does not spike, from its outputs `[batch, classes]`: the greatest wins.
 
-    The keys are those of `bstdg.model.tally.Tally.figures`; what only spikes have is None. `operations` is what one image
-    costs at its synapses.
+    The keys are those of `bstdg.model.tally.Tally.figures`; what only spikes have is None. `operations` is what one
+    image costs at its synapses.
 
     >>> figures_of_scores(np.array([[1.0, 1.0], [0.0, 2.0]]), np.array([1, 1]), 6)["accuracy_ties_correct"]
     1.0

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bstdg.errors import InputError
-from bstdg.lab.predecessors.base import Figures, Part
+from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun, dense_operations, figures_of_scores, flat
 from bstdg.lab.predecessors.settings import BatchSettings
 
@@ -110,11 +110,11 @@ class BinaryNetwork(nn.Module):
 class BinaryRun(BatchRun):
     """The network in training."""
 
-    def __init__(self, part: Part[Any]):
-        super().__init__(part, flat(part.training.images), silent=0)
+    def __init__(self, setup: RunSetup[Any]):
+        super().__init__(setup, flat(setup.training.images), silent=0)
         self.widths = (self.pixels.shape[1], *self.settings.hidden, self.classes)
-        self.network = BinaryNetwork(self.widths, part.settings.activation, self.generator)
-        self.dropout: float = part.settings.dropout
+        self.network = BinaryNetwork(self.widths, setup.settings.activation, self.generator)
+        self.dropout: float = setup.settings.dropout
 
     @property
     def module(self) -> nn.Module:

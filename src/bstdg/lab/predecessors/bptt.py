@@ -31,7 +31,7 @@ from torch.autograd.function import once_differentiable
 from bstdg.engine import native
 from bstdg.engine.decide import decide
 from bstdg.inputs.latency import latency
-from bstdg.lab.predecessors.base import Figures, Part
+from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun
 from bstdg.lab.predecessors.binary import sign
 from bstdg.lab.predecessors.settings import BatchSettings
@@ -65,7 +65,7 @@ class Settings(BatchSettings):
 
     def network_config(self) -> NetworkConfig:
         """The structure."""
-        return NetworkConfig(hidden=self.hidden, num_steps=self.num_steps)
+        return NetworkConfig(layers=self.hidden, num_steps=self.num_steps)
 
     def loss_config(self) -> LossConfig:
         """What is asked of the output layer."""
@@ -123,11 +123,11 @@ def unroll(layers: Sequence[BinaryLinear], steps: Tensor, num_steps: int, width:
 class BpttRun(BatchRun):
     """The network in training."""
 
-    def __init__(self, part: Part[Any]):
-        self.recipe: Settings = part.settings
+    def __init__(self, setup: RunSetup[Any]):
+        self.recipe: Settings = setup.settings
         num_steps = self.recipe.num_steps
-        steps = latency(part.training.images, num_steps, white=part.training.white)
-        super().__init__(part, steps, silent=num_steps)
+        steps = latency(setup.training.images, num_steps, white=setup.training.white)
+        super().__init__(setup, steps, silent=num_steps)
         structure, rule = self.recipe.network_config(), RuleConfig(width=self.recipe.width)
         self.network = Network(steps.shape[1], self.classes, structure, rule, self.generator)
         self.network.calibrate(self.pixels[:CALIBRATION])

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from bstdg.errors import TrainingError
 from bstdg.lab.predecessors import temporal
-from bstdg.lab.predecessors.network import Spiked, run
+from bstdg.lab.predecessors.network import Response, run
 from bstdg.lab.predecessors.settings import TemporalSettings
 
 # The scales of the released MNIST network.
@@ -92,7 +92,7 @@ class BS4NN:
         """100 / alpha."""
         return self.settings.threshold / self.scales[0], self.settings.threshold / self.scales[1]
 
-    def seen(self, weights: NDArray[np.floating]) -> NDArray[np.floating]:
+    def effective(self, weights: NDArray[np.floating]) -> NDArray[np.floating]:
         """Their signs."""
         return np.sign(weights)
 
@@ -101,34 +101,34 @@ class BS4NN:
         given = self.settings
         return temporal.Rule(True, given.gamma, 0, 1.0, given.scale_rate, (self.scales[0], self.scales[1]), 1.0)
 
-    def took(self, scales: Sequence[float], shrunk: float) -> None:
+    def update_state(self, scales: Sequence[float], shrunk: float) -> None:
         """What the native module left behind."""
         self.scales = list(scales)
 
-    def learn(self, steps: NDArray[np.int16], label: int) -> Spiked:
+    def learn(self, steps: NDArray[np.int16], label: int) -> Response:
         """One image; returns how the network answered before it learnt.
 
         Raises:
             TrainingError: a scale is no longer positive.
         """
-        spiked = run(self, steps)
-        self.fired += spiked.hidden < temporal.NEVER
+        response = run(self, steps)
+        self.fired += response.hidden < temporal.NEVER
         self.images += 1
         below, above = self.weights
-        error = temporal.errors(spiked.output, label, self.settings.gamma, 0, above.dtype.type)
-        credit = temporal.heard(spiked.hidden, spiked.output) * error
+        error = temporal.errors(response.output, label, self.settings.gamma, 0, above.dtype.type)
+        credit = temporal.causal_mask(response.hidden, response.output) * error
         above -= self.settings.rate * credit
         self._scale(1, float(np.vdot(credit, np.sign(above))) / above.size)
         error = temporal.unit_length((credit * above).sum(axis=1))
         if error.any():
             # A neuron that stayed silent has no error, so inputs at 255, after all stamps but its, need no change.
             order, times = temporal.arrivals(steps, temporal.NEVER - 1)
-            change = temporal.heard(times, spiked.hidden) * (error * below.dtype.type(self.settings.rate))
+            change = temporal.causal_mask(times, response.hidden) * (error * below.dtype.type(self.settings.rate))
             changed = below[order]
             changed -= change
             below[order] = changed
             self._scale(0, float(np.vdot(change, np.sign(changed))) / self.settings.rate / below.size)
-        return spiked
+        return response
 
     def _scale(self, layer: int, slope: float) -> None:
         self.scales[layer] -= self.settings.scale_rate * slope

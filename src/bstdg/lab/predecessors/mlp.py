@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bstdg.lab.predecessors.base import Figures, Part
+from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun, dense_operations, figures_of_scores, flat
 from bstdg.lab.predecessors.settings import BatchSettings
 
@@ -32,14 +32,14 @@ class Settings(BatchSettings):
 class MlpRun(BatchRun):
     """The network in training."""
 
-    def __init__(self, part: Part[Any]):
-        super().__init__(part, flat(part.training.images), silent=0)
+    def __init__(self, setup: RunSetup[Any]):
+        super().__init__(setup, flat(setup.training.images), silent=0)
         self.widths = (self.pixels.shape[1], *self.settings.hidden, self.classes)
         inputs, hidden, classes = self.widths
         with torch.random.fork_rng([]):  # layers draw from the global generator
-            torch.manual_seed(part.seed)
+            torch.manual_seed(setup.seed)
             self.network = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
-        self.dropout: float = part.settings.dropout
+        self.dropout: float = setup.settings.dropout
 
     @property
     def module(self) -> nn.Module:

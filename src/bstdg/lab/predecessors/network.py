@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 from bstdg.engine.decide import Decision
 from bstdg.lab.predecessors import temporal
-from bstdg.lab.predecessors.temporal import NEVER, NUM_STEPS, Walk
+from bstdg.lab.predecessors.temporal import NEVER, NUM_STEPS, Trajectory
 from bstdg.model.tally import Tally
 
 
-class Spiked(NamedTuple):
+class Response(NamedTuple):
     """One image through the network: hidden stamps, output stamps, and the output's potentials."""
 
     hidden: NDArray[np.int16]
     output: NDArray[np.int16]
-    path: Walk
+    path: Trajectory
 
 
 class TemporalNetwork(Protocol):
-    """What `run`, `judge` and training ask of S4NN and BS4NN.
+    """What `run`, `decide` and training ask of S4NN and BS4NN.
 
     Attributes:
         weights: `[inputs, hidden]` and `[hidden, classes]`, real.
@@ -35,23 +35,23 @@ class TemporalNetwork(Protocol):
         """Of the hidden and of the output layer, in units of the potential."""
         ...
 
-    def seen(self, weights: NDArray[np.floating]) -> NDArray[np.floating]:
+    def effective(self, weights: NDArray[np.floating]) -> NDArray[np.floating]:
         """The weights that potentials are summed from."""
         ...
 
 
-def run(network: TemporalNetwork, steps: NDArray[np.int16]) -> Spiked:
+def run(network: TemporalNetwork, steps: NDArray[np.int16]) -> Response:
     """Run one image, given the steps of its pixels `[inputs]`, 256 where one never fires."""
     first, second = network.thresholds()
     order, times = temporal.arrivals(steps, NEVER - 1)
-    hidden = temporal.stamps(temporal.walk(times, network.seen(network.weights[0][order])), first)
+    hidden = temporal.stamps(temporal.integrate(times, network.effective(network.weights[0][order])), first)
     order, times = temporal.arrivals(hidden)
-    path = temporal.walk(times, network.seen(network.weights[1][order]))
-    return Spiked(hidden, temporal.stamps(path, second), path)
+    path = temporal.integrate(times, network.effective(network.weights[1][order]))
+    return Response(hidden, temporal.stamps(path, second), path)
 
 
 class Verdict(NamedTuple):
-    """One image's decision: see `bstdg.engine.decide.Decision`; `first` is the lowest index among the smallest stamps."""
+    """One image's decision, as in `bstdg.engine.decide.Decision`; `first` is the lowest index of smallest stamps."""
 
     label: int
     step: int
@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
     first: int
 
 
-def judge(output: NDArray[np.int16], path: Walk) -> Verdict:
+def decide(output: NDArray[np.int16], path: Trajectory) -> Verdict:
     """Who decides, by this project's rule and by the predecessors'.
 
     The outputs with the smallest stamp are the candidates, which the predecessors all count as right. Among them the
@@ -90,9 +90,9 @@ def figures(network: TemporalNetwork, steps: NDArray[np.int16], labels: NDArray[
     for part in np.array_split(np.arange(len(labels)), max(1, len(labels) // 500)):
         hidden, verdicts = [], []
         for i in part:
-            spiked = run(network, steps[i])
-            hidden.append(spiked.hidden)
-            verdicts.append(judge(spiked.output, spiked.path))
+            response = run(network, steps[i])
+            hidden.append(response.hidden)
+            verdicts.append(decide(response.output, response.path))
         lowest += sum(int(v.first == labels[i]) for v, i in zip(verdicts, part, strict=True))
         # The tally's counts hold for steps of any integer type; 256 does not fit the one byte of this project's own.
         tally.add(_decision(verdicts), labels[part], cast(Any, steps[part]), [cast(Any, np.array(hidden))])

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.datasets import Dataset, npy
+from bstdg.datasets import Dataset
+from bstdg.datasets.arrays import read_header
 from bstdg.errors import FileFormatError, InputError
 from bstdg.lab.predecessors import bs4nn, network, s4nn
 
@@ -56,7 +57,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
     """Shape, type and offset of the data, from a file's header alone."""
     try:
         with path.open("rb") as file:
-            found = npy.read_header(file)
+            found = read_header(file)
             return found.shape, found.dtype, file.tell()
     except ValueError as error:
         raise FileFormatError(f"{path} is no .npy array: {error}") from None
@@ -88,7 +89,7 @@ def evaluate(name: str, folder: Path, test: Dataset) -> dict[str, Any]:
         raise InputError(f"only s4nn and bs4nn have released weights, not {name!r}")
     below, above = read_layers(folder)
     widths = [below.shape[1], below.shape[0], above.shape[0]]
-    pixels, classes = int(np.prod(test.image_shape)), len(test.classes)
+    pixels, classes = int(np.prod(test.shape)), len(test.classes)
     if widths[0] != pixels or widths[2] != classes:
         raise InputError(
             f"the weights are of a {'-'.join(map(str, widths))} network, but {test.name} has {pixels} pixels "

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.lab.predecessors import temporal
-from bstdg.lab.predecessors.network import Spiked, run
+from bstdg.lab.predecessors.network import Response, run
 from bstdg.lab.predecessors.settings import TemporalSettings
 from bstdg.lab.predecessors.temporal import NEVER, NUM_STEPS
 
@@ -88,7 +88,7 @@ class S4NN:
         """In units of the weights as they are stored."""
         return self.settings.threshold / self.shrunk, self.settings.threshold
 
-    def seen(self, weights: NDArray[np.floating]) -> NDArray[np.floating]:
+    def effective(self, weights: NDArray[np.floating]) -> NDArray[np.floating]:
         """The weights themselves."""
         return weights
 
@@ -97,29 +97,29 @@ class S4NN:
         gamma, keep = self.settings.gamma, 1.0 - self.settings.rate * self.settings.penalty
         return temporal.Rule(False, gamma, gamma, keep, 0.0, (1.0, 1.0), self.shrunk)
 
-    def took(self, scales: Sequence[float], shrunk: float) -> None:
+    def update_state(self, scales: Sequence[float], shrunk: float) -> None:
         """What the native module left behind."""
         self.shrunk = shrunk
 
-    def learn(self, steps: NDArray[np.int16], label: int) -> Spiked:
+    def learn(self, steps: NDArray[np.int16], label: int) -> Response:
         """One image; returns how the network answered before it learnt."""
-        spiked, keep = run(self, steps), 1.0 - self.settings.rate * self.settings.penalty
-        self.fired += spiked.hidden < NEVER
+        response, keep = run(self, steps), 1.0 - self.settings.rate * self.settings.penalty
+        self.fired += response.hidden < NEVER
         self.images += 1
         rate, below, above = self.settings.rate, *self.weights
-        error = temporal.errors(spiked.output, label, self.settings.gamma, self.settings.gamma, above.dtype.type)
-        credit = temporal.heard(spiked.hidden, spiked.output) * error
+        error = temporal.errors(response.output, label, self.settings.gamma, self.settings.gamma, above.dtype.type)
+        credit = temporal.causal_mask(response.hidden, response.output) * error
         above -= rate * credit
         above *= keep
         error = temporal.unit_length((credit * above).sum(axis=1))
         if error.any():
             order, times = temporal.arrivals(steps)
-            change = temporal.heard(times, spiked.hidden) * (error * below.dtype.type(rate / self.shrunk))
+            change = temporal.causal_mask(times, response.hidden) * (error * below.dtype.type(rate / self.shrunk))
             changed = below[order]
             changed -= change
             below[order] = changed
         self.shrunk *= keep
-        return spiked
+        return response
 
     def end_epoch(self, generator: np.random.Generator) -> None:
         """Bring the penalty into the weights, and give new weights to hidden neurons that hardly fired."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
-from bstdg.learning.recipe import from_dict
+from bstdg.learning.recipe_file import from_dict
 
 
 @dataclass(frozen=True)

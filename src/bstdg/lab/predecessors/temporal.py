@@ -35,7 +35,7 @@ class Arrivals(NamedTuple):
     times: NDArray[np.int16]
 
 
-class Walk(NamedTuple):
+class Trajectory(NamedTuple):
     """Potentials of a layer wherever they change: at `times` `[moments]`, `values` `[moments, neurons]`."""
 
     times: NDArray[np.int16]
@@ -65,17 +65,17 @@ def arrivals(steps: NDArray[np.int16], horizon: int = NEVER) -> Arrivals:
     return Arrivals(order, steps[order])
 
 
-def walk(times: NDArray[np.int16], weights: NDArray[np.floating]) -> Walk:
+def integrate(times: NDArray[np.int16], weights: NDArray[np.floating]) -> Trajectory:
     """Potentials after all spikes of each moment, from the weights `[spikes, neurons]` in the order of `times`.
 
-    >>> walk(np.array([2, 2, 5], np.int16), np.array([[1.0], [2.0], [-4.0]])).values.tolist()
+    >>> integrate(np.array([2, 2, 5], np.int16), np.array([[1.0], [2.0], [-4.0]])).values.tolist()
     [[3.0], [-1.0]]
     """
     if len(times) == 0:
-        return Walk(np.zeros(1, np.int16), np.zeros((1, weights.shape[1]), weights.dtype))
+        return Trajectory(np.zeros(1, np.int16), np.zeros((1, weights.shape[1]), weights.dtype))
     potential = _running_sums(weights) if weights.shape[1] >= WIDE else np.cumsum(weights, axis=0)
     last = np.flatnonzero(np.append(times[1:] != times[:-1], True))
-    return Walk(times[last], potential[last])
+    return Trajectory(times[last], potential[last])
 
 
 def _running_sums(rows: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -88,10 +88,10 @@ def _running_sums(rows: NDArray[np.floating]) -> NDArray[np.floating]:
     return sums
 
 
-def stamps(path: Walk, threshold: float) -> NDArray[np.int16]:
+def stamps(path: Trajectory, threshold: float) -> NDArray[np.int16]:
     """When each neuron's spike is stamped, `[neurons]`: a step after the first moment above threshold, at most 256.
 
-    >>> stamps(Walk(np.array([2, 9], np.int16), np.array([[3.0, 0.0], [-1.0, 4.0]])), 2.0).tolist()
+    >>> stamps(Trajectory(np.array([2, 9], np.int16), np.array([[3.0, 0.0], [-1.0, 4.0]])), 2.0).tolist()
     [3, 10]
     """
     above = path.values > threshold
@@ -100,7 +100,7 @@ def stamps(path: Walk, threshold: float) -> NDArray[np.int16]:
     return np.where(fired, path.times[first] + 1, NEVER).astype(np.int16)
 
 
-def potential_at(path: Walk, step: int) -> NDArray[np.floating]:
+def potential_at(path: Trajectory, step: int) -> NDArray[np.floating]:
     """Potentials `[neurons]` at a step, 0 before anything arrived."""
     moment = int(np.searchsorted(path.times, step, side="right")) - 1
     return path.values[moment] if moment >= 0 else np.zeros_like(path.values[0])
@@ -131,6 +131,6 @@ def unit_length(error: NDArray[np.floating]) -> NDArray[np.floating]:
     return error / length if length else error
 
 
-def heard(inputs: NDArray[np.int16], outputs: NDArray[np.int16]) -> NDArray[np.bool_]:
+def causal_mask(inputs: NDArray[np.int16], outputs: NDArray[np.int16]) -> NDArray[np.bool_]:
     """[s_i < s_j] `[inputs, neurons]`: which inputs came before a neuron's spike, or at all if it stayed silent."""
     return inputs[:, None] < outputs[None, :]

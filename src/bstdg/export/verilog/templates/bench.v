@@ -3,7 +3,7 @@
 `timescale 1ns / 1ns
 
 // Compares a stream with its part of a file, from one place to another.
-module @NAME@_stream #(
+module @{NAME}_stream #(
     parameter ITEMS = 1,
     parameter FILE = ""
 ) (
@@ -32,28 +32,28 @@ module @NAME@_stream #(
 
 endmodule
 
-module @NAME@_bench #(
-    parameter PARALLEL = @PARALLEL@,
+module @{NAME}_bench #(
+    parameter PARALLEL = @{PARALLEL},
     parameter EARLY_EXIT = 1,
     parameter DRAIN = 0,  // 1: also offers what follows the decision; 0: begins the next image at once
     parameter GAPS = 0,   // 1: the source pauses now and then
-    parameter VECTORS = @VECTORS@
+    parameter VECTORS = @{VECTORS}
 ) (
     output reg finished,
     output reg passed
 );
 
-    localparam COLUMNS = @COLUMNS@;  // of the table of where each vector begins: input, hidden layers
-    localparam PATIENCE = @PATIENCE@;  // cycles without any item moving
+    localparam COLUMNS = @{COLUMNS};  // of the table of where each vector begins: input, hidden layers
+    localparam PATIENCE = @{PATIENCE};  // cycles without any item moving
     localparam BEGIN = 0, RUN = 1, REST = 2, END = 3;
 
-    reg [16:0] items [0:@ITEMS@-1];  // 65536 + 0: end of step; else channel
-    reg [31:0] offsets [0:@OFFSETS@-1];
-    reg [24:0] expected [0:@VECTORS@-1];  // silent, step, class
+    reg [16:0] items [0:@{ITEMS}-1];  // 65536 + 0: end of step; else channel
+    reg [31:0] offsets [0:@{OFFSETS}-1];
+    reg [24:0] expected [0:@{VECTORS}-1];  // silent, step, class
     initial begin
-        $readmemh("test/@NAME@_stimulus.hex", items);
-        $readmemh("test/@NAME@_offsets.hex", offsets);
-        $readmemh("test/@NAME@_expected.hex", expected);
+        $readmemh("test/@{NAME}_stimulus.hex", items);
+        $readmemh("test/@{NAME}_offsets.hex", offsets);
+        $readmemh("test/@{NAME}_expected.hex", expected);
     end
 
     reg clk = 1'b0;
@@ -72,15 +72,15 @@ module @NAME@_bench #(
     wire in_valid = (state == RUN || state == REST) && at < offsets[(vector + 1) * COLUMNS] && pause == 3'd0;
     wire [16:0] item = items[in_valid ? at : 0];
     wire take = in_valid && in_ready;
-    wire @CLASS_RANGE@ decision;
-    wire @STEP_RANGE@ decision_step;
-    wire [24:0] found = {silent, @STEP_PAD@decision_step, @CLASS_PAD@decision};
-    wire moved = take@MOVES@;
-    wire spikes_wrong = 1'b0@WRONGS@;
-    wire spikes_whole = 1'b1@WHOLES@;
+    wire @{span(CLASS_BITS)} decision;
+    wire @{span(STEP_BITS)} decision_step;
+    wire [24:0] found = {silent, @{padding(STEP_BITS, 8)}decision_step, @{padding(CLASS_BITS, 16)}decision};
+    wire moved = take@% for i in LINKS %@ || sent@{i}@% endfor %@;
+    wire spikes_wrong = 1'b0@% for i in LINKS %@ || wrong@{i}@% endfor %@;
+    wire spikes_whole = 1'b1@% for i in LINKS %@ && at@{i} == offsets[(vector + 1) * COLUMNS + @{i}]@% endfor %@;
     wire right = found === expected[vector] && error === 1'b0 && !spikes_wrong && (EARLY_EXIT != 0 || spikes_whole);
 
-    @NAME@ #(
+    @{NAME} #(
         .PARALLEL(PARALLEL),
         .EARLY_EXIT(EARLY_EXIT)
     ) dut (
@@ -91,14 +91,32 @@ module @NAME@_bench #(
         .in_valid(in_valid),
         .in_ready(in_ready),
         .in_end(item[16]),
-        .in_channel(item[@CHANNEL_BITS@-1:0]),
+        .in_channel(item[@{CHANNEL_BITS}-1:0]),
         .done(done),
         .decision(decision),
         .decision_step(decision_step),
         .silent(silent),
         .error(error)
     );
-@STREAMS@
+@% for i in LINKS %@
+
+    wire sent@{i} = dut.link@{i}_valid && dut.link@{i}_ready;
+    wire wrong@{i};
+    wire [31:0] at@{i};
+    @{NAME}_stream #(
+        .ITEMS(@{SPIKES[i]}),
+        .FILE("test/@{NAME}_spikes_@{i - 1}.hex")
+    ) stream@{i} (
+        .clk(clk),
+        .restart(start),
+        .from(offsets[vector * COLUMNS + @{i}]),
+        .valid(sent@{i}),
+        .item(dut.link@{i}_end ? 17'h10000 : {1'b0, @{padding(LINK_BITS[i], 16)}dut.link@{i}_channel}),
+        .at(at@{i}),
+        .wrong(wrong@{i})
+    );
+@% endfor %@
+
     always @(posedge clk) begin
         noise <= {noise[14:0], noise[15] ^ noise[13] ^ noise[12] ^ noise[10]};
         if (take) begin
@@ -183,7 +201,7 @@ module @NAME@_bench #(
     endtask
 
     task report;
-        $display("@NAME@ parallel=%0d early_exit=%0d vectors=%0d passed=%0d failed=%0d cycles: mean=%0.1f least=%0d most=%0d",
+        $display("@{NAME} parallel=%0d early_exit=%0d vectors=%0d passed=%0d failed=%0d cycles: mean=%0.1f least=%0d most=%0d",
                  PARALLEL, EARLY_EXIT, VECTORS, VECTORS - failed, failed, total / VECTORS, least, most);
     endtask
 

@@ -2,7 +2,7 @@
 // While it sends, it takes in nothing.
 `default_nettype none
 
-module @NAME@_hidden #(
+module @{NAME}_hidden #(
     parameter CHANNELS = 1,
     parameter CHANNEL_BITS = 1,
     parameter NEURONS = 1,
@@ -31,7 +31,7 @@ module @NAME@_hidden #(
     wire [LANES-1:0] judge_fires, unused_real;
     wire [LANES*LEAD_BITS-1:0] unused_leads;
 
-    @NAME@_integrate #(
+    @{NAME}_integrate #(
         .CHANNELS(CHANNELS),
         .CHANNEL_BITS(CHANNEL_BITS),
         .NEURONS(NEURONS),

@@ -8,7 +8,7 @@
 // Stage A reads a group's potentials and selects its weights; stage B, a cycle later, adds or compares and writes back.
 `default_nettype none
 
-module @NAME@_integrate #(
+module @{NAME}_integrate #(
     parameter CHANNELS = 1,
     parameter CHANNEL_BITS = 1,
     parameter NEURONS = 1,
@@ -127,7 +127,7 @@ module @NAME@_integrate #(
     reg [LANES*STATE-1:0] kept;
     reg [LANES*LEAD_BITS-1:0] leads;
     reg [LANES-1:0] fires;
-    @NAME@_ram #(
+    @{NAME}_ram #(
         .DEPTH(GROUPS),
         .ADDRESS_BITS(GROUP_BITS),
         .WIDTH(LANES * STATE)

@@ -2,7 +2,7 @@
 // (V - threshold) wins, then the lowest index; if none ever is, the greatest lead at the last step: silent.
 `default_nettype none
 
-module @NAME@_output #(
+module @{NAME}_output #(
     parameter CHANNELS = 1,
     parameter CHANNEL_BITS = 1,
     parameter NEURONS = 1,
@@ -36,7 +36,7 @@ module @NAME@_output #(
     wire [LANES-1:0] judge_real, unused_fires;
     wire [LANES*LEAD_BITS-1:0] judge_leads;
 
-    @NAME@_integrate #(
+    @{NAME}_integrate #(
         .CHANNELS(CHANNELS),
         .CHANNEL_BITS(CHANNEL_BITS),
         .NEURONS(NEURONS),

@@ -1,7 +1,7 @@
 // Potentials: one word for each group of neurons, read a cycle before it is needed. A single word is a register.
 `default_nettype none
 
-module @NAME@_ram #(
+module @{NAME}_ram #(
     parameter DEPTH = 1,
     parameter ADDRESS_BITS = 1,
     parameter WIDTH = 1

@@ -2,15 +2,15 @@
 // with +cycles it prints the cycles of every vector.
 `timescale 1ns / 1ns
 
-module @NAME@_tb #(
-    parameter PARALLEL = @PARALLEL@,
+module @{NAME}_tb #(
+    parameter PARALLEL = @{PARALLEL},
     parameter GAPS = 0,
-    parameter VECTORS = @VECTORS@
+    parameter VECTORS = @{VECTORS}
 );
 
     wire early_finished, early_passed, full_finished, full_passed;
 
-    @NAME@_bench #(
+    @{NAME}_bench #(
         .PARALLEL(PARALLEL),
         .EARLY_EXIT(1),
         .GAPS(GAPS),
@@ -20,7 +20,7 @@ module @NAME@_tb #(
         .passed(early_passed)
     );
 
-    @NAME@_bench #(
+    @{NAME}_bench #(
         .PARALLEL(PARALLEL),
         .EARLY_EXIT(0),
         .GAPS(GAPS),

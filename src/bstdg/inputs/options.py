@@ -1,0 +1,76 @@
+"""The section `[input]` of a recipe: how the samples of a data set become steps, whatever they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from bstdg.errors import InputError
+from bstdg.inputs.base import InputCode, Shape
+from bstdg.inputs.coding import InputCoding
+from bstdg.inputs.edges import EdgeCode
+from bstdg.inputs.latency import LatencyCode
+from bstdg.inputs.recordings import RecordingCode
+from bstdg.spikes.events import Keep
+
+FOR_IMAGES = ("edges", "silent_below")
+FOR_RECORDINGS = tuple(field.name for field in dataclasses.fields(InputCoding))
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """How samples become steps: pixels or edges of images, events of recordings.
+
+    Attributes:
+        edges: read not pixels, nor counts, but how strong edges of four directions are in cells of so many a side
+            (`bstdg.inputs.edges`); 0 reads the pixels or counts.
+        silent_below: images: pixels at or below this share of white never fire.
+        duration: recordings: seconds that T steps span; later events are left out.
+        onset: recordings: the event, counted from 1, that time starts with; 0: time starts with the recording. One of
+            fewer events is silent.
+        pool: recordings: how many neighbouring channels are joined into one.
+        keep: recordings: "all" events, "one_per_step" (a pooled channel spikes at most once a step), or the "first" of
+            a channel.
+        gates: recordings: parts of the time in which a channel has weights of its own; 1 is the plain network.
+        delays: recordings: in steps, each once; (0,) is the plain network.
+        windows: recordings: in steps, each once; 0 never takes back, and (0,) is the plain network.
+        counts: recordings: events of a channel in a gate that make it fire at step 0, fewer making it fire later; 0:
+            events keep their own steps.
+
+    Raises:
+        InputError: a value is out of range.
+
+    >>> InputOptions(edges=2).for_images((1, 28, 28), 255).gives
+    (4, 14, 14)
+    """
+
+    edges: int = 0
+    silent_below: float = 0.0
+    duration: float = 1.4
+    onset: int = 0
+    pool: int = 1
+    keep: Keep = "all"
+    gates: int = 1
+    delays: tuple[int, ...] = (0,)
+    windows: tuple[int, ...] = (0,)
+    counts: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.silent_below) and 0 <= self.silent_below < 1):
+            raise InputError(f"input.silent_below must be in [0, 1), not {self.silent_below}")
+        self.coding()
+
+    def coding(self) -> InputCoding:
+        """What of it is for recordings."""
+        return InputCoding(**{name: getattr(self, name) for name in FOR_RECORDINGS})
+
+    def for_images(self, reads: Shape, white: int) -> InputCode:
+        """The input code of images (channels, rows, columns) of values 0 … white; errors as for the code itself."""
+        if self.edges:
+            return EdgeCode(reads, self.edges, white, self.silent_below)
+        return LatencyCode(reads, white, self.silent_below)
+
+    def for_recordings(self, num_channels: int) -> InputCode:
+        """The input code of recordings on so many channels; errors as for the code itself."""
+        return RecordingCode((num_channels,), self.coding())

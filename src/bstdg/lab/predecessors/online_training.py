@@ -1,0 +1,98 @@
+"""Training of S4NN and BS4NN as published, one image at a time, as a run that `base.train_and_judge` drives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg import _native
+from bstdg.errors import TrainingError
+from bstdg.lab.predecessors import bs4nn, network, s4nn
+from bstdg.lab.predecessors.base import Figures, RunSetup
+
+
+def learn_images(
+    net: s4nn.S4NN | bs4nn.BS4NN, steps: NDArray[np.int16], labels: NDArray[np.int64], order: NDArray[np.int64]
+) -> int:
+    """Learn the images named by `order`, one after another, by the native module: what `learn` does, sooner.
+
+    Args:
+        net: with float32 weights.
+        steps: `[images, inputs]`.
+        labels: `[images]`.
+        order: positions of images.
+
+    Returns:
+        How many images were right by the predecessors' metric when their turn came.
+
+    Raises:
+        TrainingError: a scale is no longer positive.
+    """
+    below, above = net.weights
+    try:
+        right, *scales, shrunk = _native.learn_temporal(
+            below, above, net.fired, steps, labels, order, net.settings.threshold, net.settings.rate, *net.rule()
+        )
+    except ValueError as error:
+        raise TrainingError(str(error)) from None
+    net.images += len(order)
+    net.update_state(scales, shrunk)
+    return right
+
+
+class OnlineRun:
+    """S4NN or BS4NN on a training part.
+
+    Args:
+        setup: see `base.RunSetup`; its settings say which of the two it is.
+    """
+
+    def __init__(self, setup: RunSetup[Any]):
+        self.settings, self.white = setup.settings, setup.training.white
+        self.generator = np.random.default_rng(setup.seed)
+        self.replace = isinstance(self.settings, bs4nn.Settings)
+        self.encode = bs4nn.encode if self.replace else s4nn.encode
+        self.steps = self.encode(setup.training.images, self.white)
+        self.labels = setup.training.labels
+        widths = (self.steps.shape[1], *self.settings.hidden, len(setup.training.classes))
+        kind = bs4nn.BS4NN if self.replace else s4nn.S4NN
+        self.network: s4nn.S4NN | bs4nn.BS4NN = kind.initial(widths, self.settings, self.generator)
+        self._kept: dict[str, Any] = {}
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Neurons of every layer, input first."""
+        below, above = self.network.weights
+        return below.shape[0], below.shape[1], above.shape[1]
+
+    def epochs(self) -> Iterator[dict[str, Any]]:
+        """One pass at a time: S4NN in the order of the training part, BS4NN as many images drawn with replacement."""
+        samples = len(self.labels)
+        for _ in range(self.settings.epochs):
+            order = self.generator.integers(samples, size=samples) if self.replace else np.arange(samples)
+            right = learn_images(self.network, self.steps, self.labels, order)
+            self.network.end_epoch(self.generator)
+            yield {"training_accuracy_ties_correct": right / samples}
+
+    def figures(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Figures:
+        """See `network.figures`."""
+        return network.figures(self.network, self.encode(images, self.white), labels)
+
+    def keep(self) -> None:
+        """Remember weights and scales."""
+        self._kept = {"weights": [weights.copy() for weights in self.network.weights]}
+        if isinstance(self.network, bs4nn.BS4NN):
+            self._kept["scales"] = list(self.network.scales)
+
+    def restore(self) -> None:
+        """Take them back."""
+        for name, value in self._kept.items():
+            setattr(self.network, name, value)
+
+    def deployed_bytes(self) -> int:
+        """32 bits a real weight; a bit a sign and 32 bits a layer's scale."""
+        weights = sum(weights.size for weights in self.network.weights)
+        return -(-weights // 8) + 4 * len(self.network.weights) if self.replace else 4 * weights

@@ -1,0 +1,83 @@
+"""The figures of a network: what each is called, in short and at length, and how it is shown.
+
+One table for the terminal, the report and the results page, so that a figure has one name wherever it is told; its keys
+are those of `bstdg.model.tally.Tally.figures`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure.
+
+    Attributes:
+        key: what `bstdg.model.tally.Tally.figures` calls it.
+        column: as the head of a narrow column.
+        name: in a few words.
+        caption: in full, on a line of its own.
+        form: how its value is written, as `format` takes it; shares are in 0 … 1 and end with "%".
+    """
+
+    key: str
+    column: str
+    name: str
+    caption: str
+    form: str
+
+    def show(self, value: Any) -> str:
+        """The value as a text.
+
+        >>> FIGURES["tie_rate"].show(0.0028), FIGURES["samples"].show(10000)
+        ('0.28%', '10,000')
+        """
+        return format(value, self.form)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies in 0 … 1 and is shown in percent."""
+        return self.form.endswith("%")
+
+    @property
+    def digits(self) -> int:
+        """How many stand behind the point where it is shown."""
+        found = re.search(r"\.(\d+)[f%]", self.form)
+        return int(found[1]) if found else 0
+
+
+_TABLE = (
+    # key, head of a column, name, caption, form
+    ("accuracy", "accuracy", "accuracy",
+     "accuracy (first spike, then V - threshold, then lowest index)", ".2%"),
+    ("accuracy_ties_correct", "ties right", "accuracy if ties counted",
+     "accuracy if a tie with the label counted, as some papers do", ".2%"),
+    ("tie_rate", "ties", "ties", "ties decided by the lowest index", ".2%"),
+    ("simultaneous_rate", "several", "several at once", "several outputs fired at the deciding step", ".2%"),
+    ("silent_rate", "silent", "silent decisions", "silent decisions (no output fired)", ".2%"),
+    ("decision_step_mean", "decision step", "decision step", "decision step, mean", ",.2f"),
+    ("decision_step_median", "median step", "median decision step", "decision step, median", "g"),
+    ("num_steps", "T", "steps", "steps, T", ",.0f"),
+    ("input_spikes_to_decision", "input spikes", "input spikes", "input spikes to the decision", ",.1f"),
+    ("hidden_spikes_to_decision", "hidden spikes", "hidden spikes", "hidden spikes to the decision", ",.1f"),
+    ("hidden_spikes", "all hidden spikes", "all hidden spikes", "hidden spikes, all", ",.1f"),
+    ("synaptic_operations_to_decision", "operations", "synaptic operations",
+     "synaptic operations to the decision", ",.0f"),
+    ("samples", "samples", "samples", "samples", ",.0f"),
+    ("engine", "engine", "engine", "engine", ""),
+)  # fmt: skip
+FIGURES = {row[0]: Figure(*row) for row in _TABLE}
+# What belongs together wherever an accuracy is told.
+TOGETHER = (
+    "accuracy",
+    "tie_rate",
+    "silent_rate",
+    "decision_step_mean",
+    "input_spikes_to_decision",
+    "hidden_spikes_to_decision",
+    "synaptic_operations_to_decision",
+)
+SHARES = tuple(key for key, figure in FIGURES.items() if figure.is_share)

@@ -1,0 +1,107 @@
+"""Distorted copies of the training images, and what a teacher says of each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bstdg.datasets import Dataset, StepDataset
+from bstdg.errors import InputError
+from bstdg.inputs import InputCode
+from bstdg.layers import size
+from bstdg.learning.recipe import Recipe
+from bstdg.training import augmentation, distillation
+from bstdg.training.run_folder import TEACHER
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """Every training image in several copies, the first of which is the image itself.
+
+    Attributes:
+        steps: uint8 `[copies * N, channels]`, copy by copy.
+        taught: the teacher's probabilities, `[copies * N, classes]`, or None.
+        count: N.
+    """
+
+    steps: Tensor
+    taught: Tensor | None
+    count: int
+
+    def draw(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Steps and probabilities of one copy of each sample in `index`."""
+        copies = len(self.steps) // self.count
+        if copies > 1:
+            index = index + self.count * torch.randint(copies, index.shape, generator=generator)
+        return self.steps.index_select(0, index), None if self.taught is None else self.taught.index_select(0, index)
+
+
+def make_copies(
+    dataset: Dataset | StepDataset,
+    code: InputCode,
+    chosen: NDArray[np.integer],
+    seed: int,
+    recipe: Recipe,
+    keep: Path | None,
+) -> Copies:
+    """Copies of the images `chosen` for training, and what a teacher trained on them says.
+
+    The teacher sees pictures, also where the network reads their edges.
+
+    Args:
+        dataset: the training split.
+        code: how images become steps.
+        chosen: positions of the training part; a teacher must not see the rest.
+        seed: of the run.
+        recipe: its sections `distort` and `teacher`.
+        keep: folder in which the teacher is kept for a resumed run, and looked for.
+
+    Raises:
+        InputError: the data are no images; or `keep` holds another teacher.
+    """
+    if not isinstance(dataset, Dataset):
+        raise InputError(f"recipe sections distort and teacher are for images; {dataset.name} are steps")
+    distorting, teaching = (
+        torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
+    )
+    original = torch.from_numpy(dataset.images[chosen])
+    number = recipe.distort.copies
+    images = [original, *(augmentation.distort(original, recipe.distort, distorting) for _ in range(number))]
+    taught = None
+    if recipe.teacher.weight:
+        labels = torch.from_numpy(dataset.labels[chosen])
+        teacher = _teacher(images, labels, dataset, recipe, seed, teaching, keep)
+        heat = recipe.teacher.temperature
+        taught = torch.cat([distillation.probabilities(teacher, copy, dataset.white, heat) for copy in images])
+    steps = torch.empty(len(images), len(chosen), size(code.gives), dtype=torch.uint8)
+    for copy in steps:
+        pixels = images.pop(0).numpy()  # given up as they are read: both together may not fit into memory
+        copy.copy_(torch.from_numpy(code.encode(pixels, recipe.network.num_steps)))
+    return Copies(steps.flatten(0, 1), taught, len(chosen))
+
+
+def _teacher(
+    images: list[Tensor],
+    labels: Tensor,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    generator: torch.Generator,
+    keep: Path | None,
+) -> distillation.Teacher:
+    values = recipe.to_dict()
+    learning = {k: v for k, v in values["teacher"].items() if k not in ("weight", "temperature")}
+    origin = {"data": values["data"], "distort": values["distort"], "teacher": learning, "seed": seed}
+    classes = len(dataset.classes)
+    teacher = distillation.blank(dataset.shape, classes, recipe.teacher)
+    if keep is not None and distillation.load(keep / TEACHER, teacher, origin):
+        return teacher
+    teacher = distillation.teach(torch.stack(images), labels, dataset.white, classes, recipe.teacher, generator)
+    if keep is not None:
+        distillation.save(keep / TEACHER, teacher, origin)
+    return teacher

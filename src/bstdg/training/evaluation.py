@@ -1,0 +1,75 @@
+"""Judging a network: on the validation part after each epoch, and once on the test set, at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bstdg.datasets import Dataset, EventDataset
+from bstdg.engine import choose
+from bstdg.engine.decide import decide
+from bstdg.layers import Layer
+from bstdg.model.runtime import Model
+from bstdg.model.tally import Tally
+from bstdg.spikes.events import Events
+
+AT_ONCE = 1000  # samples
+
+
+def evaluate(
+    layers: Sequence[Layer],
+    num_steps: int,
+    spikes: NDArray[np.uint8] | Events,
+    labels: NDArray[np.int64],
+    *,
+    engine: str | None = None,
+    device: object = "cpu",
+) -> Tally:
+    """Figures of deployed layers on encoded samples.
+
+    Args:
+        layers: input side first.
+        num_steps: T.
+        spikes: steps uint8 `[N, channels]`, or `Events`.
+        labels: int64 `[N]`.
+        engine: see `bstdg.engine.choose.inference`.
+        device: where it is computed.
+    """
+    network = choose.inference(engine, layers, num_steps, device).network
+    tally = Tally.of(layers, num_steps)
+    for i in range(0, len(spikes), AT_ONCE):
+        part = slice(i, i + AT_ONCE)
+        trace = network.trace(spikes[part])
+        tally.add(decide(trace.potentials, layers[-1].thresholds), labels[part], spikes[part], trace.hidden)
+    return tally
+
+
+def on_test_set(
+    model: Model, test: Dataset | EventDataset, heard: frozenset[int]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Figures of a deployed model on the test set, and more where the data say who speaks.
+
+    Args:
+        model: what is judged.
+        test: read here, and nowhere before.
+        heard: speakers whose recordings were trained on.
+    """
+    if isinstance(test, EventDataset):
+        return model.evaluate_events(test), by_speaker(model, test, heard) if heard else {}
+    return model.evaluate(test.images, test.labels), {}
+
+
+def by_speaker(model: Model, test: EventDataset, known: frozenset[int]) -> dict[str, Any]:
+    """Figures of a model for each speaker of the test set, and for those it was trained on (`known`) and the others."""
+    if test.speakers is None:
+        return {}
+    heard = np.isin(test.speakers, list(known))
+    groups = {"known": heard, "unseen": ~heard}
+    each = {str(speaker): test.speakers == speaker for speaker in np.unique(test.speakers)}
+    return {
+        "speakers": {name: model.evaluate_events(test, mask) for name, mask in groups.items() if mask.any()},
+        "by_speaker": {name: model.evaluate_events(test, mask) for name, mask in each.items()},
+    }

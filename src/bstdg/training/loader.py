@@ -1,0 +1,151 @@
+"""What a network learns from, batch by batch: the training part, augmented anew each time it is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.inputs import InputCode, checks
+from bstdg.inputs.options import InputOptions
+from bstdg.learning.recipe import Recipe
+from bstdg.spikes.events import Events
+from bstdg.training import augmentation, event_augmentation
+from bstdg.training.copies import Copies, make_copies
+
+
+class Batch(NamedTuple):
+    """Input of some samples, and what a teacher says of each, `[batch, classes]`, if there is one."""
+
+    spikes: Tensor | Events
+    taught: Tensor | None = None
+
+
+class Loader(Protocol):
+    """The training part of a data set, as the network of a recipe reads it."""
+
+    def __len__(self) -> int: ...
+
+    def first(self, number: int, /) -> Tensor | Events:
+        """The first samples as they are, from which thresholds start."""
+        ...
+
+    def batch(self, index: Tensor, generator: torch.Generator, /) -> Batch:
+        """The samples at `index` (int64), each augmented by draws of its own."""
+        ...
+
+    def prepare(self, keep: Path | None, /) -> None:
+        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
+        ...
+
+
+def input_code(dataset: Dataset | EventDataset | StepDataset, options: InputOptions) -> InputCode:
+    """How the samples of a data set become steps under a recipe's options; errors as for the code itself."""
+    if isinstance(dataset, StepDataset):
+        return dataset.input
+    if isinstance(dataset, EventDataset):
+        return options.for_recordings(dataset.num_channels)
+    return options.for_images(dataset.shape, dataset.white)
+
+
+def encoded(dataset: Dataset | StepDataset, code: InputCode, num_steps: int) -> NDArray[np.uint8]:
+    """All samples as steps, uint8 `[N, channels]`, with a warning where these hold less than the samples do."""
+    if isinstance(dataset, StepDataset):
+        return dataset.steps
+    steps = code.encode(dataset.images, num_steps)
+    assert isinstance(steps, np.ndarray)  # noqa: S101  (images fire at most once a channel)
+    checks.look(steps, num_steps, dataset.white)
+    return steps
+
+
+class StepLoader:
+    """Samples that fire at most once a channel, encoded once: images, and arrays of one's own.
+
+    Args:
+        steps: uint8 `[N, channels]` of the training part.
+        shape: of a sample, for shifts.
+        recipe: T and augmentation.
+        origin: where copies and a teacher are made from: the data set, its input code, the positions of the training
+            part, and the seed; None makes none.
+    """
+
+    def __init__(
+        self,
+        steps: NDArray[np.uint8],
+        shape: tuple[int, ...],
+        recipe: Recipe,
+        origin: tuple[Dataset | StepDataset, InputCode, NDArray[np.integer], int] | None = None,
+    ):
+        self._steps, self._shape, self._recipe, self._origin = torch.from_numpy(steps), shape, recipe, origin
+        self._copies: Copies | None = None
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def first(self, number: int) -> Tensor:
+        """Steps uint8 `[number, channels]`."""
+        return self._steps[:number]
+
+    def prepare(self, keep: Path | None) -> None:
+        """See `Loader.prepare`."""
+        recipe, origin = self._recipe, self._origin
+        if origin is not None and (recipe.distort.copies or recipe.teacher.weight):
+            self._copies = make_copies(*origin, recipe, keep)
+
+    def batch(self, index: Tensor, generator: torch.Generator) -> Batch:
+        """Steps uint8 `[batch, channels]`."""
+        config, num_steps, taught = self._recipe.train, self._recipe.network.num_steps, None
+        if self._copies is None:
+            steps = self._steps.index_select(0, index)
+        else:
+            steps, taught = self._copies.draw(index, generator)
+        steps = augmentation.shift(steps, self._shape, num_steps, config.shift, config.shift_share, generator)
+        return Batch(augmentation.jitter(steps, num_steps, config.jitter, generator), taught)
+
+
+class RecordingLoader:
+    """Recordings of events, augmented and then encoded each time.
+
+    Args:
+        dataset: where they are.
+        rows: which of its recordings, positions.
+        code: how they become events of the first layer.
+        recipe: T and augmentation.
+    """
+
+    def __init__(self, dataset: EventDataset, rows: NDArray[np.integer], code: InputCode, recipe: Recipe):
+        self._dataset, self._rows, self._code, self._recipe = dataset, np.asarray(rows), code, recipe
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def first(self, number: int) -> Events:
+        """Recordings as they are."""
+        return self._encoded(self._dataset.rows(self._rows[:number]))
+
+    def prepare(self, keep: Path | None) -> None:
+        """Nothing: copies and teachers are for images."""
+
+    def batch(self, index: Tensor, generator: torch.Generator) -> Batch:
+        """Recordings, augmented."""
+        # One number of torch's generator, whose state is part of a checkpoint, starts all draws of the batch.
+        start = int(torch.randint(2**62, (), generator=generator))
+        rows, dataset = self._rows[index.numpy()], self._dataset
+        changed = event_augmentation.augment(
+            self._recipe.events,
+            dataset.rows(rows),
+            dataset.labels[rows],
+            dataset.num_channels,
+            np.random.default_rng(start),
+        )
+        return Batch(self._encoded(changed))
+
+    def _encoded(self, rows: event_augmentation.Rows) -> Events:
+        spikes = self._code.encode(rows, self._recipe.network.num_steps)
+        assert isinstance(spikes, Events)  # noqa: S101  (recordings become events)
+        return spikes

@@ -1,0 +1,268 @@
+"""The state of one training: everything that changes from epoch to epoch, and that a checkpoint holds."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.engine import choose, native_training
+from bstdg.errors import InputError, TrainingError
+from bstdg.layers import size
+from bstdg.learning.average import Average
+from bstdg.learning.loss import Loss
+from bstdg.learning.modules import SpikeDropout
+from bstdg.learning.network import Network, flip_ratio
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import recipe_of
+from bstdg.model.packed import PackedModel
+from bstdg.model.tally import Tally
+from bstdg.progress import Progress
+from bstdg.spikes.events import Events
+from bstdg.training import checkpoint, schedule
+from bstdg.training.best_epoch import BestEpoch
+from bstdg.training.evaluation import evaluate
+from bstdg.training.health import HealthWatch
+from bstdg.training.loader import Loader, RecordingLoader, StepLoader, encoded, input_code
+from bstdg.training.split import Parts, split
+
+ENDLESS = 10**9  # epochs of a schedule whose rates do not fall
+
+
+class TrainingRun:
+    """One training.
+
+    Args:
+        recipe: what to train and how.
+        dataset: the training split; a validation part is taken from it.
+        seed: see `bstdg.training.train.train`.
+        device: where the network lives.
+        engine: see `bstdg.training.train.train`.
+        parts: positions of the training and the validation part, where they are not to be drawn from the seed.
+        health: what looks at every epoch's tally; by default it warns of layers that die.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset | EventDataset | StepDataset,
+        seed: int,
+        device: torch.device,
+        engine: str | None = None,
+        parts: Parts | None = None,
+        health: HealthWatch | None = None,
+    ):
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.classes, self.input = dataset.classes, input_code(dataset, recipe.input)
+        seeds = np.random.SeedSequence(seed).generate_state(3)
+        weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
+        self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
+        self._read(dataset, parts or split(dataset, recipe.data, int(seeds[2])))
+        self.network = Network(
+            size(self.input.gives),
+            len(self.classes),
+            recipe.network,
+            recipe.rule,
+            weights,
+            engine,
+            tied_inputs=self.input.tied,
+        ).to(device)
+        first = self.training.first(recipe.train.calibration)
+        self.network.calibrate(first if isinstance(first, Events) else first.to(device))
+        self.start = {"thresholds": [layer.thresholds.tolist() for layer in self.network.deployed()]}
+        self.engine = choose.training(self.network.engine, next(self.network.parameters())).NAME
+        self.average = Average(self.network, recipe.train.average) if recipe.train.average else None
+        self.loss = Loss(recipe.loss).to(device)
+        self.optimizer = schedule.optimizer(self.network, self.loss, recipe.train)
+        self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
+        self.drop_hidden = SpikeDropout(recipe.train.spike_dropout, self.generator)
+        self.health = health or HealthWatch(silent_output=recipe.network.initial_output_margin > 0)
+        self.epoch, self.seconds, self.best = 0, 0.0, BestEpoch()
+        self.best_tensors: dict[str, Tensor] = {}
+
+    def _read(self, dataset: Dataset | EventDataset | StepDataset, parts: Parts) -> None:
+        """Make both parts of a data set ready to be learnt from and judged on."""
+        (training, validation), num_steps = parts, self.recipe.network.num_steps
+        self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
+        self.training: Loader
+        self.validation: Any  # steps uint8 [N, channels], or Events
+        if isinstance(dataset, EventDataset):
+            if dataset.speakers is not None:
+                self.speakers = frozenset(dataset.speakers[training].tolist())
+            self.training = RecordingLoader(dataset, training, self.input, self.recipe)
+            self.validation = self.input.encode(dataset.rows(validation), num_steps)
+            return
+        steps = encoded(dataset, self.input, num_steps)
+        origin = (dataset, self.input, training, self.seed)
+        self.training = StepLoader(steps[training], self.input.gives, self.recipe, origin)
+        self.validation = steps[validation]
+
+    def release(self) -> None:
+        """Forget the data, and keep what more training goes on from."""
+        none = np.empty((0, size(self.input.gives)), np.uint8)
+        self.training, self.labels = StepLoader(none, self.input.gives, self.recipe), torch.empty(0)
+        self.validation, self.validation_labels = none, np.empty(0, np.int64)
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or the recipe's patience is at its end."""
+        patience = self.recipe.train.patience
+        return self.epoch >= self.recipe.train.epochs or (patience > 0 and self.best.stale >= patience)
+
+    def own_threads(self) -> AbstractContextManager[None]:
+        """All threads for the engine that trains, where it is one that shares none with torch."""
+        return native_training.own_threads() if self.engine == native_training.NAME else nullcontext()
+
+    def prepare(self, keep: Path | None = None) -> None:
+        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
+        self.training.prepare(keep)
+
+    def run_epoch(self, progress: Progress) -> dict[str, Any]:
+        """One pass over the training part, then the validation figures; returns the log's row."""
+        before, start = self.network.latent_signs(), time.monotonic()
+        loss = self.learn(progress)
+        spent = time.monotonic() - start
+        tally = self.validate()
+        self.health.look(tally)
+        figures = tally.figures()
+        if self.best.look(self.epoch, figures):
+            self.best_tensors = {k: t.detach().cpu().clone() for k, t in self._judged.state_dict().items()}
+        self.seconds += time.monotonic() - start
+        return {
+            "epoch": self.epoch,
+            "loss": loss,
+            **figures,
+            "flip_ratio": flip_ratio(before, self.network.latent_signs()),
+            "silent_share": tally.silent_share(),
+            "firing_share": tally.firing_share(),
+            "step_0_share": tally.start_share(),
+            "samples_per_second": len(self.training) / spent,
+            "seconds": self.seconds,
+        }
+
+    def learn_more(self, dataset: StepDataset, progress: Progress) -> tuple[float, Tally]:
+        """One pass over other samples of the same kind, at rates that do not fall; its mean loss, and figures."""
+        every = np.arange(len(dataset))
+        self._read(dataset, (every, every))
+        return self.learn(progress, epochs=ENDLESS), self.validate()
+
+    def learn(self, progress: Progress, epochs: int | None = None) -> float:
+        """One pass over the training part alone; returns the mean loss. `epochs` is over how many the rates fall."""
+        self.epoch += 1
+        epochs = epochs or self.recipe.train.epochs
+        order = torch.randperm(len(self.training), generator=self.generator)
+        batches = order.split(self.recipe.train.batch)
+        total = 0.0
+        for i, index in enumerate(batches):
+            done = ((self.epoch - 1) + i / len(batches)) / epochs
+            schedule.set_rates(self.optimizer, done)
+            if self.recipe.rule.final_width:
+                self.network.set_rule(schedule.rule_at(self.recipe.rule, done))
+            loss = self._step(index)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate or train.threshold_rate"
+                )
+            total += loss * len(index)
+            progress.batch(self.epoch, len(index))
+        return total / len(self.training)
+
+    def _step(self, index: Tensor) -> float:
+        spikes, taught = self.training.batch(index, self.generator)
+        below = self.drop_input(self.network.read(spikes if isinstance(spikes, Events) else spikes.to(self.device)))
+        output = self.network(below, self.drop_hidden)
+        lesson = None if taught is None else (taught.to(self.device), self.recipe.teacher.weight)
+        loss = self.loss(output.potentials, output.threshold, self.labels[index].to(self.device), output.fired, lesson)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.network.clip_latent_()
+        if self.average is not None:
+            self.average.update()
+        return float(loss.detach())
+
+    @property
+    def _judged(self) -> Network:
+        """The network that would be deployed now."""
+        return self.network if self.average is None else self.average.network
+
+    def validate(self) -> Tally:
+        """Figures of the network as it would be deployed now, on the validation part."""
+        real = choose.REAL if self.engine == choose.REAL else None
+        layers, num_steps = self._judged.deployed(), self.network.num_steps
+        return evaluate(layers, num_steps, self.validation, self.validation_labels, engine=real, device=self.device)
+
+    def _names(self) -> dict[Tensor, str]:
+        named = [*self.network.named_parameters(prefix="network"), *self.loss.named_parameters(prefix="loss")]
+        if self.average is not None:
+            named += self.average.network.named_parameters(prefix="average")
+        return {parameter: name for name, parameter in named}
+
+    def checkpoint(self) -> checkpoint.Checkpoint:
+        """Everything needed to go on from the end of this epoch."""
+        tensors = {name: parameter for parameter, name in self._names().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best_tensors.items()}
+        tensors |= checkpoint.pack_optimizer(self.optimizer, self._names())
+        tensors["generator"] = self.generator.get_state()
+        state = {
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "best": self.best.state(),
+            "stale": self.best.stale,
+            "averaged": 0 if self.average is None else self.average.steps,
+        }
+        return checkpoint.Checkpoint(tensors, state)
+
+    @torch.no_grad()
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """Become the run that `saved` was taken from.
+
+        Raises:
+            InputError: it was taken from another recipe or seed.
+        """
+        tensors, state = saved
+        wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
+        known = recipe_of(state["recipe"]).to_dict()  # with the defaults of fields that came later
+        other = _differences({"recipe": known, "seed": state["seed"]}, wanted)
+        if other:
+            raise InputError(
+                f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
+                "choose another --out"
+            )
+        for parameter, name in self._names().items():
+            parameter.copy_(tensors[name])
+        checkpoint.unpack_optimizer(self.optimizer, self._names(), tensors)
+        self.generator.set_state(tensors["generator"])
+        self.best_tensors = {k.removeprefix("best."): t for k, t in tensors.items() if k.startswith("best.")}
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.best = BestEpoch.of(state["best"], state["stale"])
+        if self.average is not None:
+            self.average.steps = state["averaged"]
+
+    def best_model(self) -> PackedModel:
+        """The deployed network of the best validation epoch."""
+        self.network.load_state_dict(self.best_tensors)
+        return self.deployed(self.network)
+
+    def deployed(self, network: Network | None = None) -> PackedModel:
+        """A network of this run as it is deployed, by default that of now."""
+        layers = tuple((network or self._judged).deployed())
+        origin = {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed}
+        return PackedModel(self.input, layers, self.recipe.network.num_steps, self.classes, origin)
+
+
+def _differences(found: Any, wanted: Any, where: str = "") -> list[str]:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = sorted({*found, *wanted})
+        parts = [_differences(found.get(k), wanted.get(k), f"{where}.{k}" if where else k) for k in keys]
+        return [line for part in parts for line in part]
+    return [] if found == wanted else [f"{where} was {found!r}, now {wanted!r}"]

@@ -1,0 +1,61 @@
+"""Which epoch is deployed: the latest that validation cannot tell from the best."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bstdg.training.best_epoch import BestEpoch, standard_error
+
+
+def after(accuracies: list[float], samples: int = 100) -> tuple[BestEpoch, list[bool]]:
+    best = BestEpoch()
+    kept = [best.look(n, {"accuracy": a, "samples": samples}) for n, a in enumerate(accuracies, 1)]
+    return best, kept
+
+
+def test_before_the_first_epoch_there_is_none():
+    assert BestEpoch().state() == {"epoch": 0, "figures": None, "highest": -1.0}
+    assert BestEpoch().stale == 0
+
+
+def test_the_first_epoch_is_kept_however_bad_it_is():
+    best, kept = after([0.0])
+    assert kept == [True]
+    assert (best.epoch, best.highest, best.stale) == (1, 0.0, 0)
+    assert best.figures == {"accuracy": 0.0, "samples": 100}
+
+
+def test_a_later_epoch_within_one_standard_error_is_kept_and_one_below_is_not():
+    error = standard_error(0.9, 100)
+    best, kept = after([0.9, 0.9 - error, 0.9 - 1.01 * error])
+    assert kept == [True, True, False]
+    assert best.epoch == 2
+    assert best.figures["accuracy"] == 0.9 - error
+
+
+def test_it_is_the_highest_that_counts_and_not_the_one_kept():
+    """Or the accuracy could sink a little with each epoch, for as long as training goes on."""
+    step = 0.6 * standard_error(0.9, 100)
+    best, kept = after([0.9, 0.9 - step, 0.9 - 2 * step])
+    assert kept == [True, True, False]
+    assert best.highest == 0.9
+
+
+def test_epochs_are_stale_since_the_accuracy_last_rose():
+    assert [after([0.5, 0.5, 0.4, 0.6, 0.6][:n])[0].stale for n in range(1, 6)] == [0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("share", "samples", "error"),
+    [(0.5, 96, 0.05), (1.0, 96, math.sqrt(0.98 * 0.02 / 100)), (0.0, 12, math.sqrt(0.125 * 0.875 / 16))],
+)
+def test_standard_errors_by_hand(share, samples, error):
+    assert standard_error(share, samples) == pytest.approx(error)
+
+
+def test_what_a_checkpoint_holds_is_read_back():
+    best, _ = after([0.7, 0.5, 0.6])
+    assert BestEpoch.of(best.state(), best.stale) == best
+    assert best.state() == {"epoch": 1, "figures": {"accuracy": 0.7, "samples": 100}, "highest": 0.7}
