@@ -29,7 +29,11 @@ inline void store_floats(float* to, Floats values) { std::memcpy(to, &values, si
 
 // Where a lane of the mask is all ones, that of `yes`, else that of `no`.
 inline Floats select(Ints mask, Floats yes, Floats no) {
+#if defined(__clang__)  // sees the choice in this, and before version 11 has no other way to say it
   return (Floats)((mask & (Ints)yes) | (~mask & (Ints)no));
+#else
+  return mask ? yes : no;
+#endif
 }
 inline Floats greater(Floats a, Floats b) { return select(a > b, a, b); }
 inline Floats absolute(Floats x) { return (Floats)((Ints)x & 0x7FFFFFFF); }

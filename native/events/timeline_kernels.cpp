@@ -13,7 +13,7 @@ constexpr int kNone = -1;
 // The channels whose byte spikes and their steps, into space.found and space.found_steps.
 // Returns how many there are, or kNone if a byte is not allowed.
 #if defined(__AVX512VBMI2__)
-std::int64_t find_spikes(const ByteRow& row, const TimelineSpace& space) {
+std::int64_t find_spikes(ByteRow row, TimelineSpace space) {
   const __m512i table0 = _mm512_loadu_si512(row.step_of), table1 = _mm512_loadu_si512(row.step_of + 64);
   const __m512i table2 = _mm512_loadu_si512(row.step_of + 128),
                 table3 = _mm512_loadu_si512(row.step_of + 192);
@@ -44,7 +44,7 @@ std::int64_t find_spikes(const ByteRow& row, const TimelineSpace& space) {
   return refused != 0 ? kNone : static_cast<std::int64_t>(count);
 }
 #else
-std::int64_t find_spikes(const ByteRow& row, const TimelineSpace& space) {
+std::int64_t find_spikes(ByteRow row, TimelineSpace space) {
   const std::uint8_t *bytes = row.bytes, *step_of = row.step_of;
   const std::uint32_t num_steps = row.num_steps;
   const bool zero_is_silent = step_of[0] == num_steps;
@@ -88,18 +88,23 @@ inline std::uint64_t steps_present(const std::uint16_t* even, const std::uint16_
 }
 
 // Orders what was found by step.
-void sort_found(std::uint32_t num_steps, const TimelineSpace& space, std::uint32_t count, Timeline& time) {
-  time.channels = space.events;
-  time.count = 0;
-  std::uint32_t before = 0;
+void sort_found(std::uint32_t num_steps, TimelineSpace space, std::uint32_t count, Timeline& time) {
+  // What is counted stays out of memory while bytes are written, which might be anybody's.
+  std::uint32_t before = 0, filled = 0;
   const auto begin_step = [&](std::uint32_t t) {
-    time.step[time.count] = static_cast<std::uint8_t>(t);
-    time.begin[time.count] = before;
+    time.step[filled] = static_cast<std::uint8_t>(t);
+    time.begin[filled] = before;
+  };
+  const auto end = [&] {
+    time.begin[filled] = before;
+    time.channels = space.events;
+    time.count = filled;
   };
 #if defined(__AVX512VBMI2__)
   if (num_steps * ((count + 31) / 32) < 4 * count + 64) {  // few steps: pick each one's events in turn
     for (std::uint32_t t = 0; t < num_steps; ++t) {
       begin_step(t);
+      const std::uint32_t begin = before;
       const __m256i wanted = _mm256_set1_epi8(static_cast<char>(t));
       for (std::uint32_t k = 0; k < count; k += 32) {
         const std::uint32_t left = count - k;
@@ -110,9 +115,9 @@ void sort_found(std::uint32_t num_steps, const TimelineSpace& space, std::uint32
         _mm512_storeu_si512(space.events + before, _mm512_maskz_compress_epi16(now, channels));
         before += static_cast<std::uint32_t>(__builtin_popcount(now));
       }
-      time.count += t == 0 || before != time.begin[time.count];
+      filled += t == 0 || before != begin;
     }
-    time.begin[time.count] = before;
+    end();
     return;
   }
 #endif
@@ -125,14 +130,14 @@ void sort_found(std::uint32_t num_steps, const TimelineSpace& space, std::uint32
     for (; present != 0; present &= present - 1) {
       const std::uint32_t t = first + static_cast<std::uint32_t>(__builtin_ctzll(present));
       begin_step(t);
-      ++time.count;
+      ++filled;
       const std::uint32_t even = place[0][t], odd = place[1][t];
       place[0][t] = static_cast<std::uint16_t>(before);
       place[1][t] = static_cast<std::uint16_t>(before + even);
       before += even + odd;
     }
   }
-  time.begin[time.count] = before;
+  end();
   for (std::uint32_t k = 0; k < count; ++k)
     space.events[place[k & 1][space.found_steps[k]]++] = space.found[k];
 }
