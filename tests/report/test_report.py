@@ -180,6 +180,9 @@ def test_telling_samples_by_hand(measured):
     assert telling(told, 10) == [0, 1, 2, 3, 4, 5]
     assert telling(told, 2) == [0, 1]
     assert telling(decided(measured, (1, 1, 3, True))) == [0]
+    # A right decision that was silent is nothing special.
+    told = decided(measured, (1, 1, 0, False), (2, 2, 3, True), (3, 3, 7, False), (4, 5, 2, False))
+    assert telling(told) == [0, 2, 3]
     assert telling(decided(measured, (1, 2, 3, False), (1, 2, 3, False), (1, 2, 5, True))) == [0, 2]
 
 
@@ -196,9 +199,10 @@ def test_telling_samples_are_of_several_kinds(measured):
     assert np.flatnonzero(right)[0] in chosen
     assert np.flatnonzero(~right)[0] in chosen
     assert measured.step[right].max() in measured.step[chosen]
-    assert check_samples([3, 1, 3], 5) == [3, 1]
-    with pytest.raises(InputError, match="--samples: 5 is not there: 5 samples"):
-        check_samples([5], 5)
+    assert check_samples([3, 1, 3, 0, 4], 5) == [3, 1, 0, 4]
+    for absent in (5, -1):
+        with pytest.raises(InputError, match=f"--samples: {absent} is not there: 5 samples"):
+            check_samples([0, absent], 5)
 
 
 def test_dead_and_saturated_neurons(digits):
