@@ -159,7 +159,7 @@ def test_a_header_that_lies_is_refused_before_anything_is_allocated(header, mess
         (b"1234567", "truncated"),
         (bytes(8), "no JSON"),
         (b"\xff" * 16, "no file of this program"),
-        (b"\2\0\0\0\0\0\0\1{}", "no file of this program"),
+        (b"\2\0\0\0\0\0\0\1{}", "header length 72057594037927938"),
         ((3).to_bytes(8, "little") + b"{}", "truncated: its header has 3 bytes, the file 10 in all"),
         ((9).to_bytes(8, "little") + b"{}", "truncated"),
         ((2).to_bytes(8, "little") + b"[]", "no JSON object"),

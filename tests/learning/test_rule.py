@@ -202,6 +202,18 @@ def test_gradient_is_the_oracles_at_full_size(kernel, make):
         assert_close(torch_gradients(network, spikes, *sent), expected, 1e-4)
 
 
+def test_mixed_precision_does_not_round_potentials():
+    """bfloat16 has no 599: it would take it for 600, and the neuron would fire."""
+    layer = BinaryLinear(599, 1, threshold=599.5)
+    with torch.no_grad():
+        layer.weight.fill_(0.5)
+    spikes = Spikes.of_input(torch.zeros((2, 599), dtype=torch.uint8), 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (layer(spikes).steps == 4).all()
+        layer.threshold.data.fill_(599)
+        assert (layer(spikes).steps == 0).all()
+
+
 @pytest.mark.parametrize("tau", [0.3, 1e9])
 @pytest.mark.parametrize("make", [make_steps, make_events])
 def test_the_exponential_kernel_holds_over_the_longest_time(tau, make):

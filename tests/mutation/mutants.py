@@ -71,7 +71,7 @@ class Mutant(NamedTuple):
 
 
 def mutants(source: str) -> Iterator[Mutant]:
-    """Every mutant of a file, in the order of its operators; types and decorators are left as they are."""
+    """Every mutant of a file, in the order of its operators, but for those of `_left_alone`."""
     from cosmic_ray.ast import ast_nodes, get_ast  # an extra of its own
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
@@ -103,13 +103,18 @@ def _first_difference(old: str, new: str) -> tuple[str, str]:
 
 
 def _left_alone(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where annotations, decorators and what only type checkers import are: from and to, as (line, column)."""
+    """What is broken to no use: annotations and decorators, what only type checkers import, and `strict=True` of zips.
+
+    Given from and to, as (line, column).
+    """
     found: list[ast.AST | None] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.AnnAssign, ast.arg)):
             found.append(node.annotation)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             found += [node.returns, *node.decorator_list]
+        elif isinstance(node, ast.keyword) and node.arg == "strict":
+            found.append(node.value)
         elif isinstance(node, ast.ClassDef):
             found += node.decorator_list
         elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from support.paths import GOLDEN
 from support.processes import on_a_terminal
-from support.strategies import LEAST, Case, cases, random_model, reading
+from support.strategies import LEAST, Case, cases, events_of, random_model, reading
 
 from bstdg import datasets, report
 from bstdg.cli import app
@@ -109,15 +110,16 @@ def test_figures_equal_eval_to_the_last_bit(bstdg, tmp_path):
     assert shown == [row[key] for key in keys]
 
 
-@settings(max_examples=40)
-@given(cases(), st.integers(0, 2**32 - 1))
-def test_counts_of_any_network_agree_with_the_oracle(case: Case, seed):
+@settings(max_examples=150)
+@given(cases(), st.data())
+def test_counts_of_any_network_agree_with_the_oracle(case: Case, data):
     layers = tuple(replace(layer, thresholds=np.maximum(layer.thresholds, LEAST + 1)) for layer in case.layers)
     names = tuple("abcdefghijkl")[: case.widths[-1]]
     model = PackedModel(reading((case.widths[0],), 1), layers, case.num_steps, names)
-    truth = np.random.default_rng(seed).integers(0, case.widths[-1], len(case.spikes))
     trace = oracle.forward(layers, case.spikes, case.num_steps)
     decision = decide(trace.potentials, layers[-1].thresholds)
+    right_at = data.draw(st.integers(0, case.num_steps - 1))  # stopped there, the network is right of every sample
+    truth = decide(trace.potentials[:, : right_at + 1], layers[-1].thresholds).label
     counts = _Counts(model)
     for part in (slice(0, 1), slice(1, None)):
         if len(truth[part]):
@@ -128,7 +130,12 @@ def test_counts_of_any_network_agree_with_the_oracle(case: Case, seed):
     assert told.confusion.sum() == len(truth)
     assert np.trace(told.confusion) / len(truth) == told.figures["accuracy"]
     assert sum(told.operations) == pytest.approx(told.figures["synaptic_operations_to_decision"])
-    assert all(some <= every for some, every in zip(told.operations, told.all_operations, strict=True))
+    sent = [len(events_of(case.spikes, i, case.num_steps)) for i in range(len(truth))]
+    every = [sum(sent), *(int((steps < case.num_steps).sum()) for steps in trace.hidden)]
+    assert told.all_operations == pytest.approx(np.array(every) * case.widths[1:] / len(truth))
+    assert all(some <= all_ for some, all_ in zip(told.operations, told.all_operations, strict=True))
+    assert told.dense_operations == tuple(a * b for a, b in pairwise(case.widths))
+    assert told.stopped[right_at] == len(truth)
     for t in range(case.num_steps):  # stopped at t: the network with T = t + 1
         short = decide(trace.potentials[:, : t + 1], layers[-1].thresholds)
         assert told.stopped[t] == (short.label == truth).sum()
@@ -146,6 +153,45 @@ def test_limit_judges_the_first_samples_only(digits):
     assert told.figures == model.evaluate(digits.images[:30], digits.labels[:30])
 
 
+def test_samples_are_judged_in_batches_and_each_is_told_of():
+    model = Model(random_model((20, 5, 3), shape=(4, 5)))
+    rng, told = np.random.default_rng(0), []
+    noise = Dataset("noise", "test", rng.integers(0, 256, (2300, 4, 5)).astype(np.uint8), rng.integers(0, 3, 2300), 255,
+                    tuple(model.packed.classes))  # fmt: skip
+    all_of_it = report.measure(model, noise, advance=told.append)
+    assert (sum(told), len(told) > 1) == (2300, True)
+    assert all_of_it.figures == model.evaluate(noise.images, noise.labels)
+    assert report.measure(model, noise, limit=1).samples == 1
+    for limit in (0, -1):
+        with pytest.raises(InputError, match=f"at least 1 sample is judged, not {limit}"):
+            report.measure(model, noise, limit=limit)
+
+
+def decided(measured: report.Measured, *samples: tuple[int, int, int, bool]) -> report.Measured:
+    """As if these had been the samples: label, what was decided, when, and whether silently."""
+    truth, label, step, silent = (np.array(column) for column in zip(*samples, strict=True))
+    return replace(measured, truth=truth, label=label, step=step, silent=silent)
+
+
+def test_telling_samples_by_hand(measured):
+    told = decided(measured, (1, 1, 4, False), (2, 2, 0, False), (3, 4, 5, False), (3, 3, 7, False), (5, 6, 2, False),
+                   (5, 7, 7, True), (6, 6, 0, True), (1, 2, 6, True))  # fmt: skip
+    # The first right one, the first wrong one, the first wrong and silent one; the earliest and latest of either kind.
+    assert telling(told, 10) == [0, 1, 2, 3, 4, 5]
+    assert telling(told, 2) == [0, 1]
+    assert telling(decided(measured, (1, 1, 3, True))) == [0]
+    # A right decision that was silent is nothing special.
+    told = decided(measured, (1, 1, 0, False), (2, 2, 3, True), (3, 3, 7, False), (4, 5, 2, False))
+    assert telling(told) == [0, 2, 3]
+    assert telling(decided(measured, (1, 2, 3, False), (1, 2, 3, False), (1, 2, 5, True))) == [0, 2]
+
+
+def test_a_neuron_is_saturated_that_fires_at_once_for_nine_of_ten_samples(measured):
+    told = replace(decided(measured, *[(1, 1, 0, False)] * 20), fired=(np.array([[18, 2], [17, 3], [0, 20], [20, 0]]),))
+    assert [layer.tolist() for layer in told.saturated()] == [[0, 3]]
+    assert [layer.tolist() for layer in told.dead()] == [[]]
+
+
 def test_telling_samples_are_of_several_kinds(measured):
     chosen = telling(measured)
     assert chosen == sorted(set(chosen))
@@ -153,9 +199,10 @@ def test_telling_samples_are_of_several_kinds(measured):
     assert np.flatnonzero(right)[0] in chosen
     assert np.flatnonzero(~right)[0] in chosen
     assert measured.step[right].max() in measured.step[chosen]
-    assert check_samples([3, 1, 3], 5) == [3, 1]
-    with pytest.raises(InputError, match="--samples: 5 is not there: 5 samples"):
-        check_samples([5], 5)
+    assert check_samples([3, 1, 3, 0, 4], 5) == [3, 1, 0, 4]
+    for absent in (5, -1):
+        with pytest.raises(InputError, match=f"--samples: {absent} is not there: 5 samples"):
+            check_samples([0, absent], 5)
 
 
 def test_dead_and_saturated_neurons(digits):

@@ -204,6 +204,8 @@ def test_rates_fall_as_a_cosine_from_each_to_nothing(tmp_path):
     still = {"shift": 0, "jitter": 0, "spike_dropout": 0.0}
     values = recipe(epochs=4, batch=1000, **still, **rates)
     train(values, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[3]["loss"] < rows[2]["loss"] < rows[1]["loss"] < rows[0]["loss"]  # downhill
     before, after = (checkpoint.load(tmp_path / name).tensors for name in (PREVIOUS, CHECKPOINT))
 
     def last_move(name: str) -> float:
