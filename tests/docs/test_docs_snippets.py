@@ -91,10 +91,14 @@ FIRST_HOUR = ROOT / "examples" / "first_hour.sh"
 def running(request, tmp_path_factory):
     """The pages that are to be tested, and the first hour, started at once; those with most to do first."""
     asked = request.session.items
-    wanted = {i.callspec.params["page"] for i in asked if i.originalname == test_commands_of_a_page_run.__name__}
+    wanted = {
+        i.callspec.params["page"]
+        for i in asked
+        if getattr(i, "originalname", "") == test_commands_of_a_page_run.__name__
+    }
     started = {}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        if any(item.originalname == test_the_first_hour.__name__ for item in asked):
+        if any(getattr(item, "originalname", "") == test_the_first_hour.__name__ for item in asked):
             hour = tmp_path_factory.mktemp("hour") / "hour"
             job = pool.submit(run, ["bash", str(FIRST_HOUR), "--here", str(hour)], ROOT, environment())
             started[FIRST_HOUR] = (hour, job)

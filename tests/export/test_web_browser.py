@@ -15,7 +15,6 @@ from support.strokes import SEVEN, ZERO, moved
 from bstdg import datasets
 from bstdg.export import web
 from bstdg.export.base import Golden
-from bstdg.inputs.latency import latency
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 
@@ -31,7 +30,7 @@ def digits(tmp_path_factory) -> tuple[PackedModel, Golden, str]:
     """
     folder, model = tmp_path_factory.mktemp("digits"), packed.load(TRAINED)
     images = datasets.load("digits", "test").images[:120]
-    return write(model, latency(images, model.num_steps, white=model.white, silent_below=model.silent_below), folder)
+    return write(model, model.input.encode(images, model.num_steps), folder)
 
 
 def write(model: PackedModel, steps: np.ndarray, folder: Path) -> tuple[PackedModel, Golden, str]:

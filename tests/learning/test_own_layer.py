@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from support import needs
 from support.earliest import shown
 from torch.nn import functional as F
 
@@ -103,7 +104,7 @@ def test_engines_that_do_not_know_it_refuse_it():
 @pytest.mark.parametrize("target", export.targets())
 def test_exports_that_do_not_know_it_refuse_it_by_name(target, tmp_path):
     if target == "nir":
-        pytest.importorskip("nir", reason="nir is not installed")
+        needs.package("nir")
     with pytest.raises(InputError, match=rf"target '{target}' cannot hold layer 1 \(earliest3\)"):
         export.export(target, model_of(network()), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -394,6 +394,8 @@ def mine(count: int):
 @pytest.mark.parametrize("hidden", [[], [1], [3, 1, 2]])
 def test_corners_of_structure(tmp_path, num_steps, hidden):
     values = recipe(epochs=1, shift=0, spike_dropout=0.1 if hidden else 0.0, jitter=0)
+    if not hidden:
+        values = dataclasses.replace(values, rule=Recipe().rule)
     values = dataclasses.replace(
         values, network=dataclasses.replace(values.network, layers=tuple(hidden), num_steps=num_steps)
     )
