@@ -175,9 +175,10 @@ def decided(measured: report.Measured, *samples: tuple[int, int, int, bool]) -> 
 
 def test_telling_samples_by_hand(measured):
     told = decided(measured, (1, 1, 4, False), (2, 2, 0, False), (3, 4, 5, False), (3, 3, 7, False), (5, 6, 2, False),
-                   (5, 7, 7, True), (6, 6, 0, True), (1, 2, 6, True))  # fmt: skip
+                   (5, 7, 6, True), (1, 2, 7, True), (1, 2, 7, True), (6, 6, 5, True))  # fmt: skip
     # The first right one, the first wrong one, the first wrong and silent one; the earliest and latest of either kind.
-    assert telling(told, 10) == [0, 1, 2, 3, 4, 5]
+    assert telling(told, 10) == [0, 1, 2, 3, 4, 5, 6]
+    assert telling(told) == [0, 1, 2, 3, 4, 5]
     assert telling(told, 2) == [0, 1]
     assert telling(decided(measured, (1, 1, 3, True))) == [0]
     # A right decision that was silent is nothing special.
