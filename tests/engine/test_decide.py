@@ -14,7 +14,7 @@ from bstdg.engine import oracle
 from bstdg.engine.decide import decide
 from bstdg.errors import InputError
 from bstdg.layers import FullLayer
-from bstdg.model.tally import Tally
+from bstdg.model.metrics import Tally
 from bstdg.spikes.events import Events
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bstdg.engine.decide import decide
 from bstdg.learning.recipe import Recipe
-from bstdg.model.tally import Tally
+from bstdg.model.metrics import Tally
 from bstdg.training.health import HealthWatch, NetworkHealthWarning
 
 T = 4

@@ -22,8 +22,8 @@ from bstdg.inputs import InputCode
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import from_dict
 from bstdg.model import packed, runtime
+from bstdg.model.metrics import Tally
 from bstdg.model.probability import calibrated_scale, lead_at_decision
-from bstdg.model.tally import Tally
 from bstdg.progress import Quiet, live
 from bstdg.training.health import SILENT_ABOVE, HealthWatch
 from bstdg.training.run import TrainingRun

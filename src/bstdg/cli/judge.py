@@ -123,7 +123,7 @@ def _paths(files: list[Path] | None) -> Iterable[Path]:
 
 
 def _decisions(model: Model, spikes: Any, name: str) -> Iterator[dict[str, Any]]:
-    from bstdg.model.tally import input_to_decision
+    from bstdg.model.metrics import input_to_decision
 
     run = model.run(spikes)
     many = len(spikes) > 1

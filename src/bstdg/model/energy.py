@@ -168,7 +168,7 @@ def count(kind: str, sizes: Sequence[int] | Sequence[Size], figures: Mapping[str
     Args:
         kind: one of `KINDS`; "bstdg" is this project's network.
         sizes: of its layers; or neurons of every layer, input first, of a fully connected network.
-        figures: of the test set, as `bstdg.model.tally.Tally.figures` gives them. Of a network that does not spike
+        figures: of the test set, as `bstdg.model.metrics.Tally.figures` gives them. Of a network that does not spike
             nothing is read from them.
 
     Raises:

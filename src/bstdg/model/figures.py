@@ -1,7 +1,7 @@
 """The figures of a network: what each is called, in short and at length, and how it is shown.
 
 One table for the terminal, the report and the results page, so that a figure has one name wherever it is told; its keys
-are those of `bstdg.model.tally.Tally.figures`.
+are those of `bstdg.model.metrics.Tally.figures`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Figure:
     """A figure.
 
     Attributes:
-        key: what `bstdg.model.tally.Tally.figures` calls it.
+        key: what `bstdg.model.metrics.Tally.figures` calls it.
         column: as the head of a narrow column.
         name: in a few words.
         caption: in full, on a line of its own.

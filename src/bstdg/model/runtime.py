@@ -15,8 +15,8 @@ from bstdg.engine.decide import Decision, decide
 from bstdg.errors import InputError
 from bstdg.inputs.base import batch_of, by
 from bstdg.model import packed
+from bstdg.model.metrics import Tally
 from bstdg.model.summary import Summary, summarize
-from bstdg.model.tally import Tally
 from bstdg.spikes.events import Events
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Model:
             raise
 
     def evaluate(self, images: ArrayLike, labels: ArrayLike) -> dict[str, Any]:
-        """All figures over labelled images (see `bstdg.model.tally.Tally`), and the engine that computed them.
+        """All figures over labelled images (see `bstdg.model.metrics.Tally`), and the engine that computed them.
 
         Raises:
             InputError: there are no images, or the labels do not fit them or the model.

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from bstdg.datasets import Dataset, EventDataset
 from bstdg.errors import InputError
 from bstdg.model import samples as reading
+from bstdg.model.metrics import Tally, input_to_decision
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import BATCH, Model, Run
-from bstdg.model.tally import Tally, input_to_decision
 
 SATURATED = 0.9  # a neuron that fires at step 0 for this share of the samples tells nothing
 
@@ -28,7 +28,7 @@ class Measured:
         name: what the model is called.
         model: the deployed network.
         data: the data set, and `split`, which part of it.
-        figures: as `bstdg eval --json` prints them (see `bstdg.model.tally.Tally`), the engine among them.
+        figures: as `bstdg eval --json` prints them (see `bstdg.model.metrics.Tally`), the engine among them.
         truth: int64 `[samples]`, the labels; `label`, `step` and `silent`: what was decided, when, and whether no
             output fired.
         confusion: int64 `[classes, classes]`, samples by label (rows) and by class decided (columns).

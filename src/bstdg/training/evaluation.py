@@ -12,8 +12,8 @@ from bstdg.datasets import Dataset, EventDataset
 from bstdg.engine import choose
 from bstdg.engine.decide import decide
 from bstdg.layers import Layer
+from bstdg.model.metrics import Tally
 from bstdg.model.runtime import Model
-from bstdg.model.tally import Tally
 from bstdg.spikes.events import Events
 
 AT_ONCE = 1000  # samples

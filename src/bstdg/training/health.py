@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from bstdg.errors import BstdgWarning
-from bstdg.model.tally import Tally
+from bstdg.model.metrics import Tally
 
 SILENT_ABOVE = 0.9  # share of a layer's neurons that fired for no sample
 SATURATED_ABOVE = 0.9  # share of a layer's neurons that fire at step 0

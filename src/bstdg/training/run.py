@@ -22,8 +22,8 @@ from bstdg.learning.modules import SpikeDropout
 from bstdg.learning.network import Network, flip_ratio
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import recipe_of
+from bstdg.model.metrics import Tally
 from bstdg.model.packed import PackedModel
-from bstdg.model.tally import Tally
 from bstdg.progress import Progress
 from bstdg.spikes.events import Events
 from bstdg.training import checkpoint, schedule

@@ -36,7 +36,7 @@ class Run:
         config: the recipe, whole.
         epochs: passes made; `best_epoch` is the one that validation chose.
         seconds: of training, validation included.
-        validation: figures on the validation part (see `bstdg.model.tally.Tally.figures`).
+        validation: figures on the validation part (see `bstdg.model.metrics.Tally.figures`).
         test: the same on the test set, read once.
         engine: what computed.
         machine: versions and hardware (`bstdg.about.about_machine`).

@@ -104,7 +104,7 @@ def flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def figures_of_scores(scores: NDArray[np.floating], labels: NDArray[np.int64], operations: int) -> Figures:
     """The figures of a network that does not spike, from its outputs `[batch, classes]`: the greatest wins.
 
-    The keys are those of `bstdg.model.tally.Tally.figures`; what only spikes have is None. `operations` is what one
+    The keys are those of `bstdg.model.metrics.Tally.figures`; what only spikes have is None. `operations` is what one
     image costs at its synapses.
 
     >>> figures_of_scores(np.array([[1.0, 1.0], [0.0, 2.0]]), np.array([1, 1]), 6)["accuracy_ties_correct"]

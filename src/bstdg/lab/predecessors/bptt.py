@@ -40,7 +40,7 @@ from bstdg.learning.modules import BinaryLinear
 from bstdg.learning.network import Network
 from bstdg.learning.recipe import LossConfig, LossName, NetworkConfig, RuleConfig
 from bstdg.learning.rule import psi
-from bstdg.model.tally import Tally
+from bstdg.model.metrics import Tally
 
 CALIBRATION = 1024  # training samples from which thresholds start
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bstdg.engine.decide import Decision
 from bstdg.lab.predecessors import temporal
 from bstdg.lab.predecessors.temporal import NEVER, NUM_STEPS, Trajectory
-from bstdg.model.tally import Tally
+from bstdg.model.metrics import Tally
 
 
 class Response(NamedTuple):
@@ -79,7 +79,7 @@ def decide(output: NDArray[np.int16], path: Trajectory) -> Verdict:
 
 
 def figures(network: TemporalNetwork, steps: NDArray[np.int16], labels: NDArray[np.integer]) -> dict[str, Any]:
-    """All figures of `bstdg.model.tally.Tally` over images `[batch, inputs]`, under the predecessors' clock.
+    """All figures of `bstdg.model.metrics.Tally` over images `[batch, inputs]`, under the predecessors' clock.
 
     The decision step is the smallest output stamp (255 for a silent decision), and spikes stamped up to it are
     counted. `accuracy_ties_correct` is the predecessors' own metric, `accuracy` this project's, and
