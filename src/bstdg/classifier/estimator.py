@@ -56,8 +56,8 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
     Attributes:
         classes_: the labels, sorted.
         model_: the deployed network (`bstdg.model.runtime.Model`), which gives positions in `classes_`.
-        figures_: all figures on the validation part (see `bstdg.model.metrics.Tally.figures`), or, where nothing was held
-            out and after `partial_fit`, on what was learnt from.
+        figures_: all figures on the validation part (see `bstdg.model.metrics.Tally.figures`), or, where nothing was
+            held out and after `partial_fit`, on what was learnt from.
         decision_step_, spikes_: of these, the mean decision step, and hidden spikes a sample up to the decision.
         history_: the figures of every epoch.
         loss_curve_: the loss of every epoch.
