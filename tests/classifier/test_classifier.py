@@ -255,6 +255,14 @@ def test_calibration_finds_the_scale_that_labels_were_drawn_with():
 # Images
 
 
+def test_the_model_of_a_table_says_that_it_reads_features():
+    X, y = load_wine(return_X_y=True)
+    model = BSTDGClassifier(**SMALL).fit(X, y).model_
+    assert f"reads features of {X.shape[1]}" in repr(model)
+    assert model.packed.input.describe().startswith(f"{X.shape[1]} features, scaled here")
+
+
+
 @pytest.mark.parametrize("kind", ["uint8", "int64", "unit floats", "bool"])
 def test_images_are_read_as_pixels(kind):
     X, _, y, _ = digits()
