@@ -84,7 +84,7 @@ def text(recipe: Recipe, *, of_events: bool = False) -> str:
         of_events: its data are recordings of events; sections that are for images alone are left out, else the others.
             Of the section `input`, those fields are there that these data need.
 
-    >>> from bstdg.learning.recipe import DataConfig
+    >>> from bstdg.learning.recipe import DataConfig, Recipe
     >>> print(text(Recipe(title="Mine", data=DataConfig(name="mnist")))[:87])
     # A recipe: what is learnt, by which network, and how. Fields that begin with # keep th
     """

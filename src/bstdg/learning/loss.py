@@ -66,7 +66,7 @@ def _with_step(log_first: Tensor, log_after: Tensor, last: Tensor, silent_remain
 
 
 class _NativeFirstToFire(torch.autograd.Function):
-    """`_FirstToFire` of (potentials - threshold) / scale, and that at the last step: `native/loss_kernels.cpp`."""
+    """`_FirstToFire` of (potentials - threshold) / scale, and that at the last step: `native/loss/loss_kernels.cpp`."""
 
     @staticmethod
     def forward(ctx, potentials: Tensor, threshold: Tensor, scale: Tensor):

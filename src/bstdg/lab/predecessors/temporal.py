@@ -43,7 +43,7 @@ class Trajectory(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """How the native module is to learn, and from what state; see `native/temporal.hpp`."""
+    """How the native module is to learn, and from what state; see `native/predecessors/predecessors.hpp`."""
 
     binary: bool
     gamma: int
