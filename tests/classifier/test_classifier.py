@@ -262,7 +262,6 @@ def test_the_model_of_a_table_says_that_it_reads_features():
     assert model.packed.input.describe().startswith(f"{X.shape[1]} features, scaled here")
 
 
-
 @pytest.mark.parametrize("kind", ["uint8", "int64", "unit floats", "bool"])
 def test_images_are_read_as_pixels(kind):
     X, _, y, _ = digits()

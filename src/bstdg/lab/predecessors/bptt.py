@@ -28,8 +28,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from bstdg.engine import native
-from bstdg.engine.decide import decide
 from bstdg.inputs.latency import latency
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun
@@ -40,7 +38,7 @@ from bstdg.learning.modules import BinaryLinear
 from bstdg.learning.network import Network
 from bstdg.learning.recipe import LossConfig, LossName, NetworkConfig, RuleConfig
 from bstdg.learning.rule import psi
-from bstdg.model.metrics import Tally
+from bstdg.training.evaluation import evaluate
 
 CALIBRATION = 1024  # training samples from which thresholds start
 
@@ -169,15 +167,10 @@ class BpttRun(BatchRun):
         self.network.clip_latent_()
 
     def figures(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Figures:
-        """Of the deployed network, by the native engine."""
-        layers, num_steps = self.network.deployed(), self.recipe.num_steps
+        """Of the deployed network."""
+        num_steps = self.recipe.num_steps
         steps = latency(images, num_steps, white=self.white)
-        compiled, tally = native.Compiled(layers, num_steps), Tally(num_steps, self.widths[1:])
-        for i in range(0, len(steps), 1000):
-            part = steps[i : i + 1000]
-            trace = compiled.trace(part)
-            tally.add(decide(trace.potentials, layers[-1].thresholds), labels[i : i + 1000], part, trace.hidden)
-        return tally.figures()
+        return evaluate(self.network.deployed(), num_steps, steps, labels).figures()
 
     def deployed_bytes(self) -> int:
         """A bit a weight, 4 bytes a threshold."""
