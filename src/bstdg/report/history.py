@@ -9,8 +9,8 @@ from typing import Any
 
 from bstdg.errors import FileFormatError
 from bstdg.model.packed import PackedModel
+from bstdg.training.run_folder import LOG, REPORT, START
 
-START, LOG, REPORT = "start.json", "log.jsonl", "report.json"
 LARGEST = 1 << 28  # bytes: far more than any log
 
 
