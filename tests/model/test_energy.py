@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bstdg.errors import InputError
+from bstdg.layers import FullLayer
 from bstdg.model import energy
 
 
@@ -76,6 +78,32 @@ def test_sizes_are_rounded_up_to_bytes():
     assert (only.additions, only.weight_reads, only.comparisons) == (6, 2, 6)
     (only,) = energy.count("mlp", (5, 1), {})
     assert (only.weight_bytes, only.state_bytes) == (20, 4)
+
+
+def test_layers_of_which_an_event_reaches_a_part_are_given_by_their_sizes():
+    hidden, output = energy.Size(36, 100, 9.5, 18), energy.Size(100, 2, 2, 200)
+    first, last = energy.count("bstdg", [hidden, output], spiking(10, 4, 1))
+    assert (first.additions, last.additions) == (95, 8)
+    assert (first.weight_bytes, last.weight_bytes) == (3, 25)
+    assert (first.comparisons, last.comparisons) == (200, 4)
+    first, last = energy.count("mlp", [hidden, output], {})
+    assert (first.additions, last.additions) == (36 * 9.5, 200)
+
+
+@pytest.mark.parametrize("kind", ["bstdg", "mlp"])
+def test_sizes_and_widths_of_a_fully_connected_network_say_the_same(kind):
+    figures = spiking(10, 4, 1)
+    assert energy.count(kind, energy.fully_connected((9, 7, 3)), figures) == energy.count(kind, (9, 7, 3), figures)
+    for nothing in ((), (9,)):
+        with pytest.raises(InputError, match="an input and a layer"):
+            energy.count(kind, nothing, figures)
+
+
+def test_an_even_fan_out_is_a_whole_number():
+    layer = FullLayer(np.ones((3, 4), np.int8), np.ones(3, np.int64))
+    (size,) = energy.sizes_of([layer])
+    assert size == (4, 3, 3, 12)
+    assert isinstance(size.fan_out, int)  # 12, and not 12.0, where counts are shown
 
 
 def test_hidden_layers_that_send_nothing_cost_their_output_nothing():
