@@ -62,13 +62,13 @@ class Tally:
         self._count("simultaneous", (~decision.silent & (decision.candidates.sum(axis=1) > 1)).sum())
         self._count("silent", decision.silent.sum())
         self._count("input", heard)
-        self._count("operations", operations(spikes, decision.step, self.fan_outs[0]))
+        self._count("operations", operations(spikes, decision.step, self.fan_outs[0], heard))
         for i, steps in enumerate(hidden):
             fired = steps < self.num_steps
             sent = int((steps <= decision.step[:, None]).sum())  # T is later than any decision
             self.spikes[i] += fired.sum()
             self.spikes_to_decision[i] += sent
-            self._count("operations", operations(steps, decision.step, self.fan_outs[i + 1]))
+            self._count("operations", operations(steps, decision.step, self.fan_outs[i + 1], sent))
             self.fired[i] += fired.sum(axis=0)
             self.fired_at_start[i] += (steps == 0).sum(axis=0)
 
@@ -122,10 +122,15 @@ def fan_out(layer: Layer) -> int | NDArray[np.int64]:
     return int(each[0]) if (each == each[0]).all() else each
 
 
-def operations(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64], fan_out: int | NDArray[np.int64]) -> int:
-    """Synapses that the spikes of a batch pass up to the steps `[batch]` at which its samples were decided."""
+def operations(
+    spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64], fan_out: int | NDArray[np.int64], number: int
+) -> int:
+    """Synapses that the spikes of a batch pass up to the steps `[batch]` at which its samples were decided.
+
+    `number` is how many spikes these are, which suffices where all channels have the same fan-out.
+    """
     if isinstance(fan_out, int):
-        return input_to_decision(spikes, step) * fan_out
+        return number * fan_out
     if isinstance(spikes, Events):
         heard = spikes.steps <= np.repeat(step, np.diff(spikes.offsets))
         return int(fan_out[spikes.channels[heard]].sum())

@@ -13,7 +13,7 @@ from bstdg.engine import choose, native
 from bstdg.engine.base import Trace
 from bstdg.engine.decide import Decision, decide
 from bstdg.errors import InputError
-from bstdg.inputs.base import batch_of, by
+from bstdg.inputs.base import batch_of, by, squeezed
 from bstdg.model import packed
 from bstdg.model.metrics import Tally
 from bstdg.model.summary import Summary, summarize
@@ -48,6 +48,9 @@ class Model:
         self.packed = model
         self.engine, self._network = choose.inference(engine_name, model.layers, model.num_steps)
         self._step_of_byte = model.input.step_of_byte(model.num_steps)
+        # What a sample may look like, worked out once: one image is decided in microseconds.
+        self._one = (squeezed(model.input.reads), model.input.reads)
+        self._many = (*self._one, (model.widths[0],)) if self._step_of_byte is not None else ()
 
     def __reduce__(self) -> tuple[type[Model], tuple[packed.PackedModel, str]]:
         """A copy, or a pickle, lays the bits out anew for the machine that it comes to."""
@@ -96,6 +99,11 @@ class Model:
 
     def _batch(self, images: ArrayLike) -> NDArray:
         """Images or features as `[batch, …]`, their shape checked."""
+        if isinstance(images, np.ndarray):
+            if images.shape in self._one and self._many:
+                return images[None]
+            if images.ndim > 1 and images.shape[1:] in self._many:
+                return images
         code = self.packed.input
         if code.samples == "recordings":
             raise InputError("the model reads recordings of events, not images: see encode_events")
