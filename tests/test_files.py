@@ -106,6 +106,14 @@ def test_a_file_of_another_length_is_refused_with_both_lengths(there, what):
     assert str(caught.value) == said
 
 
+def test_what_is_said_of_a_file_may_take_what_can_be_read_and_no_more():
+    there = len(files.tensor_file({"said": ""}, [])) - 8
+    room = (1 << 20) - there  # both are multiples of 8
+    assert files.parse(files.tensor_file({"said": "x" * room}, []), "it").metadata["said"] == "x" * room
+    with pytest.raises(ValueError, match="what is said takes 1,048,584 bytes, more than 1,048,576"):
+        files.tensor_file({"said": "x" * (room + 8)}, [])
+
+
 def test_a_seal_is_looked_for_in_the_header_alone():
     seal = b'"sha256":"' + files.UNSEALED.encode() + b'"'
     with pytest.raises(ValueError, match="not found"):
