@@ -123,14 +123,17 @@ def fan_out(layer: Layer) -> int | NDArray[np.int64]:
 
 
 def operations(
-    spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64], fan_out: int | NDArray[np.int64], number: int
+    spikes: NDArray[np.uint8] | Events,
+    step: NDArray[np.int64],
+    fan_out: int | NDArray[np.int64],
+    number: int | None = None,
 ) -> int:
     """Synapses that the spikes of a batch pass up to the steps `[batch]` at which its samples were decided.
 
-    `number` is how many spikes these are, which suffices where all channels have the same fan-out.
+    `number` is how many spikes these are, for who has counted them; it suffices where all channels have the same fan-out.
     """
     if isinstance(fan_out, int):
-        return number * fan_out
+        return (input_to_decision(spikes, step) if number is None else number) * fan_out
     if isinstance(spikes, Events):
         heard = spikes.steps <= np.repeat(step, np.diff(spikes.offsets))
         return int(fan_out[spikes.channels[heard]].sum())
