@@ -130,7 +130,7 @@ def operations(
 ) -> int:
     """Synapses that the spikes of a batch pass up to the steps `[batch]` at which its samples were decided.
 
-    `number` is how many spikes these are, for who has counted them; it suffices where all channels have the same fan-out.
+    `number` is how many spikes these are, where they have been counted; it suffices where all channels reach as many.
     """
     if isinstance(fan_out, int):
         return (input_to_decision(spikes, step) if number is None else number) * fan_out
