@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bstdg.model.figures import FIGURES
 
 if TYPE_CHECKING:
-    from bstdg.report.measure import Measured
+    from bstdg.model.describe import describe
+from bstdg.report.measure import Measured
     from bstdg.report.plates import Subject
 
 
@@ -41,17 +42,17 @@ RULE = (
 
 def facts(subject: Subject) -> list[tuple[str, str]]:
     """What the model file is, row by row."""
-    model, trained = subject.measured.model, subject.measured.model.trained
-    reads = model.input.describe()
+    said = describe(subject.measured.model)
+    trained = said["trained"]
     rows = [
         ("File", subject.file),
         ("Size", f"{subject.file_bytes:,} bytes, format version {subject.file_version}"),
         ("SHA-256", subject.sha256),
-        ("Structure", model.structure),
-        ("Weights", f"{model.weight_bits:,} of one bit"),
-        ("Steps", f"T = {model.num_steps}"),
-        ("Reads", reads),
-        ("Classes", ", ".join(model.classes)),
+        ("Structure", said["structure"]),
+        ("Weights", f"{said['weight_bits']:,} of one bit"),
+        ("Steps", f"T = {said['num_steps']}"),
+        ("Reads", said["reads"]),
+        ("Classes", ", ".join(said["classes"])),
     ]
     if "data" in trained:
         rows.append(("Trained on", f"{trained['data']}, seed {trained.get('seed')}"))
