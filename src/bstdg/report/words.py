@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bstdg.model.describe import describe
 from bstdg.model.figures import FIGURES
 
 if TYPE_CHECKING:
-    from bstdg.model.describe import describe
-from bstdg.report.measure import Measured
+    from bstdg.report.measure import Measured
     from bstdg.report.plates import Subject
 
 
