@@ -154,14 +154,17 @@ def test_a_sealed_file_that_makes_no_sense(small, change, message):
         (set_config(widths=[20, 13]), "for 1 layers"),
         (set_config(widths=[20, 13, 9, 3, 1]), "damaged configuration"),
         (set_config(widths=[20, 14, 9, 3]), "layer 0 should hold 14"),
-        (set_config(widths=[20, -13, 9, 3]), "damaged configuration"),
+        (set_config(widths=[20, -13, 9, 3]), "widths are"),
+        (set_config(widths=[20, 0, 9, 3]), "widths are"),
+        (set_config(widths=[20, 1, 9, 3]), "layer 0 should hold 1"),
         (set_config(widths="20"), "damaged configuration"),
         (set_config(image_shape=[2, 2]), "rows of 4 bits"),
         (set_config(image_shape=3), "damaged configuration"),
         (set_config(white=0), "damaged configuration"),
         (set_config(silent_below=2), "damaged configuration"),
         (set_config(edges=3), "do not fill"),
-        (set_config(edges=True), "damaged configuration"),
+        (set_config(edges=True), "edges must be a number of pixels, not True"),
+        (set_config(edges=-1), "edges must be a number of pixels, not -1"),
         (set_config(edges=1, white=256), "white must be an integer in 1 … 255"),
         (set_config(classes=["one"]), "damaged configuration"),
     ],
@@ -191,6 +194,29 @@ def test_parts_that_do_not_fit_each_other():
         good = {"input": LatencyCode((4,)), "layers": layers, "num_steps": 8}
         with pytest.raises(InputError):
             PackedModel(**{**good, "classes": ("a", "b"), **wrong})
+
+
+def test_more_than_a_header_holds_is_refused():
+    with pytest.raises(InputError, match="the model: what is said takes 1,"):
+        packed.to_bytes(random_model((4, 2), trained={"recipe": "x" * (1 << 20)}))
+    with pytest.raises(ValueError, match="not JSON compliant"):  # what a NaN is in a file, readers do not agree on
+        packed.to_bytes(random_model((4, 2), trained={"accuracy": float("nan")}))
+
+
+def test_a_file_larger_than_any_model_is_not_read(tmp_path):
+    path = tmp_path / "huge.bstdg"
+    with path.open("wb") as file:
+        file.truncate((1 << 30) + 1)  # takes no room
+    with pytest.raises(FileFormatError, match=r"has 1073741825 bytes, more than any model \(1073741824\)"):
+        packed.load(path)
+
+
+def test_the_network_alone_reads_what_its_code_would_feed_it():
+    whole = packed.load(GOLDEN / "model-edges-v1.bstdg")
+    alone = packed.network_alone(whole)
+    assert (alone.input, alone.widths) == (LatencyCode((16,), 200), whole.widths)
+    plain = packed.load(GOLDEN / "model-v1.bstdg")
+    assert packed.network_alone(plain) is plain
 
 
 def test_missing_file_and_folder(tmp_path):
