@@ -142,6 +142,15 @@ def test_no_step_where_the_series_takes_over(hazard):
     np.testing.assert_allclose(log_first.item(), np.log(-np.expm1(-hazard)), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("hazard", [1e-6, 1e-3, 0.03, 0.0999, 0.1001, 1.0, 20.0])
+def test_no_step_where_the_series_of_the_slope_takes_over(hazard):
+    """With H = softplus(z) and P = 1 - exp(-H), the slope of log P over z is exp(-H), exactly."""
+    lead = one(np.log(np.expm1(hazard))).view(1, 1, 1).requires_grad_()
+    log_first, _ = first_to_fire(lead, one(1.0), silent_remainder=False)
+    (slope,) = torch.autograd.grad(log_first.sum(), lead)
+    np.testing.assert_allclose(slope.item(), np.exp(-hazard), rtol=1e-9)
+
+
 # --- relative target -------------------------------------------------------------------------------------------------
 
 
