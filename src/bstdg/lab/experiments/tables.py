@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
 from bstdg.model.energy import of_report
 from bstdg.model.figures import FIGURES, TOGETHER, Figure
+from bstdg.shown import line
 
 Runs = Mapping[str, Sequence[Run]]
 NONE = "-"
@@ -36,8 +38,13 @@ class Sheet:
         | 1 | 2 |
         """
         lines = [self.columns, ("---",) * len(self.columns), *self.rows]
-        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        text = "\n".join(f"| {' | '.join(map(_plain, row))} |" for row in lines)
         return text.replace("| --- | ", "|---|").replace("--- | ", "---|").replace("--- |", "---|")
+
+
+def _plain(cell: str) -> str:
+    """A cell in which Markdown finds neither the end of it nor a tag."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line(cell).replace("|", "\\|"))
 
 
 COLUMNS = tuple(FIGURES[key] for key in TOGETHER if key != "input_spikes_to_decision")
