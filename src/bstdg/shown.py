@@ -58,10 +58,11 @@ def name(text: object, most: int = LONGEST) -> str:
     said = _BLANKS.sub(lambda found: "".join(map(spelled, found[0])), line(text)) or "''"
     if len(said) <= most and columns(said) <= most:
         return said
-    start, end = said[: most // 2], said[-((most - 1) // 2) :]  # each cut to its columns, for wide letters
-    while columns(start) > most // 2:
+    before, behind = most // 2, (most - 1) // 2
+    start, end = said[:before], said[max(before, len(said) - behind) :]  # each cut to its columns, for wide letters
+    while columns(start) > before:
         start = start[:-1]
-    while columns(end) > (most - 1) // 2:
+    while columns(end) > behind:
         end = end[1:]
     return f"{start}…{end}"
 

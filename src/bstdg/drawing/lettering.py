@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 File = tuple[str, int]  # of a font: its path, and which font of the file it is
 USUAL = (400, "normal", "regular", "book")  # weights
 LONGEST = 24  # columns of a name beside a matrix or bars
-SPELLED = 2  # times that room are taken where letters are spelled out
 IN_TITLE = 16  # … and on a line of a panel's title
 BESIDE = 12  # … up to which there is room for more on that line
 SPACE = "\u3000"  # of East Asia: drawn as any other where no font has it
@@ -58,7 +57,7 @@ def lettering(figure: Figure, names: Iterable[object], most: int = LONGEST) -> L
     fit = [name(one, most) for one in names]
     wanted = frozenset(c for one in fit for c in one if not c.isascii())
     more, absent = _fonts(wanted, _families(), len(font_manager.fontManager.ttflist)) if wanted else ((), ())
-    texts = [name(_drawn(one, absent), SPELLED * most) for one in fit]
+    texts = [_drawn(one, absent, most) for one in fit]
     letters = [c for c in absent if not _unseen(c)]
     owners: dict[str, set[str]] = {}
     for text, one in zip(texts, fit, strict=True) if letters else ():
@@ -77,10 +76,11 @@ def gap(text: str) -> str:
     return " " if columns(text) <= BESIDE else "\n"
 
 
-def _drawn(text: str, absent: Iterable[str]) -> str:
-    for letter in absent:
-        text = text.replace(letter, spelled(letter) if not _unseen(letter) else " " if letter == SPACE else "")
-    return text
+def _drawn(text: str, absent: Iterable[str], most: int) -> str:
+    """A name with what is absent spelled out, as many of its letters as there is room for."""
+    table = {ord(c): spelled(c) if not _unseen(c) else " " if c == SPACE else "" for c in absent}
+    rooms = (name(text, room).translate(table) for room in range(most, 2, -1))
+    return next((said for said in rooms if columns(said) <= most), name(text.translate(table), most))
 
 
 def _unseen(letter: str) -> bool:
