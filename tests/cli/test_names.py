@@ -6,7 +6,9 @@ import ast
 import html.parser
 import json
 import os
+import re
 import shutil
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from matplotlib import rc_context
 from PIL import Image
 from support.imports import modules
 from support.nasty import FOLDERS, TEXTS, acting
+from support.processes import on_a_terminal
 from support.strategies import random_model
 
 from bstdg.model import packed
@@ -257,6 +260,17 @@ def test_other_commands_are_harmless_where_paths_are_odd(bstdg, tmp_path):
     assert acting(bstdg("reproduce", "--list", "--data-dir", place)[1]) == []
 
 
+def test_on_a_terminal_they_are_harmless_too(tmp_path):
+    names = ("\x1b]0;mine\x07", "[bold]red[/bold]", "[/]", "two\nlines", "c1\x9b2J")
+    model = tmp_path / f"{ODD}.bstdg"
+    packed.save(replace(random_model((20, 5)), classes=names), model)
+    out = on_a_terminal([sys.executable, "-m", "bstdg", "info", os.fsencode(model)])
+    assert acting(re.sub(r"\x1b\[[\d;]*m|\r\n", "", out)) == []  # what tables are coloured with
+    together = "".join(out.split())
+    for shown in (r"\x1b]0;mine\x07", "[bold]red[/bold],[/]", r"two\nlines", r"c1\u009b2J"):
+        assert shown in together
+
+
 def test_a_recipe_made_of_another_has_its_title(bstdg, tmp_path):
     from bstdg.learning.recipe_file import load_recipe
 
@@ -288,11 +302,10 @@ def test_drawn_names_are_read_again(tmp_path):
             save_decision(model, np.zeros((1, 20), np.uint8), tmp_path / "a.svg", name)
         root = ET.parse(tmp_path / "a.svg")  # noqa: S314  (written above)
         texts = ["".join(one.itertext()) for one in root.iter("{http://www.w3.org/2000/svg}text")]
-        drawn = [text for text in texts if text.startswith(("image of ", "output: "))]
         start = shown[:8]
         if start.isascii():
-            assert len(drawn) == 2, texts
-            assert all(start in text for text in drawn), drawn
+            assert sum(start in text for text in texts) == 2, texts  # of the picture and of the output
+        assert acting("".join(texts)) == []
 
 
 def test_bytes_of_a_name_that_are_no_text_come_back(bstdg, tmp_path):

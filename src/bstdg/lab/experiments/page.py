@@ -70,7 +70,7 @@ def _machine(run: Run) -> str:
     about = run.machine
     versions = ", ".join(f"{name} {about[name]}" for name in ("bstdg", "python", "numpy", "torch") if name in about)
     place = ", ".join(str(about[key]) for key in ("processor", "system") if about.get(key))
-    return f"{place}, {about.get('threads', '?')} thread(s) a run; {versions}"
+    return tables.plain(f"{place}, {about.get('threads', '?')} thread(s) a run; {versions}")
 
 
 def _verdicts(runs: Runs) -> str:

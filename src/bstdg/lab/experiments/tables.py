@@ -38,13 +38,13 @@ class Sheet:
         | 1 | 2 |
         """
         lines = [self.columns, ("---",) * len(self.columns), *self.rows]
-        text = "\n".join(f"| {' | '.join(map(_plain, row))} |" for row in lines)
+        text = "\n".join(f"| {' | '.join(map(plain, row))} |" for row in lines)
         return text.replace("| --- | ", "|---|").replace("--- | ", "---|").replace("--- |", "---|")
 
 
-def _plain(cell: str) -> str:
-    """A cell in which Markdown finds neither the end of it nor a tag."""
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line(cell).replace("|", "\\|"))
+def plain(text: str) -> str:
+    """A line in which Markdown finds neither the end of a cell nor a tag."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line(text).replace("|", "\\|"))
 
 
 COLUMNS = tuple(FIGURES[key] for key in TOGETHER if key != "input_spikes_to_decision")
