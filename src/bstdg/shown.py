@@ -55,7 +55,15 @@ def name(text: object, most: int = LONGEST) -> str:
     >>> print(name(" a  b"), name(""), name("a" * 50 + "b" * 50, 9))
     \x20a \x20b '' aaaa…bbbb
     """
-    said = _BLANKS.sub(lambda found: "".join(map(spelled, found[0])), line(text)) or "''"
+    return cut(_BLANKS.sub(lambda found: "".join(map(spelled, found[0])), line(text)) or "''", most)
+
+
+def cut(said: str, most: int) -> str:
+    """A line of at most so many columns, what is too much left out of its middle.
+
+    >>> cut("abcdefgh", 5), cut("abcde", 5)
+    ('ab…gh', 'abcde')
+    """
     if len(said) <= most and columns(said) <= most:
         return said
     before, behind = most // 2, (most - 1) // 2

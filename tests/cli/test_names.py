@@ -245,6 +245,16 @@ def test_an_error_is_one_line_in_which_no_name_acts(bstdg, arguments, name, tmp_
     assert acting(err[0]) == []
 
 
+def test_an_error_about_something_endless_has_an_end(bstdg, tmp_path):
+    model = tmp_path / "model.bstdg"
+    packed.save(random_model((20, 3), trained={"data": "\x1b" * 50_000}), model)
+    status, _, (said,) = bstdg("eval", model)
+    assert status == 2
+    assert len(said) < 5000
+    assert said.startswith("bstdg: unknown data set")
+    assert "digits" in said[-300:]
+
+
 def test_other_commands_are_harmless_where_paths_are_odd(bstdg, tmp_path):
     place = tmp_path / ODD
     place.mkdir()

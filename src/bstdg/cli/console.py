@@ -20,12 +20,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bstdg.errors import BstdgError, DownloadError, FileFormatError, InputError
-from bstdg.shown import line, spelled
+from bstdg.shown import cut, line, spelled
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+LONGEST = 4000  # columns of a complaint, though what it names be longer
 PIPED_WIDTH = 120  # columns of a table that nobody's terminal bounds
 
 # Which class typer derives its usage errors from depends on whether it brings its own copy of click.
@@ -72,7 +73,7 @@ def complain(message: object) -> None:
     """One line on standard error, fit to be shown like `say`."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # nobody may be listening any more
-            print(f"bstdg: {line(' '.join(str(message).splitlines()))}", file=sys.stderr)
+            print(f"bstdg: {cut(line(' '.join(str(message).splitlines())), LONGEST)}", file=sys.stderr)
 
 
 def table(*heads: str, title: Any = None, **look: Any) -> Table:
