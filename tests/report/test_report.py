@@ -242,9 +242,18 @@ def test_anytime_and_decision_steps(measured):
     np.testing.assert_allclose(bars.sum(axis=0), 100 * measured.decided / measured.samples)
     assert bars[1].sum() == pytest.approx(100 * measured.figures["silent_rate"])
     np.testing.assert_allclose([bar.get_y() for bar in below.patches], [*np.zeros(len(bars[0])), *bars[0]])
+    bounds = 100 * np.array(wilson(measured.right[some], measured.decided[some])).T
+    drawn = [[end[1] for end in bar] for bar in above.collections[0].get_segments()]
+    np.testing.assert_allclose(drawn, bounds)
     assert measured.silent.any() == (below.get_legend() is not None)
     least, _ = wilson(measured.right[some], measured.decided[some])
     assert above.get_ylim()[0] <= 100 * least.min()
+
+
+def test_steps_at_which_a_single_sample_is_decided_have_their_accuracy(measured):
+    step = np.where(np.arange(measured.samples) == 0, 1, 3)
+    above, _ = report.decision_steps(replace(measured, step=step)).axes
+    assert above.lines[0].get_xdata().tolist() == [1, 3]
 
 
 def many_classes(number: int) -> report.Measured:
@@ -407,6 +416,8 @@ def test_models_side_by_side(measured):
         np.testing.assert_allclose(bar, [[bounds[0], row], [bounds[1], row]])
     assert [panels[3].xaxis.get_major_formatter()(value) for value in (0, 2500)] == ["0", "2.5k"]
     assert panels[0].get_ylim() == (1.5, -0.5)
+    titles = [axes.get_title(loc="left") for axes in panels]
+    assert titles[0] == "accuracy, %" and all(titles)
 
 
 @pytest.mark.parametrize(("widths", "num_steps"), [((20, 3), 1), ((20, 5, 4, 3), 254), ((20, 1, 30), 8)])
