@@ -173,8 +173,8 @@ def _run_avr(folder: Path, manifest: dict[str, Any], golden: Golden, level: str)
 
 def _rows(golden: Golden, rows: NDArray[np.int64]) -> Golden:
     """Some of the golden vectors."""
-    steps, hidden, *decided = golden
-    return Golden(steps[rows], tuple(layer[rows] for layer in hidden), *(array[rows] for array in decided))
+    hidden = tuple(layer[rows] for layer in golden.hidden)
+    return Golden(golden.steps[rows], hidden, golden.label[rows], golden.step[rows], golden.silent[rows])
 
 
 def _in_flash(steps: NDArray[np.uint8]) -> str:
