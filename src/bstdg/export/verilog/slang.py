@@ -6,14 +6,13 @@ status is 1 where that is anything at all.
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 
 def main(arguments: list[str]) -> int:
     """Compile what is named on a command line as slang's own; its exit status."""
-    from pyslang.driver import Driver
-
-    driver = Driver()
+    driver = importlib.import_module("pyslang.driver").Driver()
     driver.addStandardArgs()
     if not driver.parseCommandLine(" ".join(["slang", *arguments])) or not driver.processOptions():
         return 2
