@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from bstdg.export.base import Check, Golden
+from bstdg.export.folder import MANIFEST, read_manifest
 from bstdg.export.tools import Failed, checked, must, need
 from bstdg.export.verilog import slang
 from bstdg.export.verilog.bench import FOLDER, bench
@@ -42,16 +42,22 @@ def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
 
 def _name(folder: Path) -> str:
     """The export's name, which is that of its test bench too."""
-    manifest = folder / "manifest.json"
-    if manifest.is_file():
-        return json.loads(manifest.read_text())["name"]
+    if (folder / MANIFEST).is_file():
+        return read_manifest(folder)["name"]
     return next((folder / FOLDER).glob("*_tb.v")).name.removesuffix("_tb.v")
 
 
 def _sources(folder: Path, test: bool = False) -> list[str]:
-    """The design's files, and those of the test bench, in a fixed order and relative to `folder`."""
-    paths = [*folder.glob("*.v"), *((folder / FOLDER).glob("*.v") if test else ())]
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
+    """The design's files, and those of the test bench, in a fixed order and relative to `folder`.
+
+    Where there is a manifest these are the files that it lists: others that lie there are none of the export's.
+    """
+    if (folder / MANIFEST).is_file():
+        paths = [PurePosixPath(name) for name in read_manifest(folder)["files"]]
+    else:
+        paths = [PurePosixPath(path.relative_to(folder).as_posix()) for path in folder.rglob("*.v")]
+    places = (".", FOLDER) if test else (".",)
+    return sorted(str(path) for path in paths if path.suffix == ".v" and str(path.parent) in places)
 
 
 def _vectors(folder: Path, model: PackedModel, golden: Golden, name: str) -> str:
@@ -125,8 +131,7 @@ def _judged(found: dict[int, Bench], folder: Path, vectors: int) -> str:
 
 def _images(folder: Path, vectors: int) -> tuple[str, int]:
     """What cycles are counted over: the test images among the vectors if there are any, else all."""
-    manifest = folder / "manifest.json"
-    parts = json.loads(manifest.read_text())["golden"]["parts"] if manifest.is_file() else []
+    parts = read_manifest(folder)["golden"]["parts"] if (folder / MANIFEST).is_file() else []
     before = sum(part["vectors"] for part in parts[:-1])
     if parts and "test images" in parts[-1]["what"] and before < vectors:
         return "an image", before
