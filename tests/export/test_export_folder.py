@@ -462,9 +462,24 @@ JSON = st.recursive(
     max_leaves=5,
 )
 PLACES = st.sampled_from(
-    [("format",), ("version",), ("target",), ("name",), ("model",), ("golden",), ("golden", "parts"), ("figures",)]
-    + [("golden", "parts", 0), ("golden", "parts", 0, "what"), ("golden", "parts", 0, "vectors"), ("files",)]
-    + [("figures", "ram_bytes"), ("figures", "flash_bytes"), ("files", "bstdg_model.c"), ("files", "x\0y")]
+    [
+        "format",
+        "version",
+        "target",
+        "name",
+        "model",
+        "golden",
+        "golden/parts",
+        "golden/parts/0",
+        "golden/parts/0/what",
+        "golden/parts/0/vectors",
+        "figures",
+        "figures/ram_bytes",
+        "figures/flash_bytes",
+        "files",
+        "files/bstdg_model.c",
+        "files/x\x00y",
+    ]
 )
 
 
@@ -475,10 +490,10 @@ def test_a_manifest_of_foreign_shape_is_one_line(tmp_path_factory, target, place
     folder = tmp_path_factory.mktemp("export")
     made = exports.export(target, MODEL, folder / "out")
     manifest = json.loads(json.dumps(made.manifest))
-    inner = manifest
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
+    inner, (*way, last) = manifest, place.split("/")
+    for key in way:
+        inner = inner[0 if key == "0" else key]
+    inner[0 if last == "0" else last] = value
     (made.folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8-sig" if marked else "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(folder))
