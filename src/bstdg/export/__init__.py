@@ -122,6 +122,7 @@ def export(
             "sha256": folders.sha256(data),
             "widths": list(loaded.widths),
             "num_steps": loaded.num_steps,
+            "classes": list(loaded.classes),
         },
         "golden": {
             "file": folders.GOLDEN,

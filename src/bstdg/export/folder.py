@@ -81,9 +81,10 @@ def write(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, An
     token = secrets.token_hex(4)
     fresh, old = (folder.with_name(f".{folder.name}.{token}.{end}") for end in ("tmp", "old"))
     listed = {name: sha256(data) for name, data in sorted(contents.items())}
+    # What UTF-8 cannot hold, bytes of names that are no text, is escaped as JSON escapes it.
     text = json.dumps({**manifest, "files": listed}, indent=2, ensure_ascii=False) + "\n"
     try:
-        for name, data in {**contents, MANIFEST: text.encode()}.items():
+        for name, data in {**contents, MANIFEST: text.encode("utf-8", "backslashreplace")}.items():
             path = fresh / name
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(path, data)

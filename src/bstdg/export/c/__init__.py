@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bstdg import templates
 from bstdg.errors import InputError
+from bstdg.export import names
 from bstdg.export.base import Golden, Target, Written, fnv1a, full_layers, pixel_code
 from bstdg.export.c import proof
 from bstdg.export.c.proof import records
@@ -169,6 +170,7 @@ def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: in
         "LARGEST": str(max(ram, *(array.nbytes for layer in layers for array in (layer.rows, layer.start)))),
         "FLASH": str(flash),
         "TABLES": "\n".join(texts),
+        "CLASS_NAMES": "".join(_class_names(model.classes)),
         "LAYER_TABLE": "".join(_layer_rows(layers)),
     }
 
@@ -192,6 +194,15 @@ def _layer_rows(layers: list[Tables]) -> Iterator[str]:
         yield f"    {{rows{i}, start{i}, {numbers}}},\n"
         planes_at += layer.planes * layer.words
         fired_at += layer.words
+
+
+def _class_names(classes: tuple[str, ...]) -> Iterator[str]:
+    """Strings, a class a line; C99 takes strings of up to 4,095 bytes."""
+    for label, name in enumerate(classes):
+        shown = names.cut(name)
+        plain = "" if shown.isascii() and shown.isprintable() else f": {names.quoted(shown)}"
+        comment = f"{label}{plain}".replace("*/", "* /").replace("/*", "/ *")
+        yield f"  {names.c_text(shown)}, /* {comment} */\n"
 
 
 def _array(declared: str, values: Iterable[object]) -> Iterator[str]:

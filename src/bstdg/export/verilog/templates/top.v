@@ -4,6 +4,11 @@
 // (`in_end` low: the channel fires in the current step, any number of them) and ends of steps (`in_end` high), exactly
 // @{STEPS}. When `done` rises, `decision`, `decision_step` and `silent` hold until the next image begins. What follows
 // the decision of an image is taken and thrown away, one item a cycle; or begin the next image at once and leave it.
+//
+// What `decision` says:
+@% for name in CLASS_NAMES %@
+//   @{loop.index0} is @{name}
+@% endfor %@
 `timescale 1ns / 1ns
 `default_nettype none
 
