@@ -118,6 +118,13 @@ def test_a_step_is_taken_such_that_a_unit_of_current_adds_one(dt, kind, said):
     assert model.layers[0].thresholds.tolist() == [4, 4]
 
 
+def test_a_step_in_which_all_weights_count_otherwise_is_spoken_of():
+    path = FOREIGN / "spikingjelly-half.nir"
+    with pytest.warns(BstdgWarning, match=r"steps of 1 s a unit of current adds 10000 .* in steps of 0\.0001 s .*--dt"):
+        model = nir_import.read(path, 8, dt=1.0, first_spikes=True)
+    assert set(model.layers[0].thresholds.tolist()) == {1}
+
+
 def test_where_current_counts_differently_the_step_has_to_be_said():
     graph = layers_with(1e4, 5e3)
     with pytest.raises(

@@ -51,7 +51,8 @@ def import_nir(
     if out.exists() and not force:
         raise InputError(f"{out} is there already; name another file, or give --force")
     graph = nir_file.read(file)
-    dt = step_length(graph) if dt is None else dt
     model = nir_import.from_graph(graph, steps, dt=dt, first_spikes=first_spikes, at_threshold=at_threshold)
     size = packed.save(model, out)
-    print(f"{out}: {model.structure}, T = {model.num_steps}, a step of {dt:g} s, {size:,} bytes")
+    print(
+        f"{out}: {model.structure}, T = {model.num_steps}, a step of {step_length(graph) if dt is None else dt:g} s, {size:,} bytes"
+    )

@@ -65,7 +65,8 @@ def from_graph(
 ) -> PackedModel:
     """The deployed model that computes what `graph` does; arguments and errors as for `read`.
 
-    Warns where a threshold is a whole number of weights, since simulators do not agree on what happens there.
+    Warns where a threshold is a whole number of weights, since simulators do not agree on what happens there, and where
+    `dt` is given and is not the step in which a unit of current adds 1.
     """
     config = _config(graph)
     if config.get("variant", "model") != "model":
@@ -75,6 +76,8 @@ def from_graph(
     found = stages(graph, dt=dt)
     if not found:
         raise InputError("the graph holds no neurons")
+    if dt is not None:
+        _speak_of_gains(found, dt)
     layers = [_layer(stage, i, at_threshold) for i, stage in enumerate(found)]
     if not (first_spikes or config):
         for i, stage in enumerate(found):
@@ -187,6 +190,18 @@ def _in_weights(stage: Stage) -> list[Fraction]:
 def _whole(thresholds: list[Fraction]) -> dict[int, int]:
     """Neurons whose thresholds are whole numbers of weights, but for what float32 may have rounded away."""
     return {k: round(v) for k, v in enumerate(thresholds) if abs(v - round(v)) <= min(abs(v) * _ROUNDING, _CLOSE)}
+
+
+def _speak_of_gains(found: list[Stage], dt: float) -> None:
+    """Warn where a step of another length would let every weight count as it is written."""
+    gains = np.concatenate([stage.gain for stage in found])
+    if (gains == gains[0]).all() and gains[0] != 1.0:
+        warnings.warn(
+            f"in steps of {dt:g} s a unit of current adds {gains[0]:g} to a potential, in steps of {dt / gains[0]:g} s "
+            "it would add 1: leave --dt out for those",
+            BstdgWarning,
+            stacklevel=3,
+        )
 
 
 def _speak_of_ties(found: list[Stage], layers: list[FullLayer], at_threshold: bool) -> None:
