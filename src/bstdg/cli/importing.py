@@ -53,6 +53,5 @@ def import_nir(
     graph = nir_file.read(file)
     model = nir_import.from_graph(graph, steps, dt=dt, first_spikes=first_spikes, at_threshold=at_threshold)
     size = packed.save(model, out)
-    print(
-        f"{out}: {model.structure}, T = {model.num_steps}, a step of {step_length(graph) if dt is None else dt:g} s, {size:,} bytes"
-    )
+    step = step_length(graph) if dt is None else dt
+    print(f"{out}: {model.structure}, T = {model.num_steps}, a step of {step:g} s, {size:,} bytes")
