@@ -62,7 +62,7 @@ class TrainingRun:
         self.recipe, self.seed, self.device = recipe, seed, device
         self.classes, self.input = dataset.classes, input_code(dataset, recipe.input)
         seeds = np.random.SeedSequence(seed).generate_state(3)
-        weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
+        weights, self.generator = (torch.Generator("cpu").manual_seed(int(s)) for s in seeds[:2])
         self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
         self._read(dataset, parts or split(dataset, recipe.data, int(seeds[2])))
         self.network = Network(
@@ -107,7 +107,7 @@ class TrainingRun:
     def release(self) -> None:
         """Forget the data, and keep what more training goes on from."""
         none = np.empty((0, size(self.input.gives)), np.uint8)
-        self.training, self.labels = StepLoader(none, self.input.gives, self.recipe), torch.empty(0)
+        self.training, self.labels = StepLoader(none, self.input.gives, self.recipe), torch.empty(0, dtype=torch.int64, device="cpu")
         self.validation, self.validation_labels = none, np.empty(0, np.int64)
 
     @property
@@ -157,7 +157,7 @@ class TrainingRun:
         """One pass over the training part alone; returns the mean loss. `epochs` is over how many the rates fall."""
         self.epoch += 1
         epochs = epochs or self.recipe.train.epochs
-        order = torch.randperm(len(self.training), generator=self.generator)
+        order = torch.randperm(len(self.training), generator=self.generator, device="cpu")
         batches = order.split(self.recipe.train.batch)
         total = 0.0
         for i, index in enumerate(batches):

@@ -23,11 +23,13 @@ from bstdg.training import checkpoint, options, run_folder
 from bstdg.training.evaluation import on_test_set
 from bstdg.training.run import TrainingRun
 from bstdg.training.run_folder import CHECKPOINT, LOG, MODEL, REPORT, START
+from bstdg.training.surroundings import undisturbed
 from bstdg.training.tensorboard import EpochWriter
 
 Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
 
 
+@undisturbed()
 def train(
     recipe: Recipe,
     out: Path | str,
@@ -114,7 +116,7 @@ def find_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, dtype=torch.float32, device=device)
     except (RuntimeError, AssertionError) as error:  # torch asserts where it was built without CUDA
         raise InputError(f"device {name!r} is not there: {str(error).splitlines()[0]}") from None
     return device

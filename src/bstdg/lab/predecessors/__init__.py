@@ -27,6 +27,7 @@ _HOME = {
     "bptt": ("bptt.Settings", "bptt.BpttRun"),
     "mlp": ("mlp.Settings", "mlp.MlpRun"),
 }
+WITHOUT_TORCH = ("s4nn", "bs4nn")
 
 
 def names() -> tuple[str, ...]:
@@ -90,7 +91,12 @@ def train(
 
     chosen = settings_of(settings_kind(name), settings)
     loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
-    return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
+    if name in WITHOUT_TORCH:
+        return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
+    from bstdg.training.surroundings import undisturbed
+
+    with undisturbed():
+        return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
 
 
 def run_released(

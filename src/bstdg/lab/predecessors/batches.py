@@ -32,7 +32,7 @@ class BatchRun(ABC):
         self.settings: BatchSettings = setup.settings
         self.white, self.shape, self.silent = setup.training.white, setup.training.shape, silent
         self.classes = len(setup.training.classes)
-        self.generator = torch.Generator().manual_seed(setup.seed)
+        self.generator = torch.Generator("cpu").manual_seed(setup.seed)
         self.pixels, self.labels = torch.from_numpy(pixels), torch.from_numpy(setup.training.labels)
         self._kept: dict[str, Tensor] = {}
 
@@ -63,7 +63,8 @@ class BatchRun(ABC):
         rates = [group["lr"] for group in optimizer.param_groups]
         for epoch in range(self.settings.epochs):
             self.module.train()
-            batches = torch.randperm(len(self.labels), generator=self.generator).split(self.settings.batch)
+            order = torch.randperm(len(self.labels), generator=self.generator, device="cpu")
+            batches = order.split(self.settings.batch)
             total = 0.0
             for i, index in enumerate(batches):
                 share = (epoch + i / len(batches)) / self.settings.epochs
