@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from bstdg.engine.base import Compiled, Engine, Interpreted
 from bstdg.errors import BstdgWarning, InputError
@@ -56,6 +56,14 @@ class Inference(NamedTuple):
 
     engine: Engine
     network: Compiled
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An engine is a module, which pickle does not take: it goes by its name."""
+        return _again, (self.engine.NAME, self.network)
+
+
+def _again(engine: str, network: Compiled) -> Inference:
+    return Inference(get(engine), network)
 
 
 def inference(name: str | None, layers: Sequence[Layer], num_steps: int, device: object = "cpu") -> Inference:

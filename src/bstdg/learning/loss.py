@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +106,7 @@ class _FirstToFire(PlainFunction):
     def forward(z: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         hazards = F.softplus(z)  # (B, T, K)
         hazard = hazards.sum(2)  # (B, T)
-        log_after = -hazard.cumsum(1)
+        log_after = -_running_sum(hazard)
         # Not log_after + hazard: a huge hazard would round away what came before it.
         log_before = F.pad(log_after[:, :-1], (1, 0))
         # Far below 0 softplus(z) is exp(z), which may underflow: its logarithm is z itself.
@@ -130,10 +131,17 @@ def _first_to_fire_back(
     to_share = (log_share - log_first.unsqueeze(1)).exp_().mul_(to_first.unsqueeze(1))  # (B, T, K)
     at_step = to_share.sum(2)  # (B, T)
     to_sums = to_after + F.pad(at_step[:, 1:], (0, 1))  # what hazards up to and including t are told
-    to_hazard = at_step * _slope_of_log_one_minus_exp_over(hazard) - to_sums.flip(1).cumsum(1).flip(1)
+    to_hazard = at_step * _slope_of_log_one_minus_exp_over(hazard) - _running_sum(to_sums.flip(1)).flip(1)
     rise = z.sigmoid()  # of softplus
     to_share *= torch.where(z < FAR, 1.0, rise / hazards)
     return to_share.addcmul_(to_hazard.unsqueeze(2), rise)
+
+
+def _running_sum(x: Tensor) -> Tensor:
+    """Sums over steps, `[batch, T]`."""
+    if x.is_cuda and torch.are_deterministic_algorithms_enabled():  # torch has none there that is
+        return torch.stack(list(accumulate(x.unbind(1))), 1)
+    return x.cumsum(1)
 
 
 FAR = -15.0  # below, softplus(z) and sigmoid(z) are exp(z) in float32
@@ -176,7 +184,7 @@ def relative_target(lead: Tensor, labels: Tensor, gamma: int) -> Tensor:
     reach = torch.where(fired, above.to(torch.uint8).argmax(1), num_steps - 1)
     steps = torch.where(fired, reach, num_steps)
     earliest = steps.min(1, keepdim=True).values
-    is_label = F.one_hot(labels, lead.shape[2]).bool()
+    is_label = torch.zeros_like(fired).scatter(1, labels.unsqueeze(1), True)
     target = torch.where(is_label, earliest, torch.maximum(steps, (earliest + gamma).clamp(max=num_steps)))
     silent = ~fired.any(1, keepdim=True)
     target = torch.where(silent & is_label, max(0, num_steps - gamma), target)

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from bstdg.engine import choose
 from bstdg.errors import InputError, TrainingError
-from bstdg.learning.functions import PlainFunction, gradient
+from bstdg.learning.functions import PlainFunction, gradient, refuse_to_be_traced
 from bstdg.learning.recipe import RuleConfig
 from bstdg.spikes.events import Events, never
 from bstdg.spikes.source import EventSource, Source, StepSource, shares_memory
@@ -60,6 +60,7 @@ class Spikes(NamedTuple):
         Raises:
             InputError: the steps are of another type or shape, or the events have another T.
         """
+        refuse_to_be_traced()
         num_steps = never(num_steps)
         if isinstance(spikes, Events):
             if spikes.num_steps != num_steps:
