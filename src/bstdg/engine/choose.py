@@ -139,6 +139,7 @@ def training(name: str | None, latent: Tensor) -> TrainingEngine:
     """
     from bstdg.engine import dense, native_training, real
 
+    check_training(name)
     fits = native_computes(latent)
     if name is None:
         return cast(TrainingEngine, native_training if fits else dense)
@@ -146,11 +147,15 @@ def training(name: str | None, latent: Tensor) -> TrainingEngine:
         return cast(TrainingEngine, dense)
     if name == REAL:
         return cast(TrainingEngine, real)
-    if name != native_training.NAME:
-        raise InputError(f"there is no training engine {name!r}; choose native or dense")
     if not fits:
         raise InputError(f"engine 'native' computes with float32 on a CPU, not {latent.dtype} on {latent.device}")
     return cast(TrainingEngine, native_training)
+
+
+def check_training(name: str | None) -> None:
+    """Raise `InputError` where there is no training engine called so."""
+    if name not in (None, FASTEST, "dense", REAL):
+        raise InputError(f"there is no training engine {name!r}; choose native or dense")
 
 
 def native_computes(*tensors: Tensor) -> bool:

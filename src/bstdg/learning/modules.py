@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bstdg.engine import dense, real
+from bstdg.engine import choose, dense, real
 from bstdg.errors import InputError
 from bstdg.layers import FullLayer, Layer
 from bstdg.learning.calibrate import thresholds_for
@@ -57,7 +57,7 @@ class BinaryLinear(Unscripted, nn.Module):
             their order (see `bstdg.inputs.recordings`).
 
     Raises:
-        InputError: a size is not a positive integer, or the mode is unknown.
+        InputError: a size is not a positive integer, the threshold no number, or the mode or engine unknown.
 
     Shapes: input `Spikes` of `[batch, in_features]`; output `Spikes` of `[batch, out_features]`.
 
@@ -95,6 +95,7 @@ class BinaryLinear(Unscripted, nn.Module):
         tied = opposite
         if not math.isfinite(threshold):
             raise InputError(f"a threshold must be a finite number, not {threshold}")
+        choose.check_training(engine)
         self.in_features, self.out_features, self.tied = in_features, out_features, tied
         self.rule = rule or RuleConfig()
         self.threshold_mode, self.engine = threshold_mode, engine

@@ -1,9 +1,12 @@
-"""Whole numbers, whoever made them: Python, NumPy or torch."""
+"""Numbers, whoever made them: Python, NumPy or torch."""
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from typing import Any
+
+import numpy as np
 
 
 def whole(value: Any) -> int | None:
@@ -11,7 +14,6 @@ def whole(value: Any) -> int | None:
 
     True is none, nor is 3.0.
 
-    >>> import numpy as np
     >>> whole(3), whole(np.uint8(3)), whole(3.0), whole(True), whole("3")
     (3, 3, None, None, None)
     """
@@ -21,3 +23,22 @@ def whole(value: Any) -> int | None:
         return operator.index(value)
     except (TypeError, RuntimeError):  # RuntimeError: a tensor of torch that holds several
         return None
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy or torch as Python has it, also within a list or tuple; anything else as it is.
+
+    >>> plain((np.int64(3), np.float32(0.5))), plain("3")
+    ((3, 0.5), '3')
+    """
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+    return value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
+
+
+def own_numbers(config: Any) -> None:
+    """Make every number in the fields of a frozen dataclass Python's own: checks and files know no others."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if (own := plain(value)) is not value:
+            object.__setattr__(config, field.name, own)
