@@ -34,7 +34,7 @@ def saved(thing):
     return torch.load(file, weights_only=False)
 
 
-WAYS = {"deepcopy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle.dumps(thing)), "torch.save": saved}
+WAYS = {"deepcopy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle.dumps(thing)), "torch.save": saved}  # noqa: S301
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 engines = pytest.mark.parametrize("engine", ["native", "dense"])
 
@@ -126,7 +126,9 @@ def test_a_module_that_keeps_its_last_output(way, engine):
 
 
 def named_hook(module, inputs, output):
-    module.seen = output.detach() if isinstance(output, torch.Tensor) else output  # of a bare tensor torch copies leaves
+    module.seen = (
+        output.detach() if isinstance(output, torch.Tensor) else output
+    )  # of a bare tensor torch copies leaves
 
 
 @every_way

@@ -31,7 +31,9 @@ def every_use(made: BinaryLinear):
 
 
 @engines
-@pytest.mark.parametrize("given", [STEPS, STEPS.numpy(), None, [[0] * 20], Events.from_steps(STEPS.numpy(), T)], ids=type)
+@pytest.mark.parametrize(
+    "given", [STEPS, STEPS.numpy(), None, [[0] * 20], Events.from_steps(STEPS.numpy(), T)], ids=type
+)
 def test_a_layer_reads_spikes_alone(engine, given):
     for use in every_use(layer(engine)):
         with pytest.raises(InputError, match=rf"reads Spikes, not {type(given).__name__}; Spikes\.of_input\("):
@@ -151,7 +153,7 @@ def test_a_threshold_is_a_finite_number(threshold):
 @pytest.mark.parametrize("engine", ["cuda", "oracle", "", 3])
 def test_an_unknown_engine_is_refused_when_a_layer_is_made(engine):
     for make in (lambda: BinaryLinear(3, 2, engine=engine), lambda: Network(3, 2, engine=engine)):
-        with pytest.raises(InputError, match="there is no training engine .*; choose native or dense"):
+        with pytest.raises(InputError, match=r"there is no training engine .*; choose native or dense"):
             make()
 
 

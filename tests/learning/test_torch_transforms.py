@@ -187,7 +187,9 @@ def test_torch_jit_is_refused(module):
 @pytest.mark.parametrize("strict", [False, True])
 def test_torch_export_is_refused(module, strict):
     torch._dynamo.reset()
-    with pytest.raises(Exception, match=r"torch\.export .*cannot record binary layers: .*Network\.deployed\(\)") as found:
+    with pytest.raises(
+        Exception, match=r"torch\.export .*cannot record binary layers: .*Network\.deployed\(\)"
+    ) as found:
         torch.export.export(module(), (STEPS,), strict=strict)
     assert strict or isinstance(found.value, InputError)
 

@@ -17,8 +17,8 @@ from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.features import FeatureCode
 from bstdg.inputs.options import InputOptions
 from bstdg.inputs.recordings import RecordingCode
-from bstdg.lab.predecessors.settings import settings_of
 from bstdg.lab.predecessors.s4nn import Settings
+from bstdg.lab.predecessors.settings import settings_of
 from bstdg.layers import FullLayer
 from bstdg.layers.full import neurons
 from bstdg.learning.modules import BinaryLinear
@@ -49,7 +49,9 @@ no_number = pytest.mark.parametrize("wrong", NONE, ids=repr)
 
 @every_kind
 def test_a_network_is_the_same(number):
-    given = Network(number(20), number(3), NetworkConfig(layers=(number(7),), num_steps=number(6)), tied_inputs=number(4))
+    given = Network(
+        number(20), number(3), NetworkConfig(layers=(number(7),), num_steps=number(6)), tied_inputs=number(4)
+    )
     assert given.widths == (20, 7, 3) and given.structure == "20-7-3" and given.num_steps == 6
     assert all(type(width) is int for width in (*given.widths, given.num_steps, given.layers[0].in_features))
     steps = torch.zeros(2, 20, dtype=torch.uint8)
@@ -111,7 +113,9 @@ def test_what_is_deployed_runs_and_is_saved_the_same(number, tmp_path):
     assert runtime.load(tmp_path / "m.bstdg").packed.num_steps == 6
     steps = np.zeros((2, 4), np.uint8)
     expected = oracle.forward(layers, steps, 6).potentials
-    np.testing.assert_array_equal(native.Compiled(layers, number(6), threads=number(2)).trace(steps).potentials, expected)
+    np.testing.assert_array_equal(
+        native.Compiled(layers, number(6), threads=number(2)).trace(steps).potentials, expected
+    )
     np.testing.assert_array_equal(dense.forward(layers, steps, number(6)).potentials, expected)
     np.testing.assert_array_equal(oracle.forward(layers, steps, number(6)).potentials, expected)
 

@@ -46,17 +46,21 @@ class Gradient(PlainFunction):
 
     @staticmethod
     def backward(ctx: Any, *_: Any) -> Any:
-        raise TrainingError("the rule is once_differentiable: a spike has no second derivative (hessian, double backward)")
+        raise TrainingError(
+            "the rule is once_differentiable: a spike has no second derivative (hessian, double backward)"
+        )
 
 
 def refuse_to_be_traced() -> None:
     """Raise `InputError` where torch records what is computed, to be run without Python."""
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         raise InputError(f"torch.jit.trace (and an ONNX export by it) cannot record binary layers: {INSTEAD}")
     if getattr(torch.compiler, "is_exporting", lambda: False)():
         raise InputError(f"torch.export (and an ONNX export by it) cannot record binary layers: {INSTEAD}")
     if torch.compiler.is_compiling():
-        torch._dynamo.graph_break(msg="binary layers run as native code beside the graph, so fullgraph=True is not possible")
+        torch._dynamo.graph_break(
+            msg="binary layers run as native code beside the graph, so fullgraph=True is not possible"
+        )
 
 
 class Unscripted:

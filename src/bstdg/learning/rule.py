@@ -177,9 +177,7 @@ class SpikeTimingGradient(PlainFunction):
         )
 
     @classmethod
-    def of(
-        cls, below: Spikes, weight: Tensor, threshold: Tensor | None, rule: RuleConfig, engine: str | None
-    ) -> Any:
+    def of(cls, below: Spikes, weight: Tensor, threshold: Tensor | None, rule: RuleConfig, engine: str | None) -> Any:
         """Apply it to the spikes of the layer below."""
         source = below.source
         heard = source.steps if isinstance(source, StepSource) else None

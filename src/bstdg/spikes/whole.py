@@ -6,8 +6,6 @@ import dataclasses
 import operator
 from typing import Any
 
-import numpy as np
-
 
 def whole(value: Any) -> int | None:
     """The integer that a value is, by what it says of itself (`__index__`); None where it is none.

@@ -108,7 +108,10 @@ class TrainingRun:
     def release(self) -> None:
         """Forget the data, and keep what more training goes on from."""
         none = np.empty((0, size(self.input.gives)), np.uint8)
-        self.training, self.labels = StepLoader(none, self.input.gives, self.recipe), torch.empty(0, dtype=torch.int64, device="cpu")
+        self.training, self.labels = (
+            StepLoader(none, self.input.gives, self.recipe),
+            torch.empty(0, dtype=torch.int64, device="cpu"),
+        )
         self.validation, self.validation_labels = none, np.empty(0, np.int64)
 
     @property

@@ -1,4 +1,4 @@
-"""What training needs of torch, whatever its caller has set there: gradients, whole precision, threads that are alive."""
+"""What training needs of torch, whatever its caller has set there: gradients, whole precision, living threads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def undisturbed() -> Iterator[None]:
             torch.inference_mode(False),
             torch.enable_grad(),
             torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False) if torch.cuda.is_available() else nullcontext(),
+            torch.autocast("cuda", enabled=False) if torch.is_autocast_enabled() else nullcontext(),
         ):
             yield
     finally:
