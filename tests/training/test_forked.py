@@ -1,4 +1,4 @@
-"""Training in a process that was forked after training: torch's threads are gone there, and it must not wait for them."""
+"""Training in a process that was forked after training: torch's threads are gone there; it must not wait for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ rng = np.random.default_rng(0)
 X, y = rng.normal(size=(1500, 64)), rng.integers(0, 2, 1500)
 
 def shapes(*_):
-    return datasets.Dataset("shapes", "train", (X[:1000].reshape(-1, 8, 8) > 0).astype(np.uint8), y[:1000], 1, ("a", "b"))
+    images = (X[:1000].reshape(-1, 8, 8) > 0).astype(np.uint8)
+    return datasets.Dataset("shapes", "train", images, y[:1000], 1, ("a", "b"))
 
 def classifier(engine):
     made = BSTDGClassifier(hidden=(200,), epochs=1, random_state=0, engine=engine, n_jobs=-1).fit(X, y)

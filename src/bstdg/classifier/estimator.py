@@ -17,10 +17,10 @@ from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened, 
 from bstdg.classifier.training import Learner, Settings
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
+from bstdg.learning.surroundings import undisturbed
 from bstdg.model import packed
 from bstdg.model.probability import lead_at_decision, log_probabilities, probabilities
 from bstdg.model.runtime import BATCH, Model
-from bstdg.training.surroundings import undisturbed
 
 
 class BSTDGClassifier(ClassifierMixin, BaseEstimator):

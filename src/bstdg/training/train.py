@@ -15,6 +15,7 @@ from bstdg.datasets import Dataset, EventDataset
 from bstdg.engine import choose
 from bstdg.errors import InputError
 from bstdg.learning.recipe import Recipe
+from bstdg.learning.surroundings import undisturbed
 from bstdg.model import packed
 from bstdg.model.energy import sizes_of
 from bstdg.model.runtime import Model
@@ -23,7 +24,6 @@ from bstdg.training import checkpoint, options, run_folder
 from bstdg.training.evaluation import on_test_set
 from bstdg.training.run import TrainingRun
 from bstdg.training.run_folder import CHECKPOINT, LOG, MODEL, REPORT, START
-from bstdg.training.surroundings import undisturbed
 from bstdg.training.tensorboard import EpochWriter
 
 Loader = Callable[[str, datasets.Split], Dataset | EventDataset]

@@ -93,7 +93,7 @@ def train(
     loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
     if name in WITHOUT_TORCH:
         return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
-    from bstdg.training.surroundings import undisturbed
+    from bstdg.learning.surroundings import undisturbed
 
     with undisturbed():
         return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
