@@ -33,6 +33,13 @@ for _ in range(3):
     forever(lambda: network.labels(steps))
 """
 
+CLASSIFIER = """
+from bstdg import BSTDGClassifier
+X, y = rng.normal(size=(400, 64)), rng.integers(0, 2, 400)
+for _ in range(2):
+    forever(lambda: BSTDGClassifier(hidden=(100,), epochs=2, random_state=0).fit(X, y))
+"""
+
 EVENTS = """
 from bstdg.spikes.events import bin_events
 times, channels = rng.random(200_000), rng.integers(0, 50, 200_000)
@@ -53,7 +60,9 @@ for _ in range(3):
 """
 
 
-@pytest.mark.parametrize("work", [INFERENCE, EVENTS, TRAINING], ids=["inference", "events", "training"])
+@pytest.mark.parametrize(
+    "work", [INFERENCE, EVENTS, TRAINING, CLASSIFIER], ids=["inference", "events", "training", "classifier"]
+)
 @pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise SystemExit('away')"], ids=["end", "exit", "raise"])
 def test_daemon_threads_in_native_code_end_with_python(work, end):
     program = THREADS + work + f"time.sleep(0.05)\n{end}\n"

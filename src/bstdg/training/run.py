@@ -22,6 +22,7 @@ from bstdg.learning.modules import SpikeDropout
 from bstdg.learning.network import Network, flip_ratio
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import recipe_of
+from bstdg.learning.surroundings import between_batches
 from bstdg.model.metrics import Tally
 from bstdg.model.packed import PackedModel
 from bstdg.progress import Progress
@@ -179,6 +180,7 @@ class TrainingRun:
         return total / len(self.training)
 
     def _step(self, index: Tensor) -> float:
+        between_batches()
         spikes, taught = self.training.batch(index, self.generator)
         below = self.drop_input(self.network.read(spikes if isinstance(spikes, Events) else spikes.to(self.device)))
         output = self.network(below, self.drop_hidden)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bstdg.errors import TrainingError
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.settings import BatchSettings
+from bstdg.learning.surroundings import between_batches
 from bstdg.training import augmentation as augment
 
 
@@ -77,6 +78,7 @@ class BatchRun(ABC):
             yield {"loss": loss}
 
     def _step(self, optimizer: torch.optim.Optimizer, index: Tensor) -> float:
+        between_batches()
         settings = self.settings
         pixels = augment.shift(
             self.pixels[index], self.shape, self.silent, settings.shift, settings.shift_share, self.generator
