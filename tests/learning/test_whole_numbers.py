@@ -17,6 +17,7 @@ from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.features import FeatureCode
 from bstdg.inputs.options import InputOptions
 from bstdg.inputs.recordings import RecordingCode
+from bstdg.lab import predecessors
 from bstdg.lab.predecessors.s4nn import Settings
 from bstdg.lab.predecessors.settings import settings_of
 from bstdg.layers import FullLayer
@@ -142,6 +143,10 @@ def test_a_seed_may_be_numpys_and_ends_no_training():
     recipe = Recipe(network=NetworkConfig(layers=(4,)))
     run = TrainingRun(recipe, data, np.int64(3), torch.device("cpu"))
     json.dumps(run.checkpoint().state)
+    settings = {"epochs": 1, "hidden": [4], "validation": 0.2}
+    json.dumps(predecessors.train("mlp", "d", seed=np.int64(3), settings=settings, load=lambda *_: data))
+    with pytest.raises(InputError, match="seed must be a whole number, 0 or more"):
+        predecessors.train("mlp", "d", seed=-1, settings=settings, load=lambda *_: data)
     for wrong in (-1, 1.5, "3", True):
         with pytest.raises(InputError, match="seed must be a whole number, 0 or more"):
             TrainingRun(recipe, data, wrong, torch.device("cpu"))

@@ -27,7 +27,7 @@ from bstdg.model.metrics import Tally
 from bstdg.model.packed import PackedModel
 from bstdg.progress import Progress
 from bstdg.spikes.events import Events
-from bstdg.spikes.whole import whole
+from bstdg.spikes.whole import seed_of
 from bstdg.training import checkpoint, schedule
 from bstdg.training.best_epoch import BestEpoch
 from bstdg.training.evaluation import evaluate
@@ -61,7 +61,7 @@ class TrainingRun:
         parts: Parts | None = None,
         health: HealthWatch | None = None,
     ):
-        self.recipe, self.seed, self.device = recipe, _seed(seed), device
+        self.recipe, self.seed, self.device = recipe, seed_of(seed), device
         self.classes, self.input = dataset.classes, input_code(dataset, recipe.input)
         seeds = np.random.SeedSequence(self.seed).generate_state(3)
         weights, self.generator = (torch.Generator("cpu").manual_seed(int(s)) for s in seeds[:2])
@@ -264,13 +264,6 @@ class TrainingRun:
         layers = tuple((network or self._judged).deployed())
         origin = {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed}
         return PackedModel(self.input, layers, self.recipe.network.num_steps, self.classes, origin)
-
-
-def _seed(given: Any) -> int:
-    seed = whole(given)
-    if seed is None or seed < 0:
-        raise InputError(f"seed must be a whole number, 0 or more, not {given!r}")
-    return seed
 
 
 def _differences(found: Any, wanted: Any, where: str = "") -> list[str]:
