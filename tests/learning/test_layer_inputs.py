@@ -138,6 +138,13 @@ def test_layers_and_input_on_different_devices_are_told_apart():
         made.to("meta")(Spikes.of_input(STEPS, T))
 
 
+def test_what_has_no_numbers_computes_none():
+    network = Network(20, 3, NetworkConfig(layers=(5,))).to("meta")
+    for use in (network, network.calibrate):
+        with pytest.raises(InputError, match=r"the layer is on the meta device, which holds no numbers: \.to_empty"):
+            use(STEPS.to("meta"))
+
+
 def test_spikes_with_a_gradient_and_nothing_to_judge_by_are_refused():
     out = layer(None)(Spikes.of_input(STEPS, T))
     with pytest.raises(InputError, match="need `reach`"):

@@ -85,6 +85,10 @@ class Spikes(NamedTuple):
             raise InputError(f"the layer reads {channels} channels, but {self.source.width} come in")
         if self.source.device.type != device.type:
             raise InputError(f"the layer is on {device}, its input on {self.source.device}: move one with .to(...)")
+        if device.type == "meta":
+            raise InputError(
+                "the layer is on the meta device, which holds no numbers: .to_empty(device=...) gives it some"
+            )
         if self.fired is not None and self.reach is None:
             raise InputError("spikes that carry a gradient (`fired`) need `reach`, the steps at which they are judged")
 
