@@ -22,6 +22,7 @@ from bstdg.inputs import InputCode, LatencyCode
 from bstdg.layers import Layer, size
 from bstdg.model import version1
 from bstdg.spikes.events import never
+from bstdg.spikes.whole import own_numbers
 
 FORMAT = "bstdg-model"
 VERSION = 2
@@ -50,6 +51,7 @@ class PackedModel:
     trained: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         never(self.num_steps)
         self.input.check(self.num_steps)
         if not self.layers:
