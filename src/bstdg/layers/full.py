@@ -80,6 +80,8 @@ class FullLayer(Layer):
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Shape) -> FullLayer:
         """What `header` and `tensors` gave, read back; errors as for `bstdg.layers.read`."""
         neurons, channels = header["neurons"], size(reads)
+        if type(neurons) is not int:
+            raise FileFormatError(f"has {neurons!r} neurons, which is no number of them")
         signs, thresholds = tensors["signs"], tensors["thresholds"]
         if signs.dtype != "U8" or signs.shape != (neurons, (channels + 7) // 8):
             raise FileFormatError(f"should hold {neurons} rows of {channels} bits, not {signs.shape}")
