@@ -1,4 +1,4 @@
-"""Model files whose checksum is right and whose content is not: refused in one line, or a model that works throughout."""
+"""Model files whose checksum is right and whose content is not: refused in one line, or models that work in full."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class FullLayer(Layer):
             raise InputError(f"reads {self.signs.shape[1:]} channels, but {channels} come in")
         if not 1 <= neurons <= MAX_CHANNELS or self.thresholds.shape != (neurons,):
             raise InputError(f"has {neurons} neurons and {self.thresholds.shape} thresholds")
-        if np.abs(self.thresholds).max() >= 2**31:
+        if not -(2**31) < self.thresholds.min() <= self.thresholds.max() < 2**31:
             raise InputError("has a threshold that does not fit 32 bits")
 
     def fan_out(self) -> NDArray[np.int64]:
