@@ -177,12 +177,12 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
             config, tensors = version1.upgraded(config, tensors)
         return _model(config, tensors)
     except FileFormatError as error:
-        raise FileFormatError(f"{name}: {_said(error)}") from None
+        raise FileFormatError(f"{name}: {briefly(error)}") from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise FileFormatError(f"{name} has a damaged configuration: {_said(error)}") from None
+        raise FileFormatError(f"{name} has a damaged configuration: {briefly(error)}") from None
 
 
-def _said(error: Exception) -> str:
+def briefly(error: Exception) -> str:
     """What is wrong, on one line that ends, whatever the file has put into it."""
     said = " ".join(str(error).split())
     return said if len(said) <= LONGEST_WORDS else f"{said[:LONGEST_WORDS]} …"

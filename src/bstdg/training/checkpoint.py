@@ -100,7 +100,7 @@ def tensors_of(data: bytes, name: str) -> dict[str, Tensor]:
 def _state(text: str, name: str) -> dict[str, Any]:
     """Progress as a checkpoint tells it, with all that a run goes on from in its place and of its type."""
     try:
-        state = strict_json.loads(text)
+        state = {"averaged": 0, **strict_json.loads(text)}  # which came later than the format
         best = state["best"]
         counts = {"epoch": state["epoch"], "stale": state["stale"], "averaged": state["averaged"]}
         for key, value in {**counts, "seed": state["seed"], "best.epoch": best["epoch"]}.items():
