@@ -7,6 +7,7 @@ any byte is seen, the header's own too.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -25,7 +26,7 @@ JSON_LIMIT = 1 << 24  # bytes of a file that is one JSON object
 UNSEALED = "0" * 64
 _SEAL = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 _CHUNK = 1 << 20
-_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+_KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 _ITEM_SIZES = {"U8": 1, "I8": 1, "BOOL": 1, "I16": 2, "I32": 4, "I64": 8, "F32": 4, "F64": 8}
 
 
@@ -38,8 +39,8 @@ def open_regular(path: Path | str, limit: int | None = None, most: str = "") -> 
         most: what has as many at most, for errors: "any model".
 
     Raises:
-        FileFormatError: it is a folder, a pipe, a socket or a device, or too large.
-        OSError: it cannot be opened.
+        FileFormatError: it is a pipe, a socket or a device, or too large.
+        OSError: it cannot be opened, a folder for instance.
     """
     _check_regular(path, os.stat(path).st_mode)  # noqa: PTH116  # before opening: a pipe waits, and a device may act
     file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
@@ -59,9 +60,11 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def _check_regular(path: Path | str, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "a device")
-        raise FileFormatError(f"{path} is {kind}, not a file: name a regular file, or a copy in one")
+        raise FileFormatError(f"{path} is {kind}, not a file: write what it gives into one, and name that")
 
 
 def read(path: Path | str, limit: int, most: str) -> bytes:

@@ -66,7 +66,7 @@ _TOO_DEEP = f"it nests deeper than {DEEPEST} levels"
 
 def _check(value: Any, errors: str) -> None:
     """Raise `ValueError` where values nest too deeply or a text is none; by a list, since a stack could overflow."""
-    left = [(value, 0)]
+    left = [(value, 1)]
     while left:
         item, depth = left.pop()
         if depth > DEEPEST:

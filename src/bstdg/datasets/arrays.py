@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import tokenize
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import files
 from bstdg.datasets.base import Dataset, Split, stratified_test_mask
 from bstdg.errors import FileFormatError, InputError
 from bstdg.spikes.events import MAX_CHANNELS
@@ -24,6 +26,12 @@ SPLIT = ("train_images", "train_labels", "test_images", "test_labels")
 WHOLE = ("images", "labels")
 PIXEL = (1, 3)  # numbers of one: grey, or red, green and blue
 
+# What NumPy lets out where a header, which it evaluates, is none.
+_HEADER_ERRORS = (
+    *(ValueError, TypeError, SyntaxError, tokenize.TokenError, EOFError),
+    *(LookupError, ArithmeticError, RecursionError, MemoryError),
+)
+MOST_AXES = 32
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -45,9 +53,17 @@ def read_header(file: Any) -> Header:
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:
             raise ValueError(f"its version is {version}")
-        return Header(*_HEADERS[version](file))
-    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
-        raise ValueError(str(error).splitlines()[0]) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote, and of odd escapes
+            header = Header(*_HEADERS[version](file))
+    except _HEADER_ERRORS as error:
+        raise ValueError((str(error) or type(error).__name__).splitlines()[0][:200]) from None
+    sides, dtype = header.shape, header.dtype
+    if len(sides) > MOST_AXES or not all(side >= 0 for side in sides) or math.prod(max(1, n) for n in sides) >= 2**60:
+        raise ValueError(f"no array has the shape {str(sides)[:80]}")
+    if not dtype.itemsize or dtype.subdtype is not None:
+        raise ValueError(f"no array has the type {str(dtype)[:80]}")
+    return header
 
 
 def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels: int = 0) -> Dataset:
@@ -64,7 +80,7 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
         FileFormatError: the file is damaged or too large.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with files.open_regular(path) as file, zipfile.ZipFile(file) as archive:
             there = set(archive.namelist())
             own = all(f"{name}.npy" in there for name in SPLIT)
             if not own and (missing := [name for name in WHOLE if f"{name}.npy" not in there]):
