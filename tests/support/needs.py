@@ -28,8 +28,8 @@ ARM_TOOLS = ("arm-none-eabi-size", "qemu-arm", "qemu-riscv64", "qemu-system-arm"
 CIRCUITS = ("iverilog", "verilator", "verilator-5", "yosys")
 PROGRAMS = (*COMPILERS, *ARM_TOOLS, *CIRCUITS, "make", "groff", "node", "chromium")
 PACKAGES = (
-    "axe_playwright_python", "cosmic_ray", "fcntl", "h5py", "ipykernel", "lightning", "nbclient", "nbformat", "nir",
-    "norse", "playwright", "sinabs", "snntorch", "spikingjelly", "spyx", "tensorboard", "tonic",
+    "atheris", "axe_playwright_python", "cosmic_ray", "fcntl", "h5py", "ipykernel", "lightning", "nbclient", "nbformat",
+    "nir", "norse", "playwright", "sinabs", "snntorch", "spikingjelly", "spyx", "tensorboard", "tonic",
 )  # fmt: skip
 ABILITIES = ("cuda", "fork", "gloo", "docs")
 THINGS = frozenset((*FOLDERS, *PROGRAMS, *PACKAGES, *ABILITIES))
