@@ -7,8 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import needs
 from support.paths import ROOT
+from support.strange import changed
 
 from bstdg.errors import FileFormatError, InputError
 from bstdg.lab.experiments import catalogue, claims, figures, page, results, tables
@@ -110,6 +113,24 @@ def test_a_bad_or_foreign_file_is_refused_in_one_line(tmp_path, change, said):
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_any_part_of_a_run_may_be_anything(tmp_path_factory, data):
+    """Refused in one line, or good for every table of the page."""
+    folder = tmp_path_factory.mktemp("results")
+    speaker = {"4": {"accuracy": 0.5, "samples": 10}, "5": {"accuracy": 0.5, "samples": 10}}
+    extra = {"by_speaker": speaker, "speakers": {"known": {"accuracy": 0.5}}, "exits": [{"offset": 2, **FIGURES}]}
+    place = data.draw(st.sampled_from(["runs/mnist", "runs/hd-spikes-edges", "tradeoff/mnist/base"]))
+    path = results.save(make(place, extra=extra, test={"hidden_spikes_by_layer": [3.0]}), folder)
+    path.write_text(json.dumps(changed(data.draw, json.loads(path.read_text()))))
+    try:
+        runs = results.load_all(folder)
+    except FileFormatError as error:
+        assert "\n" not in str(error) and len(str(error)) < 1000
+        return
+    assert page.text(runs, []).encode()
 
 
 def test_a_report_of_a_network_without_spikes_has_no_spike_figures(tmp_path):

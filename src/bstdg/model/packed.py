@@ -61,8 +61,9 @@ class PackedModel:
         for i, layer in enumerate(self.layers):
             _check(i, layer, shape)
             shape = layer.gives
-        if not isinstance(self.classes, tuple) or not all(isinstance(name, str) for name in self.classes):
-            raise InputError(f"names of classes must be a row of texts, not {str(self.classes)[:40]}")
+        if not isinstance(self.classes, (tuple, list)) or not all(isinstance(name, str) for name in self.classes):
+            raise InputError(f"names of classes must be a row of texts, not {str(self.classes)[:40]!r}")
+        object.__setattr__(self, "classes", tuple(self.classes))
         if len(self.classes) != size(shape):
             raise InputError(f"{size(shape)} output neurons, but {len(self.classes)} class names")
         _check_trained(self.trained)
@@ -202,9 +203,7 @@ def _model(config: dict[str, Any], tensors: Mapping[str, TensorSlot]) -> PackedM
     read = {f"{owner}.{name}" for owner, part in _owners(code, stack) for name, _, _ in part.tensors()}
     if unread := sorted(set(tensors) - read):
         raise FileFormatError(f"holds {len(tensors)} tensors, {unread[0]} among them, for {len(stack)} layers")
-    classes = config["classes"]
-    names = tuple(classes) if isinstance(classes, list) else classes  # a text alone would be a row of letters
-    return PackedModel(code, tuple(stack), config["num_steps"], names, config["trained"])
+    return PackedModel(code, tuple(stack), config["num_steps"], config["classes"], config["trained"])
 
 
 def _owners(code: InputCode, stack: Sequence[Layer]) -> list[tuple[str, InputCode | Layer]]:
