@@ -196,7 +196,7 @@ def hdf5(data: bytes) -> bytes | None:
         for key, value in values.items():
             if isinstance(value, dict) and set(value) == {"rows"}:  # rows of different lengths
                 kinds = {"times": np.float16, "units": np.uint16}
-                rows = [np.asarray(row, kinds.get(key, np.int64)) for row in value["rows"]]
+                rows = [np.ravel(np.asarray(row, kinds.get(key, np.int64))) for row in value["rows"]]
                 ragged = group.create_dataset(key, (len(rows),), h5py.vlen_dtype(kinds.get(key, np.int64)))
                 for i, row in enumerate(rows):
                     ragged[i] = row
