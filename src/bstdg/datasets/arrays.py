@@ -9,7 +9,6 @@ import math
 import tokenize
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from bstdg import files
 from bstdg.datasets.base import Dataset, Split, stratified_test_mask
-from bstdg.errors import FileFormatError, InputError
+from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.spikes.events import MAX_CHANNELS
 
 MAX_MEMBER = 1 << 31  # bytes of one array
@@ -90,11 +89,13 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
             classes = _array(archive, "classes", path) if "classes.npy" in there else None
             white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
             every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
-    # The last two are how zipfile refuses a packing it does not know, and a member that is encrypted.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {error}") from error
+    except (BstdgError, MemoryError):
+        raise
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # what zipfile and those that unpack for it raise is part of no contract
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {said}") from error
     images = _channels_first(images, channels, path)
     _check(images, labels, white, path, size)
     if not own:
