@@ -225,12 +225,12 @@ def _header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
 
 def _slot(data: bytes, start: int, end: int, key: str, entry: Any, name: str) -> tuple[TensorSlot, int]:
     """The tensor `key`, which must begin where the one before it ended; and where it ends."""
-    problem = f"{name} has a damaged header: tensor {key!r}"
+    problem = f"{name} has a damaged header: tensor {key[:60]!r}"
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise FileFormatError(f"{problem} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _ITEM_SIZES:
-        raise FileFormatError(f"{problem} has the unknown dtype {dtype!r}")
+        raise FileFormatError(f"{problem} has the unknown dtype {str(dtype)[:20]!r}")
     for numbers in (shape, offsets):
         if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 2**48 for n in numbers):
             raise FileFormatError(f"{problem} has a shape or offsets that are no sizes")
@@ -238,7 +238,7 @@ def _slot(data: bytes, start: int, end: int, key: str, entry: Any, name: str) ->
     for dimension in shape:
         size *= dimension
     if offsets != [end, end + size]:
-        raise FileFormatError(f"{problem} should lie at [{end}, {end + size}], not at {offsets}")
+        raise FileFormatError(f"{problem} should lie at [{end}, {end + size}], not at {str(offsets)[:60]}")
     view = memoryview(data)[start + end : start + end + size]
     return TensorSlot(dtype, tuple(shape), view), end + size
 

@@ -205,3 +205,25 @@ def test_names_of_files_that_are_no_text_may_be_classes():
     config["classes"][0] = b"caf\xe9".decode("utf-8", "surrogateescape")
     model = packed.from_bytes(with_config(FILES[COLOUR], config))
     assert model.classes[0].encode("utf-8", "surrogateescape") == b"caf\xe9"
+
+
+@given(st.sampled_from(sorted(FILES)), st.data())
+@settings(max_examples=200)
+def test_any_tensor_may_be_described_as_another(name, data):
+    def change(header, metadata, payload):
+        tensors = {key: value for key, value in header.items() if key != "__metadata__"}
+        header.clear()
+        header.update({"__metadata__": metadata, **changed(data.draw, tensors)})
+        return payload
+
+    refused_or_used(resealed(FILES[name], change))
+
+
+@given(st.sampled_from(sorted(FILES)), st.binary(min_size=1, max_size=64), st.integers(0, 10_000))
+@settings(max_examples=200)
+def test_tensors_may_hold_any_bytes(name, noise, at):
+    def change(header, metadata, payload):
+        begin = at % len(payload)
+        return (payload[:begin] + noise + payload[begin + len(noise) :])[: len(payload)]
+
+    refused_or_used(resealed(FILES[name], change))
