@@ -169,11 +169,9 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
         raise FileFormatError(f"{name} is a training checkpoint, not a deployed model (that is model.bstdg beside it)")
     if kind != FORMAT:
         raise FileFormatError(f"{name} is no bstdg model (its format is {str(kind)[:40]!r})")
-    version = parsed.metadata.get("version")
+    version = parsed.metadata.get("version", "none")[:20]
     if version not in (str(VERSION), version1.VERSION):
-        raise FileFormatError(
-            f"{name} has format version {str(version)[:20]}; this program reads up to {VERSION}: upgrade it"
-        )
+        raise FileFormatError(f"{name} has format version {version}; this program reads up to {VERSION}: upgrade it")
     try:
         config, tensors = strict_json.loads(parsed.metadata["config"], names=True), parsed.tensors
         if version == version1.VERSION:

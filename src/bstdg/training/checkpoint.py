@@ -66,14 +66,12 @@ def load(path: Path) -> Checkpoint:
     try:
         data = files.read(path, LIMIT, "any checkpoint")
         metadata = files.parse(data, str(path)).metadata
-        if metadata.get("format") != FORMAT:
+        kind, version = (metadata.get(key, "none")[:40] for key in ("format", "version"))
+        if kind != FORMAT:
+            raise FileFormatError(f"{path} is no training checkpoint (its format is {kind!r})")
+        if version != str(VERSION):
             raise FileFormatError(
-                f"{path} is no training checkpoint (its format is {str(metadata.get('format'))[:40]!r})"
-            )
-        if metadata.get("version") != str(VERSION):
-            raise FileFormatError(
-                f"{path} has checkpoint version {str(metadata.get('version'))[:20]}; this program reads version {VERSION}: "
-                "upgrade it"
+                f"{path} has checkpoint version {version}; this program reads version {VERSION}: upgrade it"
             )
         return Checkpoint(tensors_of(data, str(path)), _state(metadata.get("state", ""), str(path)), str(path))
     except FileFormatError as error:
