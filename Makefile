@@ -63,7 +63,7 @@ native-test: $(CMAKE)
 # grown of it; then, where clang is there, the native code that reads events (libFuzzer), for so many.
 FUZZ_SECONDS ?= 60
 fuzz: setup $(CMAKE)
-	$(INSTALL) --editable '.[fuzz]'
+	$(INSTALL) atheris
 	$(BIN)/python fuzz/run.py $$(( ($(FUZZ_SECONDS) + 4) / 5 )) $(READERS)
 	@if ! command -v clang++ >/dev/null; then echo "clang++ is not there: the native code was not fuzzed"; exit 0; fi; \
 	$(TOOLS) fuzz/run.sh $(FUZZ_SECONDS)
