@@ -80,8 +80,17 @@ def with_text(whole: bytes, key: str, text: bytes) -> bytes:
     return sealed(len(written).to_bytes(8, "little") + written + whole[8 + length :])
 
 
+@cache
 def golden(name: str) -> bytes:
     return (GOLDEN / name).read_bytes()
+
+
+@cache
+def known(kind: str) -> Any:
+    """A model that is good."""
+    from bstdg.model import packed
+
+    return packed.load(GOLDEN / f"{kind}.bstdg")
 
 
 @target
@@ -140,13 +149,21 @@ def checkpoint(data: bytes) -> None:
     from bstdg.training import checkpoint as checkpoints
 
     whole = golden("checkpoint-v1.safetensors")
-    own = checkpoints.load(GOLDEN / "checkpoint-v1.safetensors").tensors
-    best = {key.removeprefix("best."): own.pop(key) for key in list(own) if key.startswith("best.")}
-    optimized = {key.removeprefix("optimizer.").rpartition(".")[0] for key in own if key.startswith("optimizer.")}
-    own = {key: tensor for key, tensor in own.items() if not key.startswith("optimizer.")}
+    own, best, optimized = _tensors()
     for each in [with_text(whole, "state", data)] if data.startswith(b"{") else [data, sealed(data)]:
         with allowed():
             checkpoints.check(checkpoints.load(put("checkpoint.safetensors", each)), own, best, optimized)
+
+
+@cache
+def _tensors() -> tuple[dict[str, Any], dict[str, Any], set[str]]:
+    """What a run that could go on from the checkpoint has: its own tensors, the best ones, and what is optimised."""
+    from bstdg.training import checkpoint as checkpoints
+
+    own = checkpoints.load(GOLDEN / "checkpoint-v1.safetensors").tensors
+    best = {key.removeprefix("best."): own.pop(key) for key in list(own) if key.startswith("best.")}
+    optimized = {key.removeprefix("optimizer.").rpartition(".")[0] for key in own if key.startswith("optimizer.")}
+    return {key: tensor for key, tensor in own.items() if not key.startswith("optimizer.")}, best, optimized
 
 
 @target
@@ -165,9 +182,8 @@ def vectors(data: bytes) -> None:
     """Golden vectors of an export."""
     from bstdg.export import golden as exported
     from bstdg.export.base import Golden
-    from bstdg.model import packed
 
-    read = packed.load(GOLDEN / "model-v2.bstdg")
+    read = known("model-v2")
     with allowed():
         found = exported.from_bytes(sealed(data), read)
         if len(found.steps):
@@ -252,12 +268,12 @@ def picture(data: bytes) -> None:
 
 
 def _predicted(name: str, data: bytes) -> None:
-    from bstdg.model import images, packed, runtime
+    from bstdg.model import images, runtime
 
     path = put(name, data)
     for kind in ("model-v2", "model-colour-v2", "model-scaled-v2"):
         with allowed():
-            read = packed.load(GOLDEN / f"{kind}.bstdg")
+            read = known(kind)
             runtime.Model(read).predict(images.read(path, read, resize=True, invert=True))
 
 
@@ -334,7 +350,6 @@ def results(data: bytes) -> None:
 @target
 def history(data: bytes) -> None:
     """What lies beside a model: its report, log and first thresholds; the first byte says which."""
-    from bstdg.model import packed
     from bstdg.report import history as beside
 
     names = ("report.json", "log.jsonl", "start.json")
@@ -342,7 +357,7 @@ def history(data: bytes) -> None:
         (place() / "run" / name).unlink(missing_ok=True)
     path = put(f"run/{names[data[0] % 3] if data else names[0]}", data[1:])
     with allowed():
-        beside.beside(path.parent / "model.bstdg", packed.load(GOLDEN / "model-v2.bstdg"))
+        beside.beside(path.parent / "model.bstdg", known("model-v2"))
 
 
 def main() -> None:
