@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
 from bstdg.files import TensorSlot
-from bstdg.inputs.base import InputCode, Samples, Shape, Tensors, batch_of, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, Tensors, batch_of, by, check_shape, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, never
 from bstdg.spikes.whole import own_numbers, plain
 
@@ -84,6 +84,7 @@ class FeatureCode(InputCode):
                 raise InputError(f"the range of {features} features must be as many finite numbers")
         if not self.reads:
             object.__setattr__(self, "reads", (features,))
+        check_shape(self.reads)
         if math.prod(self.reads) != features:
             raise InputError(f"{features} features are scaled, {math.prod(self.reads)} come in")
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike
 
 from bstdg.errors import InputError
-from bstdg.inputs.base import InputCode, Samples, Shape, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, by, check_shape, shape_of
 from bstdg.inputs.coding import InputCoding
 from bstdg.spikes.events import Events
 from bstdg.spikes.whole import own_numbers
@@ -38,6 +38,7 @@ class RecordingCode(InputCode):
         own_numbers(self)
         if len(self.reads) != 1:
             raise InputError(f"recordings have a row of channels, not {list(self.reads)}")
+        check_shape(self.reads)
         self.coding.width(self.reads[0])
 
     @property

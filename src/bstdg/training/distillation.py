@@ -15,12 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bstdg import files
-from bstdg.errors import InputError
+from bstdg import files, strict_json
+from bstdg.errors import FileFormatError, InputError
 from bstdg.learning.modules import PLAIN
 from bstdg.learning.recipe import TeacherConfig
+from bstdg.training import checkpoint
 
 FORMAT = "bstdg-teacher"
+LIMIT = 1 << 31  # bytes of a teacher
 BATCH = 256
 JUDGED_AT_ONCE = 2000
 
@@ -137,22 +139,24 @@ def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
     """
     if not path.exists():
         return False
-    data = path.read_bytes()
+    data = files.read(path, LIMIT, "any teacher")
     metadata = files.parse(data, str(path)).metadata
-    if metadata.get("format") != FORMAT or _comparable(metadata.get("origin", "null")) != _comparable(
-        json.dumps(origin)
-    ):
+    try:
+        found = _comparable(metadata.get("origin", "null"))
+    except ValueError as error:
+        raise FileFormatError(f"{path} is damaged: what it came from is no JSON: {error}") from None
+    if metadata.get("format") != FORMAT or found != _comparable(json.dumps(origin)):
         raise InputError(f"{path} is no teacher of this recipe and seed; remove it to have one trained")
-    from safetensors.torch import load as from_bytes
-
-    teacher.load_state_dict(from_bytes(data))
+    tensors = checkpoint.tensors_of(data, str(path))
+    checkpoint.check_tensors(tensors, teacher.state_dict(), str(path))
+    teacher.load_state_dict(tensors)
     teacher.eval()
     return True
 
 
 def _comparable(text: str) -> Any:
     """What a teacher came from, without what has no influence on it: it sees pictures whatever the network reads."""
-    origin = json.loads(text)
+    origin = strict_json.loads(text)
     if isinstance(origin, dict) and isinstance(origin.get("data"), dict):
         for later in ("edges", "channels"):  # where version 0.1 kept the one, and had none of the other
             if not origin["data"].get(later):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bstdg.datasets import Dataset, EventDataset, StepDataset
 from bstdg.engine import choose, native_training
-from bstdg.errors import InputError, TrainingError
+from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.layers import size
 from bstdg.learning.average import Average
 from bstdg.learning.loss import Loss
@@ -211,12 +211,16 @@ class TrainingRun:
             named += self.average.network.named_parameters(prefix="average")
         return {parameter: name for name, parameter in named}
 
+    def _own_tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds at every time."""
+        named = {name: parameter for parameter, name in self._names().items()}
+        return {**named, "generator": self.generator.get_state()}
+
     def checkpoint(self) -> checkpoint.Checkpoint:
         """Everything needed to go on from the end of this epoch."""
-        tensors = {name: parameter for parameter, name in self._names().items()}
+        tensors = self._own_tensors()
         tensors |= {f"best.{name}": tensor for name, tensor in self.best_tensors.items()}
         tensors |= checkpoint.pack_optimizer(self.optimizer, self._names())
-        tensors["generator"] = self.generator.get_state()
         state = {
             "recipe": self.recipe.to_dict(),
             "seed": self.seed,
@@ -234,8 +238,9 @@ class TrainingRun:
 
         Raises:
             InputError: it was taken from another recipe or seed.
+            FileFormatError: it holds something else than such a run.
         """
-        tensors, state = saved
+        tensors, state, _ = saved
         wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
         known = recipe_of(state["recipe"]).to_dict()  # with the defaults of fields that came later
         other = _differences({"recipe": known, "seed": state["seed"]}, wanted)
@@ -244,10 +249,16 @@ class TrainingRun:
                 f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
                 "choose another --out"
             )
-        for parameter, name in self._names().items():
+        names = self._names()
+        optimized = [names[p] for group in self.optimizer.param_groups for p in group["params"]]
+        checkpoint.check(saved, self._own_tensors(), self._judged.state_dict(), optimized)
+        for parameter, name in names.items():
             parameter.copy_(tensors[name])
-        checkpoint.unpack_optimizer(self.optimizer, self._names(), tensors)
-        self.generator.set_state(tensors["generator"])
+        checkpoint.unpack_optimizer(self.optimizer, names, tensors)
+        try:
+            self.generator.set_state(tensors["generator"])
+        except RuntimeError as error:
+            raise FileFormatError(f"{saved.name} is damaged: {error}") from None
         self.best_tensors = {k.removeprefix("best."): t for k, t in tensors.items() if k.startswith("best.")}
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.best = BestEpoch.of(state["best"], state["stale"])
