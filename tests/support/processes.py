@@ -31,3 +31,10 @@ def on_a_terminal(command: Sequence[str | Path]) -> str:
     os.close(ours)
     assert process.wait() == 0, shown.decode(errors="replace")
     return shown.decode()
+
+
+def peak_of(program: str) -> int:
+    """Bytes of memory that a program of Python's has had at most, the interpreter's among them."""
+    program += "\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
