@@ -103,6 +103,7 @@ def test_a_data_set_knows_its_size():
         ({"white": 0}, "white must be in 1 … 255"),
         ({"white": 256}, "white must be in 1 … 255"),
         ({"classes": ()}, "no classes"),
+        ({"classes": ("a", "b", "a")}, "two classes are named 'a'"),
     ],
 )
 def test_a_data_set_that_does_not_fit_together_is_refused(changes, said):

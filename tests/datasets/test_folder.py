@@ -231,6 +231,55 @@ def test_arrays_with_a_split_names_and_white(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        (["a", "b", "a"], "two classes are named 'a'"),
+        (["a", "b", "b"], "two classes are named 'b'"),
+        (["a", "b\udce9"], "classes must be texts of Unicode"),
+        (np.array([97, 0x110000], "<u4").view("<U1"), "classes must be texts of Unicode"),
+        ([""] * 70_000, "70000 classes, more than a network has outputs"),
+    ],
+)
+def test_class_names_of_arrays_tell_classes_apart(tmp_path, classes, says):
+    place = npz(tmp_path / "mine.npz", **some(), classes=np.array(classes))
+    for split in ("train", "test"):
+        message = refusal(place, split)
+        assert says in message
+        message.encode()
+
+
+def test_an_archive_unfolds_to_no_more_than_its_bytes_allow(tmp_path):
+    place = tmp_path / "mine.npz"
+    np.savez_compressed(place, images=np.zeros((200, 700, 700), np.uint8), labels=np.arange(200) % 2)
+    assert place.stat().st_size < 200_000
+    assert "its arrays have 98,001," in refusal(place, kind=FileFormatError)
+    np.savez_compressed(place, **some(), more=np.zeros(100_000_000, np.uint8))  # what is not asked for counts, too
+    assert "bytes, more than the" in refusal(place, kind=FileFormatError)
+    with zipfile.ZipFile(place, "w") as archive:
+        for n in range(1001):
+            archive.writestr(f"{n}.npy", b"")
+    assert "1,001 arrays, more than the 1000" in refusal(place, kind=FileFormatError)
+    with zipfile.ZipFile(place, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        for _ in range(2):
+            archive.writestr("images.npy", b"")
+    assert "two arrays of one name" in refusal(place, kind=FileFormatError)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_byte_of_an_archive_that_is_changed_brings_another_error(tmp_path, save):
+    place = tmp_path / "mine.npz"
+    save(place, **some(), classes=np.array(["a", "b"]), white=255)
+    whole = place.read_bytes()
+    for at in range(len(whole)):
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            load(place)
+        except (InputError, FileFormatError) as error:
+            assert str(place) in str(error) or "folder (train)" in str(error)
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"labels": None}, "has no array labels; it should have images and labels, or train_images"),

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.datasets import pictures
-from bstdg.errors import InputError
+from bstdg.datasets.arrays import read_npy
+from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs import InputCode, Shape
 from bstdg.inputs.base import by, squeezed
 from bstdg.model.packed import PackedModel
@@ -45,24 +46,31 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
         found, wanted = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], squeezed(code.reads)))
         hint = "" if numbers else "; --resize brings it to that size"
         raise InputError(f"{path} is {found} pixels, the model reads {wanted}{hint}")
-    if invert:
-        whole = np.issubdtype(pixels.dtype, np.integer)
-        pixels = ((code.white if whole else 1.0) - pixels).astype(pixels.dtype)
-    return pixels
+    return _inverted(pixels, code.white, path) if invert else pixels
+
+
+def _inverted(pixels: NDArray[np.number], white: int, path: Path) -> NDArray[np.number]:
+    """White less every pixel, in a type that white fits."""
+    if not np.issubdtype(pixels.dtype, np.integer):
+        return (1.0 - pixels).astype(pixels.dtype)
+    if pixels.size and not 0 <= int(pixels.min()) <= int(pixels.max()) <= white:
+        raise InputError(f"{path} holds {pixels.min()} … {pixels.max()}; integers are 0 … {white} of the model")
+    return (white - pixels.astype(np.int64)).astype(np.min_scalar_type(white))
 
 
 def _read_array(path: Path, reads: Shape) -> NDArray[np.number]:
     try:
-        array = np.lib.format.open_memmap(path, mode="r")  # reads no pickle, and allocates nothing a header promises
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path} is no NPY file of plain numbers: {error}") from None
+        array = read_npy(path)
+    except FileFormatError as error:
+        told = str(error).removeprefix(str(path)).strip(" :")
+        raise InputError(f"{path} is no NPY file of plain numbers: {told}") from None
     if array.dtype.kind not in "iuf":
         raise InputError(f"{path} is no NPY file of plain numbers: it holds {array.dtype}")
-    return np.array(array[None] if array.shape == squeezed(reads) else array)
+    return array[None] if array.shape == squeezed(reads) else array
 
 
 def _read_picture(path: Path, code: InputCode, resize: bool) -> NDArray[np.number]:
     channels, rows, columns = code.reads
     levels = pictures.levels(path, (rows, columns) if resize else None, channels)[None]
     # To the model's white in whole numbers, rounded: 255 … 255 stays as it is.
-    return ((levels.astype(np.int64) * code.white * 2 + 255) // 510).astype(np.uint8)
+    return ((levels.astype(np.int64) * code.white * 2 + 255) // 510).astype(np.min_scalar_type(code.white))
