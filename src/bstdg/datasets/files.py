@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bstdg.datasets.download import fetch
+from bstdg.datasets.download import MD5_LENGTH, fetch
 from bstdg.errors import InputError
+
+__all__ = ["DATA_VARIABLE", "MD5_LENGTH", "RemoteFile", "cache_folder", "find", "named_folder", "provide", "unpacked"]
 
 DATA_VARIABLE = "BSTDG_DATA"
 # What a packed file may unfold to: as much as any may, and then so many bytes for each of its own. The data sets' own
