@@ -334,6 +334,12 @@ def test_a_decompression_bomb_is_not_unpacked(tmp_path):
     assert peak_of(lambda: refused_idx(tmp_path, bomb)) < 8 << 20
 
 
+def test_a_packed_file_unfolds_to_no_more_than_its_bytes_allow(tmp_path):
+    bomb = gzip.compress(idx(np.zeros((100_000, 28, 28))))
+    assert len(bomb) < 100_000
+    assert "announces 100000 x 28 x 28 bytes, more than the " in refused_idx(tmp_path, bomb)
+
+
 def test_a_file_that_cannot_be_read_is_the_callers_matter(tmp_path):
     for place, why in ((tmp_path / "missing", "No such file or directory"), (tmp_path, "Is a directory")):
         with pytest.raises(InputError) as caught:
