@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bstdg.errors import BstdgError, BstdgWarning, InputError
 
 MODES = {1: "L", 3: "RGB"}  # how Pillow calls a picture of so many channels
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # Pillow's names; its PPM are PNM of all kinds
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")  # Pillow's names; its PPM are PNM
 ENDINGS = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
