@@ -26,7 +26,7 @@ FOLDERS = {  # of data sets, below BSTDG_DATA
 COMPILERS = ("gcc", "clang", "arm-linux-gnueabihf-gcc", "riscv64-linux-gnu-gcc", "arm-none-eabi-gcc")
 ARM_TOOLS = ("arm-none-eabi-size", "qemu-arm", "qemu-riscv64", "qemu-system-arm")
 CIRCUITS = ("iverilog", "verilator", "verilator-5", "yosys")
-PROGRAMS = (*COMPILERS, *ARM_TOOLS, *CIRCUITS, "make", "groff", "node", "chromium")
+PROGRAMS = (*COMPILERS, *ARM_TOOLS, *CIRCUITS, "make", "groff", "node", "chromium", "openssl")
 PACKAGES = (
     "axe_playwright_python", "cosmic_ray", "fcntl", "h5py", "ipykernel", "lightning", "nbclient", "nbformat", "nir",
     "norse", "playwright", "sinabs", "snntorch", "spikingjelly", "spyx", "tensorboard", "tonic",

@@ -2,6 +2,9 @@
 
 Bytes collect in `<target>.part` and get the final name only once their SHA-256 is right. As that sum fixes
 the content, a part begun at one mirror may be continued at another, and plain http is as good as https.
+
+A mirror is given up when it falls silent, when it is slower than a least rate, whatever it sends instead of the file,
+and when it takes longer than a limit. So no download goes on without end, nor keeps others waiting for its lock.
 """
 
 from __future__ import annotations
@@ -10,18 +13,25 @@ import hashlib
 import http.client
 import os
 import re
+import socket
+import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from bstdg.errors import DownloadError, InputError
 from bstdg.progress import Show, download_bar
 
 TIMEOUT = 30.0  # seconds without a byte before a mirror is given up
+LEAST_RATE = 1000  # bytes of the file a second, over any `TIMEOUT`, or it is given up as well
+LONGEST = 6 * 3600.0  # seconds for one mirror; the next call goes on where it was given up
 MD5_LENGTH = 32  # hex digits
 _CHUNK = 1 << 16
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
@@ -39,6 +49,8 @@ def fetch(
     size_limit: int,
     progress: bool = False,
     timeout: float = TIMEOUT,
+    least_rate: float = LEAST_RATE,
+    longest: float = LONGEST,
 ) -> None:
     """Make sure that `target` is the file with this SHA-256, downloading it if it is not.
 
@@ -52,6 +64,8 @@ def fetch(
         size_limit: in bytes; nothing longer is accepted, whatever a server says.
         progress: show a bar with bytes, speed and time left on stderr.
         timeout: seconds without a byte before a mirror is given up.
+        least_rate: bytes of the file a second; a mirror that gives fewer over `timeout` seconds is given up.
+        longest: seconds that a mirror may take in all.
 
     Raises:
         InputError: an address is neither http nor https, or there is none.
@@ -71,7 +85,7 @@ def fetch(
                 return
             part = target.with_name(target.name + ".part")
             if not _matches(part, sha256):
-                _Transfer(part, sha256, size_limit, timeout, show).try_all(urls)
+                _Transfer(part, sha256, size_limit, timeout, least_rate, longest, show).try_all(urls)
             _publish(part, target)
     except DownloadError:
         raise
@@ -87,6 +101,8 @@ class _Transfer:
     sha256: str
     size_limit: int
     timeout: float
+    least_rate: float
+    longest: float
     show: Show
 
     def try_all(self, urls: Sequence[str]) -> None:
@@ -94,7 +110,7 @@ class _Transfer:
         answers: list[str] = []
         for url in urls:
             try:
-                self.try_one(url)
+                self.try_one(url, _Watch(self.timeout, self.least_rate, self.longest))
                 return
             except _MirrorError as error:
                 answers.append(f"{url}: {error}")
@@ -103,29 +119,29 @@ class _Transfer:
             "other means and name its folder with --data-dir or BSTDG_DATA"
         )
 
-    def try_one(self, url: str) -> None:
+    def try_one(self, url: str, watch: _Watch) -> None:
         """Fill the part from one mirror and verify it; a part that fails is deleted."""
         while True:
-            resumed = self.receive(url)
+            resumed = self.receive(url, watch)
             if _matches(self.part, self.sha256):
                 return
             self.part.unlink()
             if not resumed:  # else the old part may be to blame: once more, from the start
                 raise _MirrorError(f"gave a file with another {'MD5' if len(self.sha256) == MD5_LENGTH else 'SHA-256'}")
 
-    def receive(self, url: str) -> bool:
+    def receive(self, url: str, watch: _Watch) -> bool:
         """Append what the part lacks, or write it anew; True if old bytes were kept."""
         have = self.part.stat().st_size if self.part.exists() else 0
         if have > self.size_limit:
             self.part.unlink()
             have = 0
         try:
-            response = _open(url, have, self.timeout)
+            response = _open(url, have, self.timeout, watch)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:  # the part is too long
                 self.part.unlink()
-                return self.receive(url)
+                return self.receive(url, watch)
             raise _MirrorError(f"answered {error.code} {error.reason}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _MirrorError(f"no answer ({_reason(error)})") from error
@@ -135,10 +151,10 @@ class _Transfer:
                 raise _MirrorError(f"answered with bytes from {start} on, asked for those from {have} on")
             if total is not None and total > self.size_limit:
                 raise _MirrorError(f"offers {total} bytes, more than the {self.size_limit} expected")
-            self.write(response, start, total)
+            self.write(response, start, total, watch)
         return start > 0
 
-    def write(self, response: http.client.HTTPResponse, start: int, total: int | None) -> None:
+    def write(self, response: http.client.HTTPResponse, start: int, total: int | None, watch: _Watch) -> None:
         """Write the body into the part from `start` on; what arrived stays if the rest does not come."""
         done = start
         with self.part.open("ab" if start else "wb") as file:
@@ -156,12 +172,90 @@ class _Transfer:
                     self.part.unlink()
                     raise _MirrorError(f"sent more than the {self.size_limit} bytes expected")
                 file.write(chunk)
+                watch.received += len(chunk)
                 self.show(done, total)
         if total is not None and done < total:  # http.client takes an early end for the end
             raise _MirrorError(f"broke off after {done} of {total} bytes")
 
 
-def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse:
+class _Watch:
+    """Looks, whenever one mirror is listened to, whether it is to be given up.
+
+    The time limit of a socket is one of each byte, and http.client reads headers, answers that say "100 Continue" and
+    what follows the last chunk for as long as they come. So it is asked below all of them.
+
+    Attributes:
+        received: bytes of the file, counted by whoever reads them.
+    """
+
+    def __init__(self, window: float, least_rate: float, longest: float):
+        self._window, self._least_rate, self._longest = window, least_rate, longest
+        self._begin = self._since = time.monotonic()
+        self._before = self.received = 0
+
+    def check(self) -> None:
+        """Raise `TimeoutError`, which says why, where the mirror is to be given up."""
+        now = time.monotonic()
+        if now - self._begin > self._longest:
+            raise TimeoutError(f"not there after {self._longest:g} s")
+        if now - self._since > self._window:
+            if self.received - self._before < self._least_rate * (now - self._since):
+                raise TimeoutError(f"slower than {self._least_rate:g} bytes a second")
+            self._since, self._before = now, self.received
+
+    def watched(self, kind: type[socket.socket]) -> type:
+        """Sockets of that kind that ask first."""
+        watch = self
+
+        class Watched(kind):
+            def recv_into(self, *args: Any) -> int:
+                watch.check()
+                return super().recv_into(*args)
+
+        return Watched
+
+    def connect(self, *args: Any, **options: Any) -> socket.socket:
+        """What `socket.create_connection` gives, watched."""
+        made = socket.create_connection(*args, **options)
+        timeout = made.gettimeout()
+        watched = self.watched(socket.socket)(fileno=made.detach())
+        watched.settimeout(timeout)
+        return watched
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects without reading what comes with them, which may have no end."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """Called by urllib, under five names."""
+        fp.close()
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _handlers(watch: _Watch) -> tuple[urllib.request.BaseHandler, ...]:
+    """Those of http and https, whose connections are watched from the first byte."""
+    context = ssl.create_default_context()
+    context.sslsocket_class = watch.watched(ssl.SSLSocket)
+
+    def watched(kind: type[http.client.HTTPConnection], host: str, **options: Any) -> http.client.HTTPConnection:
+        connection = kind(host, **options)
+        connection._create_connection = watch.connect  # pyright: ignore[reportAttributeAccessIssue]
+        return connection
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(partial(watched, http.client.HTTPConnection), req)  # pyright: ignore
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(partial(watched, http.client.HTTPSConnection, context=context), req)  # pyright: ignore
+
+    return Http(), Https()
+
+
+def _open(url: str, start: int, timeout: float, watch: _Watch) -> http.client.HTTPResponse:
     headers = {"User-Agent": "bstdg", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -169,10 +263,9 @@ def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse:
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        *_handlers(watch),
         urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPRedirectHandler(),
+        _Redirects(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.UnknownHandler(),
     ):
