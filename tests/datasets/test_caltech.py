@@ -280,7 +280,9 @@ def test_long_names_and_pax_records_of_honest_archives_are_read(tmp_path):
         assert len(datasets.load(NAME, "train", tmp_path)) == 4
 
 
-@pytest.mark.parametrize("field", ["size", "mtime", "uid", "gid", "GNU.sparse.size", "GNU.sparse.map", "path", "hdrcharset"])
+@pytest.mark.parametrize(
+    "field", ["size", "mtime", "uid", "gid", "GNU.sparse.size", "GNU.sparse.map", "path", "hdrcharset"]
+)
 @pytest.mark.parametrize("value", ["-1", "x", "1e9", "nan", "9" * 5000, "", "\0", "1" + "0" * 30, "\udcff"])
 def test_no_number_of_a_pax_record_ends_in_another_error(tmp_path, field, value):
     said = f" {field}={value}\n".encode("utf-8", "surrogateescape")

@@ -138,9 +138,7 @@ def test_a_folder_beside_a_split_of_ones_own_is_said(tmp_path):
         pictures(tmp_path / part, 3)
     (tmp_path / "test" / "cat" / "a.xcf").write_text("layers")
     (words,) = said(tmp_path)
-    assert words == (
-        f"{tmp_path}: passed over 1 file of other kinds (1 .xcf); 1 folder beside train and test (val)"
-    )
+    assert words == (f"{tmp_path}: passed over 1 file of other kinds (1 .xcf); 1 folder beside train and test (val)")
     assert said(tmp_path, "test") == []
 
 

@@ -1,4 +1,4 @@
-"""Picture files become the levels that their formats define, whatever Pillow reads them, or one line that says why not."""
+"""Picture files become the levels that their formats define, whichever Pillow reads them, or one line says why not."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def png(samples: np.ndarray, kind: int, depth: int, *chunks: bytes) -> bytes:
     lines = np.packbits(bits.reshape(rows, -1).astype(np.uint8), axis=1)
     data = b"".join(b"\0" + line.tobytes() for line in lines)
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", columns, rows, depth, kind, 0, 0, 0))
-    return b"".join(
-        (b"\x89PNG\r\n\x1a\n", header, *chunks, chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b""))
-    )
+    return b"".join((b"\x89PNG\r\n\x1a\n", header, *chunks, chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")))
 
 
 def drawn(kind: int, depth: int, rows: int = 6, columns: int = 7) -> np.ndarray:

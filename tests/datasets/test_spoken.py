@@ -15,8 +15,9 @@ import pytest
 from support import needs
 
 from bstdg import datasets
-from bstdg.datasets import EventDataset, files, hdf5, isolation, spoken
+from bstdg.datasets import EventDataset, files, spoken
 from bstdg.datasets.files import RemoteFile
+from bstdg.datasets.recordings import hdf5, isolation
 from bstdg.errors import BstdgError, BstdgWarning, FileFormatError, InputError
 from bstdg.spikes.events import bin_events
 
@@ -349,7 +350,9 @@ def test_a_published_file_is_known_by_its_sum_wherever_it_lies(tmp_path, monkeyp
     monkeypatch.setattr(sys, "executable", "/no/such/python")  # which would be needed for any other file
     assert len(datasets.load("hd-spikes", "test", tmp_path / "own")) == 3
     plain.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(FileFormatError, match=r"hds_test\.h5 was altered: .* as the published hds_test\.h5, and another"):
+    with pytest.raises(
+        FileFormatError, match=r"hds_test\.h5 was altered: .* as the published hds_test\.h5, and another"
+    ):
         datasets.load("hd-spikes", "test", tmp_path / "own")
     plain.unlink()
     (tmp_path / "own" / "hds_test.h5.gz").write_bytes(archive)

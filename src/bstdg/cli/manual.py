@@ -10,7 +10,7 @@ import typer
 from bstdg import __version__
 from bstdg.cli import app
 from bstdg.datasets.files import DATA_VARIABLE
-from bstdg.datasets.isolation import TRUST_VARIABLE
+from bstdg.datasets.recordings.isolation import TRUST_VARIABLE
 
 ENVIRONMENT = {
     DATA_VARIABLE: "Folder with the data sets' files, where --data-dir names none.",

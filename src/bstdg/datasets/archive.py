@@ -25,7 +25,10 @@ MAX_EXTENSIONS = 1 << 23  # … of all of them together: 80 for each member ther
 MAX_IN_A_ROW = 4  # before a member: a long name, a long target of a link, PAX records; and one to spare
 _SPARSE = tarfile.GNUTYPE_SPARSE
 _EXTENSIONS = frozenset(
-    (*(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK), *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE))
+    (
+        *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+        *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    )
 )
 
 
@@ -104,11 +107,13 @@ def _member_of(path: Path) -> type[tarfile.TarInfo]:
                 bytes_left -= self.size
                 for_all_left -= self.size if self.type == for_all else 0
                 if not 0 <= self.size <= MAX_EXTENSION or min(bytes_left, for_all_left) < 0 or in_a_row > MAX_IN_A_ROW:
-                    raise FileFormatError(f"{path}: its headers say more of names and properties than any archive needs")
+                    raise FileFormatError(
+                        f"{path}: its headers say more of names and properties than any archive needs"
+                    )
             return super()._proc_member(tarfile)  # pyright: ignore[reportAttributeAccessIssue]
 
         def _refuse_sparse(self, *_: Any) -> NoReturn:
-            raise FileFormatError(f"{path}: refused: its member {ascii(self.name[:80])} is a file with holes")
+            raise FileFormatError(f"{path}: refused: its member {self.name[:80]!a} is a file with holes")
 
         # A map of the holes costs twenty times its bytes.
         _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse

@@ -13,19 +13,14 @@ import hashlib
 import http.client
 import os
 import re
-import socket
-import ssl
-import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
+from bstdg.datasets.connection import Watch, open_url
 from bstdg.errors import DownloadError, InputError
 from bstdg.progress import Show, download_bar
 
@@ -110,7 +105,7 @@ class _Transfer:
         answers: list[str] = []
         for url in urls:
             try:
-                self.try_one(url, _Watch(self.timeout, self.least_rate, self.longest))
+                self.try_one(url, Watch(self.timeout, self.least_rate, self.longest))
                 return
             except _MirrorError as error:
                 answers.append(f"{url}: {error}")
@@ -119,7 +114,7 @@ class _Transfer:
             "other means and name its folder with --data-dir or BSTDG_DATA"
         )
 
-    def try_one(self, url: str, watch: _Watch) -> None:
+    def try_one(self, url: str, watch: Watch) -> None:
         """Fill the part from one mirror and verify it; a part that fails is deleted."""
         while True:
             resumed = self.receive(url, watch)
@@ -129,14 +124,14 @@ class _Transfer:
             if not resumed:  # else the old part may be to blame: once more, from the start
                 raise _MirrorError(f"gave a file with another {'MD5' if len(self.sha256) == MD5_LENGTH else 'SHA-256'}")
 
-    def receive(self, url: str, watch: _Watch) -> bool:
+    def receive(self, url: str, watch: Watch) -> bool:
         """Append what the part lacks, or write it anew; True if old bytes were kept."""
         have = self.part.stat().st_size if self.part.exists() else 0
         if have > self.size_limit:
             self.part.unlink()
             have = 0
         try:
-            response = _open(url, have, self.timeout, watch)
+            response = open_url(url, have, self.timeout, watch)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:  # the part is too long
@@ -154,7 +149,7 @@ class _Transfer:
             self.write(response, start, total, watch)
         return start > 0
 
-    def write(self, response: http.client.HTTPResponse, start: int, total: int | None, watch: _Watch) -> None:
+    def write(self, response: http.client.HTTPResponse, start: int, total: int | None, watch: Watch) -> None:
         """Write the body into the part from `start` on; what arrived stays if the rest does not come."""
         done = start
         with self.part.open("ab" if start else "wb") as file:
@@ -176,101 +171,6 @@ class _Transfer:
                 self.show(done, total)
         if total is not None and done < total:  # http.client takes an early end for the end
             raise _MirrorError(f"broke off after {done} of {total} bytes")
-
-
-class _Watch:
-    """Looks, whenever one mirror is listened to, whether it is to be given up.
-
-    The time limit of a socket is one of each byte, and http.client reads headers, answers that say "100 Continue" and
-    what follows the last chunk for as long as they come. So it is asked below all of them.
-
-    Attributes:
-        received: bytes of the file, counted by whoever reads them.
-    """
-
-    def __init__(self, window: float, least_rate: float, longest: float):
-        self._window, self._least_rate, self._longest = window, least_rate, longest
-        self._begin = self._since = time.monotonic()
-        self._before = self.received = 0
-
-    def check(self) -> None:
-        """Raise `TimeoutError`, which says why, where the mirror is to be given up."""
-        now = time.monotonic()
-        if now - self._begin > self._longest:
-            raise TimeoutError(f"not there after {self._longest:g} s")
-        if now - self._since > self._window:
-            if self.received - self._before < self._least_rate * (now - self._since):
-                raise TimeoutError(f"slower than {self._least_rate:g} bytes a second")
-            self._since, self._before = now, self.received
-
-    def watched(self, kind: type[socket.socket]) -> type:
-        """Sockets of that kind that ask first."""
-        watch = self
-
-        class Watched(kind):
-            def recv_into(self, *args: Any) -> int:
-                watch.check()
-                return super().recv_into(*args)
-
-        return Watched
-
-    def connect(self, *args: Any, **options: Any) -> socket.socket:
-        """What `socket.create_connection` gives, watched."""
-        made = socket.create_connection(*args, **options)
-        timeout = made.gettimeout()
-        watched = self.watched(socket.socket)(fileno=made.detach())
-        watched.settimeout(timeout)
-        return watched
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects without reading what comes with them, which may have no end."""
-
-    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        """Called by urllib, under five names."""
-        fp.close()
-        return super().http_error_302(req, fp, code, msg, headers)
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
-
-
-def _handlers(watch: _Watch) -> tuple[urllib.request.BaseHandler, ...]:
-    """Those of http and https, whose connections are watched from the first byte."""
-    context = ssl.create_default_context()
-    context.sslsocket_class = watch.watched(ssl.SSLSocket)
-
-    def watched(kind: type[http.client.HTTPConnection], host: str, **options: Any) -> http.client.HTTPConnection:
-        connection = kind(host, **options)
-        connection._create_connection = watch.connect  # pyright: ignore[reportAttributeAccessIssue]
-        return connection
-
-    class Http(urllib.request.HTTPHandler):
-        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(partial(watched, http.client.HTTPConnection), req)  # pyright: ignore
-
-    class Https(urllib.request.HTTPSHandler):
-        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(partial(watched, http.client.HTTPSConnection, context=context), req)  # pyright: ignore
-
-    return Http(), Https()
-
-
-def _open(url: str, start: int, timeout: float, watch: _Watch) -> http.client.HTTPResponse:
-    headers = {"User-Agent": "bstdg", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    # urllib's own opener would also follow a redirect to ftp: this one knows http and https only.
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        *_handlers(watch),
-        urllib.request.HTTPDefaultErrorHandler(),
-        _Redirects(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)  # noqa: S310 (see above)
 
 
 def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:

@@ -6,7 +6,7 @@
     pictures/train/cat/….png       or a split of one's own
     pictures/test/cat/….png
 
-A folder `train` or `test` that holds pictures itself is a class. What is there and not read is said, once, in a warning.
+A folder `train` or `test` that holds pictures itself is a class. What is there and not read is said once, in a warning.
 
 An .npz file has `images` and `labels`, or `train_images`, `train_labels`, `test_images` and `test_labels`; and
 `classes` (texts) and `white` if it likes. Nothing in it is unpickled, and sizes are checked before memory is taken.
@@ -156,7 +156,7 @@ def _holds_classes(folder: Path) -> bool:
 
 
 def _say_passed_over(place: Path, parts: list[Path]) -> None:
-    """Warn, once, of what is in the folders and is not read: files of other kinds, folders in classes, loose pictures."""
+    """Warn, once, of what is there and is not read: files of other kinds, folders in classes, loose pictures."""
     others, within, loose = Counter[str](), list[str](), 0
     for part in parts:
         loose += sum(1 for _ in _pictures_in(part))

@@ -28,11 +28,12 @@ SAID = "PNG, JPEG, WebP, BMP, GIF, TIFF or PNM"
 # Of one picture: at most 16 bytes of memory are taken for each, so a file of n bytes takes 256 MiB + 512 n at most.
 FREE_PIXELS = 1 << 24
 PIXELS_A_BYTE = 32
-MOST_PIXELS = 1 << 26
+MOST_PIXELS = 89_478_485  # Pillow's own
 BAND = 1 << 20  # pixels whose transparency and colour are looked at together
 ORIENTATION = 0x0112  # the tag of EXIF and TIFF
 
-_READ = frozenset("1 L LA La P PA RGB RGBA RGBa RGBX CMYK YCbCr I I;16 I;16B I;16L I;16N".split())
+_READ = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")  # Pillow's modes
+_READ_16 = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _IHDR = struct.Struct(">8sI4sIIBB")
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_TILE, _TIFF_SAMPLES = 258, 262, (322, 323), 339
 _AFTER_IHDR = 33
@@ -157,7 +158,7 @@ def _refuse_large(file: Any, length: int, name: str) -> None:
 
 def _refuse_kind(file: Any, name: str) -> None:
     """Numbers whose range is not that of a picture would be read as black or white."""
-    what = "" if file.mode in _READ else f"pixels of kind {file.mode}"
+    what = "" if file.mode in _READ + _READ_16 else f"pixels of kind {file.mode}"
     if file.format == "TIFF" and not what:
         bits = set(file.tag_v2.get(_TIFF_BITS, (1,)))
         if set(file.tag_v2.get(_TIFF_SAMPLES, (1,))) != {1} or not bits <= {1, 2, 4, 8, 16}:
@@ -187,7 +188,7 @@ def _opaque(band: Any, key: _Key | None, low: Any) -> Any:
     """8 bits a channel; 16-bit grey is scaled down, and what is transparent is black."""
     from PIL import Image
 
-    if band.mode.startswith("I"):
+    if band.mode in _READ_16:
         values = np.asarray(band)
         shades = (values.clip(0, 65_535) // 257).astype(np.uint8)
         if key is not None:
@@ -235,9 +236,10 @@ def _low_bytes(raw: BinaryIO) -> Any:
 
     before = raw.tell()
     raw.seek(0)
-    again = Image.open(raw, formats=("PNG",))
-    (tile,) = again.tile
-    again.tile = [type(tile)((*tile[:3], _SECOND_BYTE)) if type(tile) is tuple else tile._replace(args=_SECOND_BYTE)]
+    again: Any = Image.open(raw, formats=("PNG",))
+    tile = again.tile[0]
+    changed = (*tile[:3], _SECOND_BYTE)
+    again.tile = [changed if type(tile) is tuple else type(tile)(*changed)]  # a plain one before Pillow 11
     again.load()
     raw.seek(before)
     return again

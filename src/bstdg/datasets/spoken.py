@@ -1,7 +1,9 @@
 """Spoken digits as events on 700 cochlear channels, 20 classes: SHD, and HD-spikes, which is made of the same audio.
 
-Both come as two HDF5 files of one layout (see `bstdg.datasets.hdf5`), as they are or packed with gzip. A file that is
-known by its SHA-256 is read here, any other in a process of its own (see `bstdg.datasets.isolation`).
+Both come as two HDF5 files of one layout (see `bstdg.datasets.recordings.hdf5`), as they are or packed with gzip. A
+file that is known by its SHA-256 is read here, any other in a process of its own (see
+`bstdg.datasets.recordings.isolation`). SHD are known by MD5 alone, which is all that their publisher gives, and which
+tells damage but not malice.
 
 SHD is the official Spiking Heidelberg Digits. HD-spikes are not: their spikes were computed from the same audio by
 another program and their test part differs, so a figure on one says nothing about the other.
@@ -23,10 +25,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from bstdg.datasets import hdf5, isolation
 from bstdg.datasets.base import EventDataset, Split
 from bstdg.datasets.files import MD5_LENGTH, RemoteFile, provide, unpacked
-from bstdg.datasets.hdf5 import DIGITS, NUM_CHANNELS
+from bstdg.datasets.recordings import hdf5, isolation
+from bstdg.datasets.recordings.hdf5 import DIGITS, NUM_CHANNELS
 from bstdg.datasets.sources import Source
 from bstdg.errors import BstdgWarning, FileFormatError, InputError
 

@@ -4,7 +4,7 @@ The library that reads HDF5 is written in C and was not made for files that some
 that is changed can crash the process or keep it busy for ever. Here that process is another one, and its end a
 `FileFormatError`. It is no cage, though: it may do whatever its user may.
 
-Bounds for an unpacked file of n bytes: 2 seconds of computing, one more for each 4 MiB; 256 MiB of memory and 8 n. Where
+Bounds for an unpacked file of n bytes: 2 seconds of computing and one for each 4 MiB; 256 MiB of memory and 8 n. Where
 the system has no such limits (Windows), a time by the clock remains.
 """
 
@@ -21,9 +21,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.datasets import hdf5
 from bstdg.datasets.arrays import read_header
-from bstdg.datasets.hdf5 import Recordings
+from bstdg.datasets.recordings import hdf5
+from bstdg.datasets.recordings.hdf5 import Recordings
 from bstdg.errors import BstdgError, FileFormatError, InputError
 
 TRUST_VARIABLE = "BSTDG_TRUST_RECORDINGS"
@@ -34,7 +34,7 @@ MEMORY, TIMES_SIZE = 1 << 28, 8
 _READY = b"ready\n"
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from bstdg.datasets.isolation import serve; serve(*sys.argv[2:])"
+    "from bstdg.datasets.recordings.isolation import serve; serve(*sys.argv[2:])"
 )
 _TYPES = {"offsets": "<i8", "channels": "<u2", "times": "<f2", "labels": "<i8", "speakers": "<i8"}
 
@@ -45,7 +45,7 @@ def trusted() -> bool:
 
 
 def parse(plain: Path, path: str) -> Recordings:
-    """What `bstdg.datasets.hdf5.parse` gives, of another process.
+    """What `bstdg.datasets.recordings.hdf5.parse` gives, of another process.
 
     Raises:
         FileFormatError: also where that process crashed, or went beyond its time or memory.
@@ -69,7 +69,9 @@ def parse(plain: Path, path: str) -> Recordings:
             )  # fmt: skip
             status = done.returncode
         except subprocess.TimeoutExpired:
-            raise FileFormatError(f"{path}: damaged HDF5 data: not read within {PATIENCE + 4 * seconds:.0f} s") from None
+            raise FileFormatError(
+                f"{path}: damaged HDF5 data: not read within {PATIENCE + 4 * seconds:.0f} s"
+            ) from None
         except OSError as error:
             raise InputError(f"cannot start a process to read {path}: {error.strerror or error}; {instead}") from error
         out.seek(0)
@@ -88,10 +90,10 @@ def _received(out: BinaryIO, path: str, status: int, seconds: float) -> Recordin
         limits = {-int(getattr(signal, name, 0)) for name in ("SIGXCPU", "SIGKILL")} - {0}
         what = f"not read within {seconds:.0f} s" if status in limits else f"its reader crashed ({_status(status)})"
         raise FileFormatError(f"{path}: damaged HDF5 data: {what}")
-    arrays = {name: _array(out, said["lengths"][name], kind) for name, kind in _TYPES.items() if name in said["lengths"]}
-    return Recordings(
-        **{"speakers": None, **arrays}, classes=tuple(said["classes"]), names_audio=said["names_audio"]
-    )  # pyright: ignore[reportArgumentType, reportCallIssue]
+    arrays = {
+        name: _array(out, said["lengths"][name], kind) for name, kind in _TYPES.items() if name in said["lengths"]
+    }
+    return Recordings(**{"speakers": None, **arrays}, classes=tuple(said["classes"]), names_audio=said["names_audio"])  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _status(status: int) -> str:
@@ -149,6 +151,5 @@ def _bound(seconds: float, memory: int) -> None:
         limits[resource.RLIMIT_AS] = (there + memory, there + memory)
     for limit, (soft, hard) in limits.items():
         most = resource.getrlimit(limit)[1]
-        if most != resource.RLIM_INFINITY:
-            soft, hard = min(soft, most), min(hard, most)
-        resource.setrlimit(limit, (soft, hard))
+        lower = most if most != resource.RLIM_INFINITY else max(soft, hard)
+        resource.setrlimit(limit, (min(soft, lower), min(hard, lower)))

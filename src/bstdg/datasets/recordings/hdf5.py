@@ -6,7 +6,8 @@
     extra/speaker   who speaks;  extra/keys  what the classes mean
 
 Whatever the library says of a file becomes a `FileFormatError`. What it cannot say, since it crashed or does not come
-back, `bstdg.datasets.isolation` is for. A file of n bytes gives at most n / 2 events and 1000 + n / 8 recordings.
+back, `bstdg.datasets.recordings.isolation` is for. A file of n bytes gives at most n / 2 events and 1000 + n / 8
+recordings.
 """
 
 from __future__ import annotations
