@@ -31,13 +31,20 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png(samples: np.ndarray, kind: int, depth: int, *chunks: bytes) -> bytes:
+WHOLE = ((0, 1, 0, 1),)
+ADAM7 = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
+
+
+def png(samples: np.ndarray, kind: int, depth: int, *chunks: bytes, interlaced: bool = False) -> bytes:
     """A PNG of `[rows, columns, samples]`, written as the format says, with nobody's help."""
-    rows, columns = samples.shape[:2]
-    bits = (samples.reshape(rows, -1)[..., None] >> np.arange(depth)[::-1]) & 1
-    lines = np.packbits(bits.reshape(rows, -1).astype(np.uint8), axis=1)
-    data = b"".join(b"\0" + line.tobytes() for line in lines)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", columns, rows, depth, kind, 0, 0, 0))
+    data, (rows, columns) = b"", samples.shape[:2]
+    for top, down, left, right in ADAM7 if interlaced else WHOLE:
+        part = samples[top::down, left::right]
+        if part.size:
+            bits = (part.reshape(len(part), -1)[..., None] >> np.arange(depth)[::-1]) & 1
+            lines = np.packbits(bits.reshape(len(part), -1).astype(np.uint8), axis=1)
+            data += b"".join(b"\0" + line.tobytes() for line in lines)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", columns, rows, depth, kind, 0, 0, interlaced))
     return b"".join((b"\x89PNG\r\n\x1a\n", header, *chunks, chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")))
 
 
@@ -80,13 +87,14 @@ def agrees(content: bytes, colours: np.ndarray, tmp_path) -> None:
 
 @pytest.mark.parametrize(("kind", "depth"), KEYED)
 @pytest.mark.parametrize("at", [None, (0, 0), (2, 3), (5, 6)])
-def test_a_transparent_colour_is_black_and_no_other(tmp_path, kind, depth, at):
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_transparent_colour_is_black_and_no_other(tmp_path, kind, depth, at, interlaced):
     samples = drawn(kind, depth)
     clear = np.zeros(samples.shape[:2], bool) if at is None else (samples == samples[at]).all(axis=2)
     chunks = () if at is None else (chunk(b"tRNS", b"".join(struct.pack(">H", v) for v in samples[at])),)
     wanted = np.broadcast_to(eight_bits(samples, depth, kind == GREY), (6, 7, 3)).copy()
     wanted[clear] = 0
-    agrees(png(samples, kind, depth, *chunks), wanted, tmp_path)
+    agrees(png(samples, kind, depth, *chunks, interlaced=interlaced), wanted, tmp_path)
 
 
 @pytest.mark.parametrize(("kind", "depth"), [(GREY, 1), (GREY, 2), (GREY, 4), (GREY, 8), (COLOUR, 8)])
@@ -120,7 +128,7 @@ def test_alpha_of_none_is_black(tmp_path, kind, depth):
 def test_bands_of_a_large_picture_are_those_of_a_small_one(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "BAND", 16)
     for kind, depth in KEYED:
-        test_a_transparent_colour_is_black_and_no_other(tmp_path, kind, depth, (2, 3))
+        test_a_transparent_colour_is_black_and_no_other(tmp_path, kind, depth, (2, 3), False)
 
 
 @pytest.mark.parametrize("length", [0, 1, 5])

@@ -72,5 +72,7 @@ def _read_array(path: Path, reads: Shape) -> NDArray[np.number]:
 def _read_picture(path: Path, code: InputCode, resize: bool) -> NDArray[np.number]:
     channels, rows, columns = code.reads
     levels = pictures.levels(path, (rows, columns) if resize else None, channels)[None]
+    if levels.shape[-2:] != (rows, columns):
+        return levels  # which is refused, and may be large
     # To the model's white in whole numbers, rounded: 255 … 255 stays as it is.
     return ((levels.astype(np.int64) * code.white * 2 + 255) // 510).astype(np.min_scalar_type(code.white))
