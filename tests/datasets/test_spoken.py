@@ -41,7 +41,7 @@ def write(
             data = file.create_dataset(f"spikes/{name}", len(values), h5py.vlen_dtype(kind))
             for n, row in enumerate(values):
                 data[n] = np.array(row, kind)
-        file["labels"] = np.array(labels, np.uint16)
+        file["labels"] = labels if isinstance(labels, np.ndarray) else np.array(labels, np.uint16)
         file["extra/speaker"] = np.array(speakers, np.uint16)
         file["extra/keys"] = np.array(spoken.DIGITS, "S")
         for name in leave_out:
@@ -118,6 +118,8 @@ def test_speakers_and_names_of_classes_may_be_missing(tmp_path):
         ({"times": [[-0.1, 0.2, 0.3], [], [1, 2]]}, "recording 0 has a time that is negative"),
         ({"labels": [0, 1]}, "2 labels, but 3 entries in spikes/times"),
         ({"labels": [0, 1, 20]}, "a label is 20, but there are 20 classes"),
+        ({"labels": np.array([0, 1, -2], np.int8)}, "a label is -2, but there are 20 classes"),
+        ({"labels": np.array([0, 1, 2**63], np.uint64)}, "a label is -"),
         ({"speakers": [0]}, "3 labels, but 1 entries in extra/speaker"),
     ],
 )

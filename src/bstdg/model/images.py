@@ -1,4 +1,4 @@
-"""Image files for `predict`: PNG, JPEG and NPY become the pixels that a model was trained on."""
+"""Image files for `predict`: pictures and NPY files become the pixels that a model was trained on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bstdg.model.packed import PackedModel
 def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool = False) -> NDArray[np.number]:
     """The images of one file, `[images, rows, columns]` of grey ones, else `[images, channels, rows, columns]`.
 
-    PNG and JPEG give one image, `uint8`, brought from 0 … 255 to 0 … white of the model. An NPY file gives
+    A picture file gives one image, brought from 0 … 255 to 0 … white of the model. An NPY file gives
     one image or a batch as it is: integers 0 … white of the model, or floats 0 … 1. A model of features reads these,
     `[samples, features]`, from NPY alone.
 

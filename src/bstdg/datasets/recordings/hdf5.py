@@ -79,7 +79,8 @@ def parse(plain: Path, path: str) -> Recordings:
         has_speakers = _is_hard(file, "extra/speaker")
         speakers = _numbers(file, "extra/speaker", path, most, len(labels)) if has_speakers else None
         classes = _classes(file, path)
-        if len(labels) and not 0 <= int(labels.min()) <= (worst := int(labels.max())) < len(classes):
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
+            worst = int(labels.min() if labels.min() < 0 else labels.max())
             raise FileFormatError(f"{path}: a label is {worst}, but there are {len(classes)} classes")
         events = _events(times, units, path, min(MAX_EVENTS, size // 2))
         return Recordings(*events, labels, speakers, classes, _is_hard(file, "extra/file_name"))
