@@ -330,7 +330,7 @@ def test_a_small_file_of_a_huge_picture_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "depth"), [(GREY, 16), (COLOUR, 16), (COLOUR_ALPHA, 8)])
-def test_memory_is_at_most_16_bytes_a_pixel(tmp_path, kind, depth):
+def test_memory_of_a_png_is_at_most_16_bytes_a_pixel(tmp_path, kind, depth):
     side = 4096  # the most that a file of few bytes may have
     chunks = [chunk(b"tRNS", bytes(2 * SAMPLES[kind]))] if kind in (GREY, COLOUR) else []
     (tmp_path / "a.png").write_bytes(empty(side, kind, depth, *chunks))

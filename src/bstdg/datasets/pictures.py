@@ -25,7 +25,7 @@ ENDINGS = (
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
 SAID = "PNG, JPEG, WebP, BMP, GIF, TIFF or PNM"
-# Of one picture: at most 16 bytes of memory are taken for each, so a file of n bytes takes 256 MiB + 512 n at most.
+# Of one picture: for each at most 24 bytes of memory are taken (WebP; 16 of others), so for n bytes 384 MiB and 768 n.
 FREE_PIXELS = 1 << 24
 PIXELS_A_BYTE = 32
 MOST_PIXELS = 89_478_485  # Pillow's own
