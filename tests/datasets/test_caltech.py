@@ -6,6 +6,8 @@ import functools
 import gzip
 import io
 import tarfile
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -218,6 +220,106 @@ def test_what_is_no_archive_is_refused(tmp_path):
     data[-6] ^= 1
     path.write_bytes(data)
     assert "damaged" in refusal(FileFormatError, tmp_path)
+
+
+def header(name: str, kind: bytes, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 512)
+
+
+def records(count: int) -> bytes:
+    """That many PAX records, each of a key of its own."""
+    return b"".join(b"15 %09d=\n"[:3] + b"%09d=x\n" % n for n in range(count))
+
+
+PAX_MEMBERS = header("a", tarfile.XHDTYPE, 15 * 4000) + padded(records(4000)) + header("f", b"0", 0)
+LONG = padded(b"a" * 40 + b"\0")
+BOMBS = {
+    "PAX records of one member": header("a", tarfile.XHDTYPE, 15 * 10**6) + padded(records(10**6)),
+    "PAX records for all": b"".join(header("a", tarfile.XGLTYPE, 15 * 4000) + padded(records(4000)) for _ in range(9)),
+    "PAX records of many members": PAX_MEMBERS * 500,
+    "nested long names": (header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 41) + LONG) * 3000 + header("f", b"0", 0),
+    "nested PAX": (header("a", tarfile.XHDTYPE, 15) + padded(records(1))) * 3000 + header("f", b"0", 0),
+    "a long name without end": header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 1 << 25) + bytes(1 << 25),
+    "sparse maps": header("f", tarfile.GNUTYPE_SPARSE, 0),
+    "sparse maps of PAX": header("a", tarfile.XHDTYPE, 48)
+    + padded(b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n" + b"4 a\n")
+    + header("f", b"0", 1 << 25)
+    + b"9999999999\n"
+    + b"0\n" * (1 << 24),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_headers_about_headers_are_bounded_in_memory_and_time(tmp_path, name):
+    path = tmp_path / caltech.ARCHIVES[0]
+    path.write_bytes(gzip.compress(BOMBS[name], 1))
+    begin, before = time.process_time(), tracemalloc.start()
+    message = refusal(FileFormatError, tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert before is None
+    assert str(path) in message
+    assert peak < 32 << 20
+    assert time.process_time() - begin < 30  # traced, and slow for it
+
+
+def test_long_names_and_pax_records_of_honest_archives_are_read(tmp_path):
+    for format_ in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        path = tmp_path / caltech.ARCHIVES[0]
+        with tarfile.open(path, "w:gz", format=format_, pax_headers={"comment": "all of them"}) as file:
+            for name, content in [("101_ObjectCategories/" + "x" * 300 + "/ä", b"not wanted"), *usual()]:
+                info = tarfile.TarInfo(name)
+                info.size, info.mtime, info.pax_headers = len(content), 1.5, {"SCHILY.xattr.a": "b" * 400}
+                file.addfile(info, io.BytesIO(content))
+        assert len(datasets.load(NAME, "train", tmp_path)) == 4
+
+
+@pytest.mark.parametrize(
+    "field", ["size", "mtime", "uid", "gid", "GNU.sparse.size", "GNU.sparse.map", "path", "hdrcharset"]
+)
+@pytest.mark.parametrize("value", ["-1", "x", "1e9", "nan", "9" * 5000, "", "\0", "1" + "0" * 30, "\udcff"])
+def test_no_number_of_a_pax_record_ends_in_another_error(tmp_path, field, value):
+    said = f" {field}={value}\n".encode("utf-8", "surrogateescape")
+    length = len(said)
+    while len(str(length)) + len(said) != length:
+        length = len(str(length)) + len(said)
+    record = str(length).encode() + said
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as file:
+        for name, content in usual():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+    content = header("a", tarfile.XHDTYPE, len(record)) + padded(record) + raw.getvalue()
+    (tmp_path / caltech.ARCHIVES[0]).write_bytes(gzip.compress(content))
+    try:
+        datasets.load(NAME, "train", tmp_path)
+    except (InputError, FileFormatError) as error:
+        assert "\n" not in str(error) and str(tmp_path) in str(error)
+
+
+def test_no_byte_of_an_archive_that_is_changed_brings_another_error(tmp_path):
+    whole = gzip.decompress(tar(tmp_path / caltech.ARCHIVES[0], usual()).read_bytes())
+    headers = [at for start in range(0, 6 * 512, 1536) for at in range(start, start + 512, 5)]
+    for at in headers:
+        broken = whole[:at] + bytes([whole[at] ^ 0x95]) + whole[at + 1 :]
+        (tmp_path / caltech.ARCHIVES[0]).write_bytes(gzip.compress(broken, 1))
+        try:
+            datasets.load(NAME, "train", tmp_path)
+        except (InputError, FileFormatError) as error:
+            assert "\n" not in str(error)
+
+
+def test_an_archive_unfolds_to_no_more_than_its_bytes_allow(tmp_path):
+    path = tmp_path / caltech.ARCHIVES[0]
+    path.write_bytes(gzip.compress(header("f", b"0", 100 << 20) + bytes(100 << 20)))
+    assert "unpacks to more bytes than are allowed" in refusal(FileFormatError, tmp_path)
 
 
 @pytest.mark.parametrize("damaged", [jpeg()[:300], b"no picture", b""])

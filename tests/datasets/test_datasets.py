@@ -103,6 +103,7 @@ def test_a_data_set_knows_its_size():
         ({"white": 0}, "white must be in 1 … 255"),
         ({"white": 256}, "white must be in 1 … 255"),
         ({"classes": ()}, "no classes"),
+        ({"classes": ("a", "b", "a")}, "two classes are named 'a'"),
     ],
 )
 def test_a_data_set_that_does_not_fit_together_is_refused(changes, said):
@@ -331,6 +332,12 @@ def test_the_size_limit_is_exact(tmp_path):
 def test_a_decompression_bomb_is_not_unpacked(tmp_path):
     bomb = gzip.compress(idx(np.zeros((2, 3, 4))) + bytes(64 << 20), compresslevel=1)
     assert peak_of(lambda: refused_idx(tmp_path, bomb)) < 8 << 20
+
+
+def test_a_packed_file_unfolds_to_no_more_than_its_bytes_allow(tmp_path):
+    bomb = gzip.compress(idx(np.zeros((100_000, 28, 28))))
+    assert len(bomb) < 100_000
+    assert "announces 100000 x 28 x 28 bytes, more than the " in refused_idx(tmp_path, bomb)
 
 
 def test_a_file_that_cannot_be_read_is_the_callers_matter(tmp_path):

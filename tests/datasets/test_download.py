@@ -7,7 +7,9 @@ import hashlib
 import http.server
 import itertools
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -123,16 +125,24 @@ def endless(handler):
             handler.body(bytes(1 << 16))
 
 
-@pytest.fixture
-def mirror(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+@contextmanager
+def serving():
     server = Mirror()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
     thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -360,6 +370,131 @@ def test_a_server_that_stalls_in_the_middle_is_given_up(mirror, target):
         release.set()
     assert "broke off after 5000 bytes (timed out)" in said
     assert part(target).read_bytes() == DATA[:5000]
+
+
+# --- downloads without end -------------------------------------------------------------------------------------------
+
+
+def slowly(before: bytes, drop: bytes, seconds: float = 0.02):
+    """A server that sends `before`, and then `drop` again and again."""
+
+    def answer(handler):
+        with suppress(OSError):
+            handler.wfile.write(before)
+            for _ in range(1000):
+                handler.wfile.write(drop)
+                handler.wfile.flush()
+                time.sleep(seconds)
+
+    return answer
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = {
+    "a byte now and then": slowly(HEAD + b"Content-Length: 300000\r\n\r\n", b"x"),
+    "100 Continue": slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "100 Continue, without pause": slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2000, 0.001),
+    "a header, letter by letter": slowly(HEAD + b"X: ", b"x"),
+    "a status, letter by letter": slowly(b"HTTP/1.1 200 ", b"x"),
+    "a chunk's length": slowly(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"),
+    "what follows the last chunk": slowly(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+    "a redirect with much to say": slowly(b"HTTP/1.1 302 Found\r\nLocation: /nowhere\r\n\r\n", bytes(1 << 16), 0.001),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_mirror_without_end_is_given_up_for_the_next_one_and_the_lock_released(mirror, target, name):
+    begin = time.monotonic()
+    with serving() as other:
+        get(target, mirror.url("/a", ENDLESS[name]), other.url("/b", ranged()), timeout=0.4)
+        assert complete(target)
+        assert time.monotonic() - begin < 15
+        target.unlink()
+        said = failure(target, mirror.url("/a"), timeout=0.4)  # which would wait for ever for a lock that is held
+    assert "slower than 1000 bytes a second" in said or "broke off" in said or "answered" in said
+
+
+def test_a_mirror_that_is_fast_enough_is_not_given_up(mirror, target):
+    def steady(handler):
+        handler.start(200, Content_Length=SIZE)
+        for at in range(0, SIZE, 10_000):
+            handler.body(DATA[at : at + 10_000])
+            time.sleep(0.05)
+
+    get(target, mirror.url("/a", steady), timeout=0.5, least_rate=20_000)
+    assert complete(target)
+
+
+def test_a_mirror_that_takes_longer_than_the_limit_is_given_up_and_resumed(mirror, target):
+    def steady(handler):
+        handler.start(200, Content_Length=SIZE)
+        with suppress(OSError):
+            for at in range(0, SIZE, 5000):
+                handler.body(DATA[at : at + 5000])
+                time.sleep(0.05)
+
+    said = failure(target, mirror.url("/a", steady), longest=0.5)
+    assert "not there after 0.5 s" in said
+    have = part(target).stat().st_size
+    assert 0 < have < SIZE
+    assert part(target).read_bytes() == DATA[:have]
+    get(target, mirror.url("/a", ranged()))
+    assert complete(target)
+
+
+def test_a_process_that_waits_for_the_lock_goes_on_when_the_first_gave_up(mirror, target):
+    needs.package("fcntl")
+    url, answers = mirror.url("/a", ENDLESS["a byte now and then"]), []
+
+    def first():
+        answers.append(failure(target, url, timeout=0.4))
+
+    thread = threading.Thread(target=first)
+    with serving() as other:
+        thread.start()
+        while not mirror.seen:
+            time.sleep(0.01)
+        get(target, other.url("/b", ranged()))
+    thread.join(10)
+    assert complete(target)
+    assert "slower than" in answers[0]
+
+
+def test_tls_that_does_not_come_about_is_given_up(target):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip():
+            connection, _ = server.accept()
+            with suppress(OSError), connection:
+                connection.sendall(b"\x16\x03\x03\x40\x00")  # a record that is announced, and comes byte by byte
+                for _ in range(500):
+                    connection.sendall(b"\0")
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        said = failure(target, f"https://127.0.0.1:{server.getsockname()[1]}/a", timeout=0.4)
+        thread.join()
+    assert "no answer (" in said
+
+
+@needs.program("openssl")
+def test_https_is_watched_as_http_is(mirror, target, tmp_path, monkeypatch):
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"]
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    mirror.socket = context.wrap_socket(mirror.socket, server_side=True)
+    mirror.url("/a", ranged())
+    mirror.url("/slow", ENDLESS["100 Continue"])
+    base = f"https://127.0.0.1:{mirror.server_port}"
+    assert "self-signed certificate" in failure(target, f"{base}/a")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    get(target, f"{base}/a")
+    assert complete(target)
+    target.unlink()
+    assert "slower than 1000 bytes a second" in failure(target, f"{base}/slow", timeout=0.4)
 
 
 @pytest.mark.parametrize("url", ["ftp://host/file", "file:///etc/hostname", "file", ""])

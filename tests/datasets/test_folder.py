@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from PIL import Image
 from bstdg import datasets
 from bstdg.datasets import arrays, folder
 from bstdg.datasets.base import stratified_test_mask
-from bstdg.errors import FileFormatError, InputError
+from bstdg.errors import BstdgWarning, FileFormatError, InputError
 
 
 @pytest.fixture(autouse=True)
@@ -86,14 +88,84 @@ def test_a_split_of_ones_own_is_kept(tmp_path):
     assert [int(image.mean().round()) for image in test.images] == [100, 200]
 
 
-def test_other_files_hidden_ones_and_folders_within_classes_are_passed_over(tmp_path):
+def test_hidden_files_and_what_systems_leave_are_passed_over_without_a_word(tmp_path):
     pictures(tmp_path)
     (tmp_path / "readme.txt").write_text("hello")
-    (tmp_path / "cat" / "notes.txt").write_text("hello")
-    (tmp_path / "cat" / ".hidden.png").write_text("no picture")
-    (tmp_path / "cat" / "more.png").mkdir()
+    for name in (".hidden.png", ".DS_Store", "Thumbs.db", "desktop.ini"):
+        (tmp_path / "cat" / name).write_text("no picture")
     (tmp_path / ".git").mkdir()
     assert len(load(tmp_path)) == 16
+
+
+def test_every_kind_that_pillow_reads_well_is_read(tmp_path):
+    kinds = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "dib", "gif", "tif", "tiff", "ppm", "pgm", "GIF", "WebP"]
+    for name, shade in (("cat", 40), ("dog", 200)):
+        for kind in kinds:
+            draw(tmp_path / name / f"a.{kind}", shade)
+        (tmp_path / name / "a.apng").write_bytes((tmp_path / name / "a.png").read_bytes())
+    parts = [load(tmp_path, split) for split in ("train", "test")]
+    assert sum(map(len, parts)) == 2 * len(kinds) + 2
+    for part in parts:
+        assert np.abs(part.images.mean((1, 2)) - np.where(part.labels, 200, 40)).max() <= 3
+
+
+def said(place, split="train") -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load(place, split)
+    assert all(issubclass(one.category, BstdgWarning) for one in caught)
+    return [str(one.message) for one in caught]
+
+
+def test_what_is_passed_over_is_said_once_with_counts(tmp_path):
+    pictures(tmp_path)
+    for n in range(3):
+        (tmp_path / "cat" / f"{n}.heic").write_text("a picture of a kind that is not read")
+    for name in ("cat/notes.txt", "dog/x.svg", "dog/y.SVG", "dog/raw"):
+        (tmp_path / name).write_text("hello")
+    draw(tmp_path / "cat" / "more" / "a.png", 3)
+    draw(tmp_path / "loose.png", 3)
+    (words,) = said(tmp_path)
+    assert words == (
+        f"{tmp_path}: passed over 7 files of other kinds (3 .heic, 2 .svg, 1 .txt, 1 without ending); "
+        f"1 folder within classes ({Path('cat', 'more')}); 1 picture in no folder of a class"
+    )
+    assert said(tmp_path, "test") == said(tmp_path) == []
+
+
+def test_a_folder_beside_a_split_of_ones_own_is_said(tmp_path):
+    for part in ("train", "test", "val"):
+        pictures(tmp_path / part, 3)
+    (tmp_path / "test" / "cat" / "a.xcf").write_text("layers")
+    (words,) = said(tmp_path)
+    assert words == (f"{tmp_path}: passed over 1 file of other kinds (1 .xcf); 1 folder beside train and test (val)")
+    assert said(tmp_path, "test") == []
+
+
+def test_classes_may_be_named_like_parts_of_a_split(tmp_path):
+    for names in (("bus", "train"), ("bus", "test"), ("test", "train"), ("bus", "test", "train")):
+        place = tmp_path / "-".join(names)
+        pictures(place, names=names)
+        found = [load(place, split) for split in ("train", "test")]
+        assert found[0].classes == found[1].classes == names
+        assert [len(part) for part in found] == [8 * len(names), 2 * len(names)]
+        assert folder.locate(place) == place
+    both = tmp_path / "both"
+    for part in ("train", "test"):
+        pictures(both / part, 5, ("bus", "train"))
+    assert [len(load(both, split)) for split in ("train", "test")] == [10, 10]
+    assert load(both).classes == ("bus", "train")
+
+
+def test_half_a_split_is_told_from_a_class(tmp_path):
+    pictures(tmp_path / "train")
+    draw(tmp_path / "test" / "a.png", 3)  # as where labels of the test part are kept back
+    message = refusal(tmp_path)
+    assert "has a folder train, but no folder test of classes" in message
+    assert "test has pictures of no class" in message
+    draw(tmp_path / "test" / "cat" / "a.png", 3)
+    (words,) = said(tmp_path)
+    assert "1 picture in no folder of a class" in words
 
 
 def test_pictures_of_any_size_and_kind_are_brought_to_one(tmp_path):
@@ -228,6 +300,55 @@ def test_arrays_with_a_split_names_and_white(tmp_path):
         found = load(place, part)
         assert np.array_equal(found.images, content[f"{part}_images"])
         assert (found.classes, found.white, found.split) == (("no", "yes", "maybe"), 15, part)
+
+
+@pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        (["a", "b", "a"], "two classes are named 'a'"),
+        (["a", "b", "b"], "two classes are named 'b'"),
+        (["a", "b\udce9"], "classes must be texts of Unicode"),
+        (np.array([97, 0x110000], "<u4").view("<U1"), "classes must be texts of Unicode"),
+        ([""] * 70_000, "70000 classes, more than a network has outputs"),
+    ],
+)
+def test_class_names_of_arrays_tell_classes_apart(tmp_path, classes, says):
+    place = npz(tmp_path / "mine.npz", **some(), classes=np.array(classes))
+    for split in ("train", "test"):
+        message = refusal(place, split)
+        assert says in message
+        message.encode()
+
+
+def test_an_archive_unfolds_to_no_more_than_its_bytes_allow(tmp_path):
+    place = tmp_path / "mine.npz"
+    np.savez_compressed(place, images=np.zeros((200, 700, 700), np.uint8), labels=np.arange(200) % 2)
+    assert place.stat().st_size < 200_000
+    assert "its arrays have 98,001," in refusal(place, kind=FileFormatError)
+    np.savez_compressed(place, **some(), more=np.zeros(100_000_000, np.uint8))  # what is not asked for counts, too
+    assert "bytes, more than the" in refusal(place, kind=FileFormatError)
+    with zipfile.ZipFile(place, "w") as archive:
+        for n in range(1001):
+            archive.writestr(f"{n}.npy", b"")
+    assert "1,001 arrays, more than the 1000" in refusal(place, kind=FileFormatError)
+    with zipfile.ZipFile(place, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        for _ in range(2):
+            archive.writestr("images.npy", b"")
+    assert "two arrays of one name" in refusal(place, kind=FileFormatError)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_byte_of_an_archive_that_is_changed_brings_another_error(tmp_path, save):
+    place = tmp_path / "mine.npz"
+    save(place, **some(), classes=np.array(["a", "b"]), white=255)
+    whole = place.read_bytes()
+    for at in range(len(whole)):
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            load(place)
+        except (InputError, FileFormatError) as error:
+            assert str(place) in str(error) or "folder (train)" in str(error)
+            assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize(

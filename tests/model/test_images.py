@@ -14,6 +14,7 @@ from support.strategies import random_model
 from bstdg.errors import InputError
 from bstdg.model import images
 from bstdg.model.packed import PackedModel
+from bstdg.model.runtime import Model
 
 ROWS, COLUMNS = 4, 5
 
@@ -137,6 +138,42 @@ def test_integers_are_taken_as_they_are(tmp_path, kind, count):
     np.testing.assert_array_equal(inverted.astype(int), 255 - found.astype(int))
 
 
+WHOLE = [kind + size for kind in "iu" for size in "1248"]
+
+
+@pytest.mark.parametrize("kind", [*WHOLE, ">i2", ">u2"])
+@pytest.mark.parametrize("white", [1, 16, 127, 128, 255, 256, 32_767, 32_768, 65_535])
+def test_integers_are_inverted_whether_their_type_fits_white_or_not(tmp_path, kind, white):
+    most = min(white, np.iinfo(kind).max)
+    array = np.linspace(0, most, ROWS * COLUMNS).astype(kind).reshape(ROWS, COLUMNS)
+    np.save(tmp_path / "a.npy", array)
+    found = images.read(tmp_path / "a.npy", model(white), invert=True)
+    assert found[0].tolist() == (white - array.astype(int)).tolist()
+    steps = Model(model(white)).encode(found)
+    np.testing.assert_array_equal(steps, Model(model(white)).encode((white - array.astype(int))[None]))
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+@pytest.mark.parametrize("beyond", [-1, 101])
+def test_integers_that_are_no_pixels_are_refused_before_they_are_inverted(tmp_path, kind, beyond):
+    if not np.iinfo(kind).min <= beyond:
+        return
+    array = np.full((ROWS, COLUMNS), 7, kind)
+    array[1, 2] = beyond
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(InputError, match=r"a\.npy holds -?\d+ … \d+; integers are 0 … 100 of the model") as caught:
+        images.read(tmp_path / "a.npy", model(100), invert=True)
+    assert str(beyond) in str(caught.value)
+
+
+@pytest.mark.parametrize("white", [256, 1000, 65_535])
+def test_pictures_reach_a_white_of_more_than_a_byte(tmp_path, white):
+    saved(Image.fromarray(grey()), tmp_path / "a.png")
+    found = images.read(tmp_path / "a.png", model(white))
+    assert np.abs(found[0] - grey().astype(float) * white / 255).max() <= 0.5
+    assert (images.read(tmp_path / "a.png", model(white), invert=True)[0] == white - found[0].astype(int)).all()
+
+
 def test_floats_are_shares_of_white(tmp_path):
     np.save(tmp_path / "a.npy", grey() / 255)
     np.testing.assert_array_equal(images.read(tmp_path / "a.npy", model(16))[0], grey() / 255)
@@ -173,8 +210,6 @@ def test_another_shape_is_refused(tmp_path, shape):
     ("value", "message"), [(-1, "negative"), (256, "above white"), (np.nan, "not a number"), (1.5, "above white")]
 )
 def test_values_out_of_range_are_refused_where_steps_are_made(tmp_path, value, message):
-    from bstdg.model.runtime import Model
-
     whole = isinstance(value, int)
     array = grey().astype(np.int16) if whole else grey() / 255
     array[2, 3] = value
@@ -198,6 +233,53 @@ def test_a_truncated_array_and_one_that_promises_too_much_are_refused(tmp_path):
         with pytest.raises(InputError, match=r"a\.npy is no NPY file") as caught:
             images.read(tmp_path / "a.npy", model())
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (-4, -5)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (True, 4, 5)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1,) * 9}",
+        "{'descr': '|S0', 'fortran_order': False, 'shape': (4, 5)}",
+        "{'descr': ('|u1', (4, 5)), 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': {}, 'fortran_order': False, 'shape': (4, 5)}",
+        "{'descr': [], 'fortran_order': False, 'shape': (4, 5)}",
+        "{'descr': ('|u1', (10**30,)), 'fortran_order': False, 'shape': (4, 5)}",
+        "{[]: 1}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 5)",
+        "(" * 5000,
+        "{'descr': '|u1', 'fortran_order': 7, 'shape': (4, 5)}",
+        "\xff\0",
+    ],
+)
+def test_a_header_that_is_none_is_refused_in_one_line(tmp_path, header):
+    text = header.encode("latin-1")
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + bytes(20))
+    with pytest.raises(InputError, match=r"a\.npy is no NPY file of plain numbers") as caught:
+        images.read(tmp_path / "a.npy", model())
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_no_byte_of_an_array_file_that_is_changed_brings_another_error(tmp_path):
+    np.save(tmp_path / "a.npy", grey())
+    whole = (tmp_path / "a.npy").read_bytes()
+    for at in range(128):
+        for value in (0, 9, 40, 45, 76, 120, 255):
+            (tmp_path / "a.npy").write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            try:
+                images.read(tmp_path / "a.npy", model())
+            except InputError as error:
+                assert "a.npy" in str(error) and "\n" not in str(error)
+
+
+def test_what_follows_an_array_is_refused(tmp_path):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.save(file, grey())
+        np.save(file, grey())
+    with pytest.raises(InputError, match="should have 20 bytes by its header, and has 168"):
+        images.read(tmp_path / "a.npy", model())
 
 
 def test_an_archive_of_arrays_is_refused(tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from support import needs
+from support.strategies import random_model
 
 from bstdg.cli import app
 from bstdg.datasets import EventDataset
@@ -25,6 +27,7 @@ from bstdg.training.train import train
 
 h5py = needs.package("h5py")
 CHANNELS, CLASSES = 700, 3
+pytestmark = pytest.mark.filterwarnings("ignore:.* is not the file that HD-spikes were published as")
 
 
 def recordings(split="train", count=90, seed=0) -> EventDataset:
@@ -178,6 +181,34 @@ def bstdg(capsys, *arguments) -> tuple[int, str, str]:
         status = exit_.code
     said = capsys.readouterr()
     return int(status or 0), said.out, said.err
+
+
+def test_options_for_images_are_refused_where_recordings_are_read_and_the_other_way_round(capsys, spoken, tmp_path):
+    folder, model = spoken
+    for option in ("--invert", "--resize"):
+        status, out, err = bstdg(capsys, "predict", model, folder / "hds_test.h5", option)
+        assert (status, out) == (2, "")
+        assert f"{option} does nothing here: {model} reads recordings" in err
+    images = random_model((20, 3), shape=(4, 5))
+    packed.save(images, tmp_path / "images.bstdg")
+    for command in (["predict", tmp_path / "images.bstdg", "a.png"], ["raster", tmp_path / "images.bstdg"],
+                    ["raster", model]):  # fmt: skip
+        status, out, err = bstdg(capsys, *command, "--trust-recordings")
+        assert (status, out) == (2, "")
+        assert "--trust-recordings does nothing here" in err
+
+
+def test_recordings_are_read_in_this_process_if_that_is_asked_for(capsys, spoken, monkeypatch, tmp_path):
+    folder, model = spoken
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    file = folder / "hds_test.h5"
+    status, _, err = bstdg(capsys, "predict", model, file)
+    assert status == 2
+    assert "cannot start a process to read" in err
+    assert bstdg(capsys, "predict", model, file, "--trust-recordings")[0] == 0
+    drawn = ["raster", model, "--file", file, "--out", tmp_path / "a.svg"]
+    assert bstdg(capsys, *drawn)[0] == 2
+    assert bstdg(capsys, *drawn, "--trust-recordings")[0] == 0
 
 
 def test_eval_predict_and_info_read_an_event_model(capsys, spoken):

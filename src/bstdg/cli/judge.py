@@ -13,7 +13,7 @@ import typer
 
 from bstdg.cli import complete
 from bstdg.cli.console import BAD_INPUT, complain, say, show_table
-from bstdg.cli.options import AsJson, DataDir, EngineName, ModelFile
+from bstdg.cli.options import AsJson, DataDir, EngineName, ModelFile, Trust
 from bstdg.errors import FileFormatError, InputError
 from bstdg.shown import columns, line, name
 
@@ -78,13 +78,14 @@ def predict(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="PNG, JPEG, NPY images or HDF5 recordings; none, or -, reads paths from stdin.",
+            help="Pictures, NPY images or HDF5 recordings; none, or -, reads paths from stdin.",
         ),
     ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Bring images of another size to the model's.")] = False,
     invert: Annotated[
         bool, typer.Option("--invert", help="Make dark light: for dark strokes on a light ground.")
     ] = False,
+    trust: Trust = False,
     engine: EngineName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
@@ -93,15 +94,19 @@ def predict(
     from bstdg.model import images, runtime
 
     loaded, paths = runtime.load(model, engine), _paths(files)
+    reads = loaded.packed.input.samples
+    _refuse_idle({"--resize": resize, "--invert": invert}, reads == "images", model, reads)
+    _refuse_idle({"--trust-recordings": trust}, reads == "recordings", model, reads)
     failed = False
     if not as_json:
         say(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
     for path in paths:
         try:
-            if loaded.packed.input.samples != "recordings":
+            if reads != "recordings":
                 spikes = loaded.encode(images.read(path, loaded.packed, resize=resize, invert=invert))
             else:
-                spikes = loaded.encode_events(*spoken.read(path, "recordings", "test").rows(slice(None)))
+                recordings = spoken.read(path, "recordings", "test", isolated=False if trust else None)
+                spikes = loaded.encode_events(*recordings.rows(slice(None)))
             rows = list(_decisions(loaded, spikes, str(path)))
         except (InputError, FileFormatError) as error:
             failed = True
@@ -114,6 +119,11 @@ def predict(
                 say(_columns(row))
     if failed:
         raise typer.Exit(BAD_INPUT)
+
+
+def _refuse_idle(options: dict[str, bool], of_use: bool, model: Path, reads: str) -> None:
+    if not of_use and (given := [name for name, on in options.items() if on]):
+        raise InputError(f"{given[0]} does nothing here: {model} reads {reads}; leave it out")
 
 
 def _paths(files: list[Path] | None) -> Iterable[Path]:

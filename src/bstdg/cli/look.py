@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bstdg.cli.console import say, show_table
-from bstdg.cli.options import AsJson, DataDir, ModelFile
+from bstdg.cli.options import AsJson, DataDir, ModelFile, Trust
 from bstdg.errors import InputError
 
 INFO_EXAMPLES = "\nExample:\n  bstdg info runs/digits-seed0/model.bstdg"
@@ -48,6 +48,7 @@ def raster(
         Path | None, typer.Option("--file", help="A file of images or recordings instead of the test set.")
     ] = None,
     data_dir: DataDir = None,
+    trust: Trust = False,
 ) -> None:
     """Draw a decision: input, hidden and output spikes."""
     from bstdg.datasets import spoken
@@ -58,6 +59,8 @@ def raster(
     reads = loaded.packed.input.samples
     if reads == "features":
         raise InputError(f"{model} reads features; bstdg raster draws decisions about images and recordings")
+    if trust and (file is None or reads != "recordings"):
+        raise InputError("--trust-recordings does nothing here: it is for a --file of recordings; leave it out")
     if file is None:
         tests = samples.load(loaded.packed, None, "test", data_dir, called=str(model), progress=True)
         _there(sample, len(tests), f"{tests.name} (test)", reads)
@@ -67,7 +70,7 @@ def raster(
         _there(sample, len(pictures), str(file), "images")
         chosen = pictures[sample]
     else:
-        recordings = spoken.read(file, "recordings", "test")
+        recordings = spoken.read(file, "recordings", "test", isolated=False if trust else None)
         _there(sample, len(recordings), str(file), "recordings")
         chosen = samples.one(loaded, recordings, sample)
     save_decision(loaded, chosen, out, label)

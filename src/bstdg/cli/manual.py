@@ -10,9 +10,11 @@ import typer
 from bstdg import __version__
 from bstdg.cli import app
 from bstdg.datasets.files import DATA_VARIABLE
+from bstdg.datasets.recordings.isolation import TRUST_VARIABLE
 
 ENVIRONMENT = {
     DATA_VARIABLE: "Folder with the data sets' files, where --data-dir names none.",
+    TRUST_VARIABLE: "1 has recordings read in this process, which a damaged file may crash, not in one of their own.",
     "BSTDG_ISA": "Instruction set of the native engine, one of those that bstdg doctor lists.",
 }
 STATUS = {

@@ -23,6 +23,13 @@ EngineName = Annotated[
     str | None,
     typer.Option("--engine", autocompletion=complete.engines, help="Engine to run it with: native, oracle or dense."),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-recordings",
+        help="Read recordings in this process, which a damaged file may crash, not in one of their own.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 

@@ -2,21 +2,35 @@
 
 Files are read into memory, in one pass, up to limits. An archive with a member that an extraction could be misled by
 (an absolute path, one with `..`, a link, a device) is refused even if that member is not wanted.
+
+An archive of n bytes takes no more memory than `bstdg.datasets.files.unpacked` allows it to unfold to. Headers that
+describe other headers (long names, PAX records), each of which costs many times its bytes, are bounded apart.
 """
 
 from __future__ import annotations
 
 import gzip
+import itertools
 import tarfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from bstdg import files
-from bstdg.errors import FileFormatError, InputError
+from bstdg.datasets.files import unpacked
+from bstdg.errors import BstdgError, FileFormatError, InputError
 
 MAX_MEMBERS = 100_000
+MAX_EXTENSION = 1 << 16  # bytes of one header that describes another, and of all that are for the whole archive
+MAX_EXTENSIONS = 1 << 23  # … of all of them together: 80 for each member there may be
+MAX_IN_A_ROW = 4  # before a member: a long name, a long target of a link, PAX records; and one to spare
+_SPARSE = tarfile.GNUTYPE_SPARSE
+_EXTENSIONS = frozenset(
+    (
+        *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+        *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    )
+)
 
 
 def read_members(path: Path, wanted: Collection[str], *, max_file: int, max_bytes: int) -> dict[str, bytes]:
@@ -34,28 +48,36 @@ def read_members(path: Path, wanted: Collection[str], *, max_file: int, max_byte
     """
     try:
         with files.open_regular(path) as raw, gzip.GzipFile(fileobj=raw) as plain:
-            source = _Limited(plain, max_bytes, path)  # pyright: ignore[reportArgumentType]
+            source = _Limited(plain, unpacked(path.stat().st_size, max_bytes), path)  # pyright: ignore[reportArgumentType]
             content = _read(source, path, frozenset(wanted), max_file)
             while source.read(1 << 20):  # to the checksum at the end
                 pass
             return content
+    except (BstdgError, MemoryError):
+        raise
     except EOFError as error:
         raise FileFormatError(f"{path}: truncated: the packed data break off; get the file again") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise FileFormatError(f"{path}: no gzip archive, or a damaged one: {error}") from error
-    except tarfile.TarError as error:
-        raise FileFormatError(f"{path}: no tar archive, or a truncated or damaged one: {error}") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # tarfile and zlib have many names for damage
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        what = "tar archive, or a truncated or damaged one" if isinstance(error, tarfile.TarError) else None
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise FileFormatError(f"{path}: no {what or 'gzip archive, or a damaged one'}: {told}") from error
 
 
 def _read(source: _Limited, path: Path, wanted: frozenset[str], max_file: int) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
-    with tarfile.open(fileobj=source, mode="r|") as tar:  # pyright: ignore[reportCallIssue, reportArgumentType]
-        for n, member in enumerate(tar):
+    with tarfile.open(fileobj=source, mode="r|", tarinfo=_member_of(path)) as tar:  # pyright: ignore
+        for n in itertools.count():
+            member = tar.next()
+            if member is None:
+                return content
+            tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  (where each is kept, and all said of it)
             if n >= MAX_MEMBERS:
                 raise FileFormatError(f"{path}: more than {MAX_MEMBERS} members")
             _refuse_dangerous(member, path)
+            if not 0 <= member.size <= source.limit:  # tarfile would look for its end, however far off
+                raise FileFormatError(f"{path}: unpacks to more bytes than are allowed: {member.size} in one member")
             name = str(PurePosixPath(member.name))
             if not member.isfile() or name not in wanted:
                 continue
@@ -68,7 +90,36 @@ def _read(source: _Limited, path: Path, wanted: frozenset[str], max_file: int) -
             if len(data) < member.size:
                 raise FileFormatError(f"{path}: truncated inside {name}; get the file again")
             content[name] = data
-    return content
+    return content  # never reached: the archive ends before numbers do
+
+
+def _member_of(path: Path) -> type[tarfile.TarInfo]:
+    """Members that refuse more headers about headers than any archive needs, before tarfile reads them into memory."""
+    bytes_left, for_all_left, in_a_row = MAX_EXTENSIONS, MAX_EXTENSION, 0
+    for_all = tarfile.XGLTYPE
+
+    class Member(tarfile.TarInfo):
+        def _proc_member(self, tarfile: tarfile.TarFile) -> tarfile.TarInfo:  # the way in, as its source says
+            nonlocal bytes_left, for_all_left, in_a_row
+            if self.type == _SPARSE:
+                self._refuse_sparse()
+            in_a_row = in_a_row + 1 if self.type in _EXTENSIONS else 0
+            if in_a_row:
+                bytes_left -= self.size
+                for_all_left -= self.size if self.type == for_all else 0
+                if not 0 <= self.size <= MAX_EXTENSION or min(bytes_left, for_all_left) < 0 or in_a_row > MAX_IN_A_ROW:
+                    raise FileFormatError(
+                        f"{path}: its headers say more of names and properties than any archive needs"
+                    )
+            return super()._proc_member(tarfile)  # pyright: ignore[reportAttributeAccessIssue]
+
+        def _refuse_sparse(self, *_: Any) -> NoReturn:
+            raise FileFormatError(f"{path}: refused: its member {self.name[:80]!a} is a file with holes")
+
+        # A map of the holes costs twenty times its bytes.
+        _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+    return Member
 
 
 def _refuse_dangerous(member: tarfile.TarInfo, path: Path) -> None:
@@ -87,7 +138,7 @@ class _Limited:
     """A stream that gives at most so many bytes: neither a header nor a member can ask for more."""
 
     def __init__(self, stream: BinaryIO, limit: int, path: Path):
-        self._stream, self._left, self._path = stream, limit, path
+        self._stream, self.limit, self._left, self._path = stream, limit, limit, path
 
     def read(self, count: int) -> bytes:
         data = self._stream.read(min(count, self._left + 1))

@@ -1,14 +1,15 @@
-"""Images and labels of one's own in an .npz file, which nobody needs to trust.
+"""NumPy's files, .npy and .npz, which nobody needs to trust: plain numbers and texts, and images of one's own.
 
-Members are read one by one, never as pickles, and none before its header was held against the bytes that are there.
+Nothing is unpickled, and nothing is read before its header was held against the bytes that are there. So a file of n
+bytes takes n bytes of memory, a packed one as many as `bstdg.datasets.files.unpacked` allows; images are copied twice.
 """
 
 from __future__ import annotations
 
 import math
-import tokenize
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,20 +18,18 @@ from numpy.typing import NDArray
 
 from bstdg import files
 from bstdg.datasets.base import Dataset, Split, stratified_test_mask
+from bstdg.datasets.files import unpacked
 from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.spikes.events import MAX_CHANNELS
 
 MAX_MEMBER = 1 << 31  # bytes of one array
+MAX_MEMBERS = 1000  # of an archive; four are looked for
+MOST_AXES = 32  # what every NumPy has
 SPLIT = ("train_images", "train_labels", "test_images", "test_labels")
 WHOLE = ("images", "labels")
 PIXEL = (1, 3)  # numbers of one: grey, or red, green and blue
+_CHUNK = 1 << 20
 
-# What NumPy lets out where a header, which it evaluates, is none.
-_HEADER_ERRORS = (
-    *(ValueError, TypeError, SyntaxError, tokenize.TokenError, EOFError),
-    *(LookupError, ArithmeticError, RecursionError, MemoryError),
-)
-MOST_AXES = 32
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -53,16 +52,55 @@ def read_header(file: Any) -> Header:
         if version not in _HEADERS:
             raise ValueError(f"its version is {version}")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that Python 2 wrote, and of odd escapes
-            header = Header(*_HEADERS[version](file))
-    except _HEADER_ERRORS as error:
-        raise ValueError((str(error) or type(error).__name__).splitlines()[0][:200]) from None
-    sides, dtype = header.shape, header.dtype
-    if len(sides) > MOST_AXES or not all(side >= 0 for side in sides) or math.prod(max(1, n) for n in sides) >= 2**60:
-        raise ValueError(f"no array has the shape {str(sides)[:80]}")
-    if not dtype.itemsize or dtype.subdtype is not None:
-        raise ValueError(f"no array has the type {str(dtype)[:80]}")
-    return header
+            warnings.simplefilter("ignore")  # of headers of Python 2
+            shape, fortran, dtype = _HEADERS[version](file)
+        if not all(type(side) is int and 0 <= side < 1 << 62 for side in shape) or len(shape) > MOST_AXES:
+            raise ValueError(f"its shape is {str(shape)[:80]}")
+        if not dtype.hasobject and (dtype.names or dtype.subdtype or not dtype.itemsize):
+            raise ValueError(f"it holds {str(dtype)[:80]}, not plain numbers or texts")
+        return Header(shape, bool(fortran), dtype)
+    except (OSError, zipfile.BadZipFile, zlib.error):  # of the file, not of the header
+        raise
+    except Exception as error:  # headers are Python's literals, and what is wrong with one has many names
+        raise ValueError((str(error) or type(error).__name__).splitlines()[0]) from None
+
+
+def read_npy(path: Path, most: int = MAX_MEMBER) -> NDArray[Any]:
+    """The array in an .npy file of plain numbers or texts.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        FileFormatError: it is no such file, damaged or too large, or holds Python objects.
+        OSError: it cannot be read.
+    """
+    with files.open_regular(path) as file:
+        return _content(file, path.stat().st_size, most, str(path))
+
+
+def _content(file: Any, length: int, most: int, name: str) -> NDArray[Any]:
+    """The array in an open file of `length` bytes, which an error calls by `name`."""
+    if length > most:
+        raise FileFormatError(f"{name} has {length:,} bytes, more than the {most:,} allowed")
+    try:
+        shape, fortran, dtype = read_header(file)
+    except ValueError as error:
+        raise FileFormatError(f"{name} is no array: {error}") from None
+    if dtype.hasobject:
+        raise FileFormatError(f"{name} holds Python objects, which are not read; save plain numbers or texts")
+    promised, there = math.prod(shape) * dtype.itemsize, length - file.tell()
+    if promised != there:
+        raise FileFormatError(f"{name} should have {promised:,} bytes by its header, and has {there:,}")
+    data = bytearray(there)
+    view, done = memoryview(data), 0
+    while done < there:
+        got = file.readinto(view[done : done + _CHUNK])
+        if not got:
+            raise FileFormatError(f"{name} is truncated: {done:,} of {there:,} bytes")
+        done += got
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels: int = 0) -> Dataset:
@@ -80,7 +118,7 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
     """
     try:
         with files.open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            there = set(archive.namelist())
+            there = _members(archive, path)
             own = all(f"{name}.npy" in there for name in SPLIT)
             if not own and (missing := [name for name in WHOLE if f"{name}.npy" not in there]):
                 wanted = f"{' and '.join(WHOLE)}, or {', '.join(SPLIT)}"
@@ -91,11 +129,11 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
             every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
     except (BstdgError, MemoryError):
         raise
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # what zipfile and those that unpack for it raise is part of no contract
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {said}") from error
+    except Exception as error:  # zipfile and the packings that it knows have many names for damage
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {told}") from error
     images = _channels_first(images, channels, path)
     _check(images, labels, white, path, size)
     if not own:
@@ -111,24 +149,30 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
     )
 
 
+def _members(archive: zipfile.ZipFile, path: Path) -> set[str]:
+    """The names in an archive, which must not unfold to more than its bytes allow."""
+    infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise FileFormatError(f"{path}: {len(infos):,} arrays, more than the {MAX_MEMBERS} that are looked at")
+    there = {info.filename for info in infos}
+    if len(there) < len(infos):
+        raise FileFormatError(f"{path}: two arrays of one name")
+    if (largest := max(infos, key=lambda info: info.file_size, default=None)) and largest.file_size > MAX_MEMBER:
+        name, size = largest.filename.removesuffix(".npy"), largest.file_size
+        raise FileFormatError(f"{path}: {name} has {size:,} bytes, more than the {MAX_MEMBER:,} allowed")
+    packed = path.stat().st_size
+    allowed = unpacked(packed, MAX_MEMBER * len(SPLIT))
+    if (total := sum(info.file_size for info in infos)) > allowed:
+        raise FileFormatError(
+            f"{path}: its arrays have {total:,} bytes, more than the {allowed:,} allowed in a file of {packed:,}"
+        )
+    return there
+
+
 def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
     info = archive.getinfo(f"{name}.npy")
-    if info.file_size > MAX_MEMBER:
-        raise FileFormatError(f"{path}: {name} has {info.file_size:,} bytes, more than the {MAX_MEMBER:,} allowed")
     with archive.open(info) as file:
-        try:
-            shape, fortran, dtype = read_header(file)
-        except ValueError as error:
-            raise FileFormatError(f"{path}: {name} is no array: {error}") from error
-        if dtype.hasobject:
-            raise FileFormatError(
-                f"{path}: {name} holds Python objects, which are not read; save plain numbers or texts"
-            )
-        promised, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
-        if promised != there:
-            raise FileFormatError(f"{path}: {name} should have {promised:,} bytes by its header, and has {there:,}")
-        data = file.read(there)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+        return _content(file, info.file_size, MAX_MEMBER, f"{path}: {name}")
 
 
 def _channels_first(images: NDArray, channels: int, path: Path) -> NDArray:
@@ -187,4 +231,9 @@ def _classes(named: NDArray | None, labels: list[NDArray], path: Path) -> tuple[
         return tuple(map(str, range(max(2, count))))
     if named.dtype.kind != "U" or named.ndim != 1 or len(named) < count:
         raise InputError(f"{path}: classes must be {count} texts, not {named.dtype} {list(named.shape)}")
+    if len(named) > MAX_CHANNELS:
+        raise InputError(f"{path}: {len(named)} classes, more than a network has outputs ({MAX_CHANNELS})")
+    points = np.ascontiguousarray(named).view(np.uint32 if named.dtype.isnative else np.dtype(np.uint32).newbyteorder())
+    if ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any():  # no character, or half of one
+        raise InputError(f"{path}: classes must be texts of Unicode, and one of them is not")
     return tuple(named.tolist())

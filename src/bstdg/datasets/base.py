@@ -51,8 +51,7 @@ class Dataset:
         where = f"{self.name} ({self.split})"
         if not 1 <= self.white <= 255:
             raise InputError(f"{where}: white must be in 1 … 255, not {self.white!r}")
-        if not self.classes:
-            raise InputError(f"{where}: no classes are named")
+        _check_classes(self.classes, where)
         _expect(self.images, np.uint8, ("N, rows, columns", "N, channels, rows, columns"), f"{where}: images")
         _expect(self.labels, np.int64, ("N",), f"{where}: labels")
         if self.images.ndim == 4 and self.images.shape[1] == 1:
@@ -146,8 +145,7 @@ class EventDataset:
 
     def __post_init__(self) -> None:
         where = f"{self.name} ({self.split})"
-        if not self.classes:
-            raise InputError(f"{where}: no classes are named")
+        _check_classes(self.classes, where)
         if not 1 <= self.num_channels <= MAX_CHANNELS:
             raise InputError(f"{where}: num_channels must be in 1 … {MAX_CHANNELS}, not {self.num_channels}")
         wanted = {"offsets": (np.int64,), "labels": (np.int64,), "channels": (np.uint16,)}
@@ -218,6 +216,14 @@ class EventDataset:
             self.name, self.split, offsets, channels, times, self.labels[rows], speakers, self.classes,
             self.num_channels,
         )  # fmt: skip
+
+
+def _check_classes(classes: tuple[str, ...], where: str) -> None:
+    if not classes:
+        raise InputError(f"{where}: no classes are named")
+    if len(set(classes)) < len(classes):
+        twice = next(name for n, name in enumerate(classes) if name in classes[:n])
+        raise InputError(f"{where}: two classes are named {twice!r}; a decision would not say which: rename one")
 
 
 def _expect(array: Any, dtype: type[np.generic], axes: tuple[str, ...], what: str) -> None:

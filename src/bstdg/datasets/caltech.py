@@ -17,7 +17,6 @@ Workshop on Generative-Model Based Vision; doi:10.22002/D1.20086, CC BY 4.0.
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from bstdg import files
 from bstdg.datasets.archive import read_members
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.files import DATA_VARIABLE, cache_folder, named_folder
-from bstdg.datasets.pictures import mode_of, planes
+from bstdg.datasets.pictures import mode_of, opened, planes
 from bstdg.datasets.sources import Source
 from bstdg.errors import FileFormatError, InputError
 
@@ -152,13 +151,11 @@ def _pictures(
     mode, (rows, columns) = mode_of(channels), size
     images = np.empty((len(names), *((channels,) if channels > 1 else ()), rows, columns), np.uint8)
     for n, name in enumerate(names):
+        data = content[name]
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                with Image.open(io.BytesIO(content[name]), formats=("JPEG",)) as picture:
-                    resized = picture.convert(mode).resize((columns, rows), Image.Resampling.BOX)
-        # Pillow reports damage in many ways: what it raises is part of no contract.
-        except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
+            with opened(io.BytesIO(data), len(data), name, ("JPEG",), "JPEG") as picture:
+                resized = picture.convert(mode).resize((columns, rows), Image.Resampling.BOX)
+        except (InputError, OSError) as error:
             raise FileFormatError(f"{place}: {name} is no picture, or a damaged one: {error}") from error
         images[n] = planes(resized)
     return images

@@ -2,6 +2,9 @@
 
 Bytes collect in `<target>.part` and get the final name only once their SHA-256 is right. As that sum fixes
 the content, a part begun at one mirror may be continued at another, and plain http is as good as https.
+
+A mirror is given up when it falls silent, when it is slower than a least rate, whatever it sends instead of the file,
+and when it takes longer than a limit. So no download goes on without end, nor keeps others waiting for its lock.
 """
 
 from __future__ import annotations
@@ -11,18 +14,20 @@ import http.client
 import os
 import re
 import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bstdg.datasets.connection import Watch, open_url
 from bstdg.errors import DownloadError, InputError
 from bstdg.progress import Show, download_bar
 from bstdg.shown import name
 
 TIMEOUT = 30.0  # seconds without a byte before a mirror is given up
+LEAST_RATE = 1000  # bytes of the file a second, over any `TIMEOUT`, or it is given up as well
+LONGEST = 6 * 3600.0  # seconds for one mirror; the next call goes on where it was given up
 MD5_LENGTH = 32  # hex digits
 ANSWER = 300  # characters of what a mirror answered that an error tells
 _CHUNK = 1 << 16
@@ -41,6 +46,8 @@ def fetch(
     size_limit: int,
     progress: bool = False,
     timeout: float = TIMEOUT,
+    least_rate: float = LEAST_RATE,
+    longest: float = LONGEST,
 ) -> None:
     """Make sure that `target` is the file with this SHA-256, downloading it if it is not.
 
@@ -54,6 +61,8 @@ def fetch(
         size_limit: in bytes; nothing longer is accepted, whatever a server says.
         progress: show a bar with bytes, speed and time left on stderr.
         timeout: seconds without a byte before a mirror is given up.
+        least_rate: bytes of the file a second; a mirror that gives fewer over `timeout` seconds is given up.
+        longest: seconds that a mirror may take in all.
 
     Raises:
         InputError: an address is neither http nor https, or there is none.
@@ -73,7 +82,7 @@ def fetch(
                 return
             part = target.with_name(target.name + ".part")
             if not _matches(part, sha256):
-                _Transfer(part, sha256, size_limit, timeout, show).try_all(urls)
+                _Transfer(part, sha256, size_limit, timeout, least_rate, longest, show).try_all(urls)
             _publish(part, target)
     except DownloadError:
         raise
@@ -89,6 +98,8 @@ class _Transfer:
     sha256: str
     size_limit: int
     timeout: float
+    least_rate: float
+    longest: float
     show: Show
 
     def try_all(self, urls: Sequence[str]) -> None:
@@ -96,7 +107,7 @@ class _Transfer:
         answers: list[str] = []
         for url in urls:
             try:
-                self.try_one(url)
+                self.try_one(url, Watch(self.timeout, self.least_rate, self.longest))
                 return
             except _MirrorError as error:
                 answers.append(f"{url}: {name(error, ANSWER)}")
@@ -105,29 +116,29 @@ class _Transfer:
             "other means and name its folder with --data-dir or BSTDG_DATA"
         )
 
-    def try_one(self, url: str) -> None:
+    def try_one(self, url: str, watch: Watch) -> None:
         """Fill the part from one mirror and verify it; a part that fails is deleted."""
         while True:
-            resumed = self.receive(url)
+            resumed = self.receive(url, watch)
             if _matches(self.part, self.sha256):
                 return
             self.part.unlink()
             if not resumed:  # else the old part may be to blame: once more, from the start
                 raise _MirrorError(f"gave a file with another {'MD5' if len(self.sha256) == MD5_LENGTH else 'SHA-256'}")
 
-    def receive(self, url: str) -> bool:
+    def receive(self, url: str, watch: Watch) -> bool:
         """Append what the part lacks, or write it anew; True if old bytes were kept."""
         have = self.part.stat().st_size if self.part.exists() else 0
         if have > self.size_limit:
             self.part.unlink()
             have = 0
         try:
-            response = _open(url, have, self.timeout)
+            response = open_url(url, have, self.timeout, watch)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:  # the part is too long
                 self.part.unlink()
-                return self.receive(url)
+                return self.receive(url, watch)
             raise _MirrorError(f"answered {error.code} {error.reason}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _MirrorError(f"no answer ({_reason(error)})") from error
@@ -137,10 +148,10 @@ class _Transfer:
                 raise _MirrorError(f"answered with bytes from {start} on, asked for those from {have} on")
             if total is not None and total > self.size_limit:
                 raise _MirrorError(f"offers {total} bytes, more than the {self.size_limit} expected")
-            self.write(response, start, total)
+            self.write(response, start, total, watch)
         return start > 0
 
-    def write(self, response: http.client.HTTPResponse, start: int, total: int | None) -> None:
+    def write(self, response: http.client.HTTPResponse, start: int, total: int | None, watch: Watch) -> None:
         """Write the body into the part from `start` on; what arrived stays if the rest does not come."""
         done = start
         with self.part.open("ab" if start else "wb") as file:
@@ -158,28 +169,10 @@ class _Transfer:
                     self.part.unlink()
                     raise _MirrorError(f"sent more than the {self.size_limit} bytes expected")
                 file.write(chunk)
+                watch.received += len(chunk)
                 self.show(done, total)
         if total is not None and done < total:  # http.client takes an early end for the end
             raise _MirrorError(f"broke off after {done} of {total} bytes")
-
-
-def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse:
-    headers = {"User-Agent": "bstdg", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    # urllib's own opener would also follow a redirect to ftp: this one knows http and https only.
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPRedirectHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)  # noqa: S310 (see above)
 
 
 def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bstdg.datasets.download import fetch
+from bstdg.datasets.download import MD5_LENGTH, fetch
 from bstdg.errors import InputError
 
+__all__ = ["DATA_VARIABLE", "MD5_LENGTH", "RemoteFile", "cache_folder", "find", "named_folder", "provide", "unpacked"]
+
 DATA_VARIABLE = "BSTDG_DATA"
+# What a packed file may unfold to: as much as any may, and then so many bytes for each of its own. The data sets' own
+# unfold to 5; pictures of ink on paper, as arrays, to 30.
+FREE_BYTES = 1 << 26
+TIMES_PACKED = 100
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,15 @@ def provide(
         urls = [mirror + file.name for mirror in mirrors]
         fetch(urls, folder / file.name, file.sha256, size_limit=file.size, progress=progress)
     return [folder / file.name for file in files]
+
+
+def unpacked(packed: int, most: int) -> int:
+    """How many bytes a file of `packed` bytes may unfold to: `most`, and fewer where it is small.
+
+    >>> unpacked(1000, 1 << 30), unpacked(1 << 30, 1 << 30)
+    (67208864, 1073741824)
+    """
+    return min(most, FREE_BYTES + TIMES_PACKED * packed)
 
 
 def named_folder(data_dir: str | Path | None = None) -> Path | None:

@@ -6,12 +6,16 @@
     pictures/train/cat/….png       or a split of one's own
     pictures/test/cat/….png
 
+A folder `train` or `test` that holds pictures itself is a class. What is there and not read is said once, in a warning.
+
 An .npz file has `images` and `labels`, or `train_images`, `train_labels`, `test_images` and `test_labels`; and
 `classes` (texts) and `white` if it likes. Nothing in it is unpickled, and sizes are checked before memory is taken.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,13 +26,15 @@ from numpy.typing import NDArray
 from bstdg.datasets import arrays
 from bstdg.datasets.base import Dataset, Split, stratified_test_mask
 from bstdg.datasets.files import named_folder
-from bstdg.datasets.pictures import levels
+from bstdg.datasets.pictures import ENDINGS, levels
 from bstdg.datasets.sources import Source
-from bstdg.errors import InputError
+from bstdg.errors import BstdgWarning, InputError
 from bstdg.spikes.events import MAX_CHANNELS
 
 NAME = "folder"
-ENDINGS = (".png", ".jpg", ".jpeg")
+PARTS = ("train", "test")
+LITTER = ("thumbs.db", "desktop.ini")  # which systems leave behind; others of theirs begin with a dot
+_SAID: set[str] = set()  # warnings, so that a training that loads both parts hears of each once
 MAX_FILE = 1 << 26  # bytes of one picture
 MAX_BYTES = 1 << 31  # of all pictures of a split, a byte a pixel
 
@@ -68,7 +74,10 @@ def load(
     place = _place(data_dir)
     if place.is_file():
         return arrays.load(place, split, size, channels)
-    chosen = _split(place, split)
+    try:
+        chosen = _split(place, split)
+    except OSError as error:
+        raise InputError(f"cannot read {error.filename or place}: {error.strerror or error}") from error
     return Dataset(
         name=name,
         split=split,
@@ -83,8 +92,8 @@ def locate(place: Path) -> Path | None:
     """The place itself, if it is an .npz file or has pictures in folders of classes; no more than one each is asked."""
     if place.is_file():
         return place if place.suffix.lower() == ".npz" else None
-    parts = [place / part for part in ("train", "test") if (place / part).is_dir()]
     try:
+        parts = _parts(place)
         held = [sum(next(_pictures_in(c), None) is not None for c in _subfolders(part)) for part in parts or [place]]
     except OSError:
         return None
@@ -106,23 +115,83 @@ def _place(data_dir: str | Path | None) -> Path:
 
 def _split(place: Path, split: Split) -> Pictures:
     """The pictures of a split: of the folder of that name, or a part of all."""
-    if not (place / "train").is_dir() and not (place / "test").is_dir():
+    parts = _parts(place)
+    if not parts:
         every = _of_classes(place)
+        _say_passed_over(place, [place])
         labels = np.array(every.labels, np.int64)
         if min(counts := np.bincount(labels)) < 2:
             few = every.classes[int(counts.argmin())]
             raise InputError(f"{place / few} has one picture: to learn a class and to test it takes two at least")
         rows = np.flatnonzero(stratified_test_mask(labels) == (split == "test"))
         return Pictures([every.files[row] for row in rows], labels[rows].tolist(), every.classes)
-    for part in ("train", "test"):
-        if not (place / part).is_dir():
-            raise InputError(f"{place} has a folder {'test' if part == 'train' else 'train'}, but no folder {part}")
+    for part, other in (PARTS, PARTS[::-1]):
+        if place / part not in parts:
+            what = "has pictures of no class" if (place / part).is_dir() else "is not there"
+            raise InputError(
+                f"{place} has a folder {other}, but no folder {part} of classes: {place / part} {what}; a split of "
+                f"your own takes both, and where {other} is a class, its pictures lie in it and not in folders"
+            )
     known = _class_folders(place / "train")
     if split == "train":
+        _say_passed_over(place, parts)
         return _of_classes(place / "train")
     if strange := [folder.name for folder in _class_folders(place / "test") if folder.name not in _names(known)]:
         raise InputError(f"{place / 'test'} has a class {strange[0]!r}, which {place / 'train'} has not")
+    _say_passed_over(place, parts)
     return _of_classes(place / "test", _names(known))
+
+
+def _parts(place: Path) -> list[Path]:
+    """The folders `train` and `test`, where they are parts of a split: where they hold folders of classes.
+
+    One with pictures in it is a class of that name, unless it has folders with pictures besides.
+    """
+    return [part for name in PARTS if (part := place / name).is_dir() and _holds_classes(part)]
+
+
+def _holds_classes(folder: Path) -> bool:
+    within = list(_subfolders(folder))
+    return any(next(_pictures_in(one), None) for one in within) or bool(within and not next(_pictures_in(folder), None))
+
+
+def _say_passed_over(place: Path, parts: list[Path]) -> None:
+    """Warn, once, of what is there and is not read: files of other kinds, folders in classes, loose pictures."""
+    others, within, loose = Counter[str](), list[str](), 0
+    for part in parts:
+        loose += sum(1 for _ in _pictures_in(part))
+        for folder in _subfolders(part):
+            for path in folder.iterdir():
+                if path.name.startswith(".") or path.name.lower() in LITTER:
+                    continue
+                if path.is_dir():
+                    within.append(str(path.relative_to(place)))
+                elif path.suffix.lower() not in ENDINGS:
+                    others[path.suffix.lower() or "without ending"] += 1
+    said = []
+    if others:
+        most = sorted(others.items(), key=lambda item: (-item[1], item[0]))[:8]
+        kinds = ", ".join(f"{count} {ending}" for ending, count in most)
+        said.append(f"{_many(others.total(), 'file')} of other kinds ({kinds}{' …' * (len(others) > 8)})")
+    beside = [] if parts == [place] else sorted(folder.name for folder in _subfolders(place) if folder not in parts)
+    if within:
+        said.append(f"{_many(len(within), 'folder')} within classes ({_some(within)})")
+    if loose:
+        said.append(f"{_many(loose, 'picture')} in no folder of a class")
+    if beside:
+        said.append(f"{_many(len(beside), 'folder')} beside train and test ({_some(beside)})")
+    text = f"{place}: passed over {'; '.join(said)}"
+    if said and text not in _SAID:
+        _SAID.add(text)
+        warnings.warn(text, BstdgWarning, stacklevel=5)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:3]) + " …" * (len(names) > 3)
 
 
 def _names(folders: list[Path]) -> list[str]:
@@ -141,10 +210,7 @@ def _pictures_in(folder: Path) -> Iterator[Path]:
 
 def _class_folders(place: Path) -> list[Path]:
     """Folders in the order of their names; those that begin with a dot are not classes."""
-    try:
-        folders = sorted(_subfolders(place))
-    except OSError as error:
-        raise InputError(f"cannot read {place}: {error.strerror or error}") from error
+    folders = sorted(_subfolders(place))
     if len(folders) < 2:
         found = f"only {folders[0].name!r}" if folders else "none"
         raise InputError(f"{place} should have a folder for each class, two at least, and has {found}")

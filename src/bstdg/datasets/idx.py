@@ -3,7 +3,7 @@
     0 0 type ndim | size of each dimension, 4 bytes | data, last dimension fastest
 
 Nothing in a file is believed: the header is checked before memory is taken, and no more is unpacked than it
-announced.
+announced. So a file of n bytes takes n bytes of memory, a packed one as many as `bstdg.datasets.files.unpacked` allows.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg import files
+from bstdg.datasets.files import unpacked
 from bstdg.errors import FileFormatError, InputError
 
 MAX_BYTES = 1 << 28  # five times the pixels of MNIST
@@ -48,6 +49,7 @@ def read_idx(path: str | Path, *, ndim: int, max_bytes: int = MAX_BYTES) -> NDAr
             packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
             raw.seek(0)
             if packed:
+                max_bytes = unpacked(path.stat().st_size, max_bytes)
                 with gzip.GzipFile(fileobj=raw) as stream:
                     return _parse(stream, path, ndim, max_bytes)  # pyright: ignore[reportArgumentType]
             return _parse(raw, path, ndim, max_bytes)

@@ -1,28 +1,24 @@
-"""Image files for `predict`: PNG, JPEG and NPY become the pixels that a model was trained on."""
+"""Image files for `predict`: pictures and NPY files become the pixels that a model was trained on."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg import files
 from bstdg.datasets import pictures
-from bstdg.datasets.arrays import read_header
-from bstdg.errors import InputError
+from bstdg.datasets.arrays import read_npy
+from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs import InputCode, Shape
 from bstdg.inputs.base import by, squeezed
 from bstdg.model.packed import PackedModel
-
-LARGEST = 1 << 32  # bytes of an NPY file
 
 
 def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool = False) -> NDArray[np.number]:
     """The images of one file, `[images, rows, columns]` of grey ones, else `[images, channels, rows, columns]`.
 
-    PNG and JPEG give one image, `uint8`, brought from 0 … 255 to 0 … white of the model. An NPY file gives
+    A picture file gives one image, brought from 0 … 255 to 0 … white of the model. An NPY file gives
     one image or a batch as it is: integers 0 … white of the model, or floats 0 … 1. A model of features reads these,
     `[samples, features]`, from NPY alone.
 
@@ -50,30 +46,33 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
         found, wanted = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], squeezed(code.reads)))
         hint = "" if numbers else "; --resize brings it to that size"
         raise InputError(f"{path} is {found} pixels, the model reads {wanted}{hint}")
-    if invert:
-        whole = np.issubdtype(pixels.dtype, np.integer)
-        pixels = ((code.white if whole else 1.0) - pixels).astype(pixels.dtype)
-    return pixels
+    return _inverted(pixels, code.white, path) if invert else pixels
+
+
+def _inverted(pixels: NDArray[np.number], white: int, path: Path) -> NDArray[np.number]:
+    """White less every pixel, in a type that white fits."""
+    if not np.issubdtype(pixels.dtype, np.integer):
+        return (1.0 - pixels).astype(pixels.dtype)
+    if pixels.size and not 0 <= int(pixels.min()) <= int(pixels.max()) <= white:
+        raise InputError(f"{path} holds {pixels.min()} … {pixels.max()}; integers are 0 … {white} of the model")
+    return (white - pixels.astype(np.int64)).astype(np.min_scalar_type(white))
 
 
 def _read_array(path: Path, reads: Shape) -> NDArray[np.number]:
-    with files.open_regular(path, LARGEST, "any array read here") as file:
-        try:
-            shape, fortran, dtype = read_header(file)
-        except ValueError as error:
-            raise InputError(f"{path} is no NPY file of plain numbers: {error}") from None
-        if dtype.kind not in "iuf":
-            raise InputError(f"{path} is no NPY file of plain numbers: it holds {dtype}")
-        promised, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
-        if promised > there:
-            raise InputError(f"{path} is no NPY file of plain numbers: {there} bytes of {promised} are there")
-        data = file.read(promised)
-    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    return np.array(array[None] if shape == squeezed(reads) else array)
+    try:
+        array = read_npy(path)
+    except FileFormatError as error:
+        told = str(error).removeprefix(str(path)).strip(" :")
+        raise InputError(f"{path} is no NPY file of plain numbers: {told}") from None
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{path} is no NPY file of plain numbers: it holds {array.dtype}")
+    return array[None] if array.shape == squeezed(reads) else array
 
 
 def _read_picture(path: Path, code: InputCode, resize: bool) -> NDArray[np.number]:
     channels, rows, columns = code.reads
     levels = pictures.levels(path, (rows, columns) if resize else None, channels)[None]
+    if levels.shape[-2:] != (rows, columns):
+        return levels  # which is refused, and may be large
     # To the model's white in whole numbers, rounded: 255 … 255 stays as it is.
-    return ((levels.astype(np.int64) * code.white * 2 + 255) // 510).astype(np.uint8)
+    return ((levels.astype(np.int64) * code.white * 2 + 255) // 510).astype(np.min_scalar_type(code.white))
