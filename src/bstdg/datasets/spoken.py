@@ -135,7 +135,7 @@ def _origin(path: Path, file: RemoteFile) -> Literal["known", "said", "other"]:
     packed = path.name.endswith(".gz")
     if not packed and len(published) == 1:  # nobody has published a sum of what is in the archive
         return "said"
-    with path.open("rb") as content:
+    with files.open_regular(path) as content:
         for one in published:
             known = len(one.sha256) > MD5_LENGTH
             content.seek(0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import bstdg
+from bstdg import files
 from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.export import folder as folders
 from bstdg.export import golden as vectors
@@ -96,7 +97,11 @@ def export(
     source = None if isinstance(model, PackedModel) else Path(model)
     loaded = model if isinstance(model, PackedModel) else packed.load(model)
     whole, loaded = loaded, packed.network_alone(loaded)
-    data = packed.to_bytes(loaded) if source is None or loaded is not whole else source.read_bytes()
+    data = (
+        packed.to_bytes(loaded)
+        if source is None or loaded is not whole
+        else files.read(source, packed.SIZE_LIMIT, "any model")
+    )
     for i, layer in enumerate(loaded.layers):
         if why := chosen.refuses(layer):
             raise InputError(f"target {target_name!r} cannot hold layer {i} ({layer}): {why}")
@@ -175,7 +180,9 @@ def verify(out: Path | str, *, even_if_changed: bool = False) -> Iterator[Check]
         yield Check("files", "passed", f"{len(manifest['files'])} files are as they were written")
     try:
         model = packed.load(out / folders.MODEL)
-        golden = vectors.from_bytes((out / folders.GOLDEN).read_bytes(), model, folders.GOLDEN)
+        golden = vectors.from_bytes(
+            files.read(out / folders.GOLDEN, packed.SIZE_LIMIT, "any golden vectors"), model, folders.GOLDEN
+        )
     except (FileFormatError, OSError) as error:
         yield Check("golden vectors", "failed", str(error))
         return

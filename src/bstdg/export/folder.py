@@ -113,13 +113,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise FileFormatError(f"{folder} is no folder that bstdg exported to")
     if not path.is_file():
         raise FileFormatError(f"{folder} is no export of bstdg: it has no {MANIFEST}")
-    if path.stat().st_size > _LARGEST_MANIFEST:
-        raise FileFormatError(f"{path} is too large to be a manifest")
-    try:
-        manifest = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise FileFormatError(f"{path} is damaged: it is no JSON") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    manifest = files.read_object(path, _LARGEST_MANIFEST, "any manifest")
+    if manifest.get("format") != FORMAT:
         raise FileFormatError(f"{path} is no manifest of a bstdg export")
     if type(manifest.get("version")) is not int or manifest["version"] != VERSION:
         found = manifest.get("version")

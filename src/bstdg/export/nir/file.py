@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bstdg import files
 from bstdg.errors import FileFormatError
 from bstdg.export.nir import hdf5
 from bstdg.export.nir.graph import package
@@ -41,13 +42,7 @@ def read(path: Path | str, *, apart: bool = True) -> NIRGraph:
     path = Path(path)
     if path.is_dir():
         raise FileFormatError(f"{path} is a folder; a NIR graph is a file such as {path / 'model.nir'}")
-    if path.exists() and not path.is_file():
-        raise FileFormatError(f"{path} is no regular file; a NIR graph is one")
-    with path.open("rb") as file:
-        data = file.read(FILE_LIMIT + 1)
-    if len(data) > FILE_LIMIT:
-        raise FileFormatError(f"{path} has more than {FILE_LIMIT:,} bytes, the most of a NIR graph read here")
-    return from_bytes(data, str(path), apart=apart)
+    return from_bytes(files.read(path, FILE_LIMIT, "any NIR graph read here"), str(path), apart=apart)
 
 
 def from_bytes(data: bytes, name: str = "the graph", *, apart: bool = False) -> NIRGraph:
