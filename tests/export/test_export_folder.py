@@ -500,7 +500,7 @@ def test_golden_vectors_of_another_model_are_refused(out):
     [
         (None, "has no manifest.json"),
         ("{", "no JSON"),
-        ("[1]", "no manifest of a bstdg export"),
+        ("[1]", "is damaged: it is no JSON object"),
         ('{"format": "bstdg-export", "version": 2}', "version 2; this program reads version 1"),
         ('{"format": "bstdg-export", "version": 1}', "damaged"),
         (damaged(files={"../../etc/passwd": "0"}), "'../../etc/passwd' is no file of an export"),
