@@ -6,6 +6,7 @@ from typing import Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bstdg.engine import dense, real
@@ -103,10 +104,10 @@ class BinaryLinear(nn.Module):
 
     def forward(self, below: Spikes) -> Spikes:
         """The first step at which each potential is at or above threshold."""
-        fired, steps, reach = SpikeTimingGradient.apply(  # pyright: ignore[reportGeneralTypeIssues]
+        fired, steps, reach, margin = SpikeTimingGradient.apply(  # pyright: ignore[reportGeneralTypeIssues]
             below.fired, self.synapses, self.threshold, below, self.rule, True, self.engine
         )
-        return below._replace(source=StepSource(steps, below.num_steps), steps=steps, reach=reach, fired=fired)
+        return Spikes(StepSource(steps, below.num_steps), steps, reach, fired, margin)
 
     def potentials(self, below: Spikes) -> Tensor:
         """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing."""
@@ -124,12 +125,7 @@ class BinaryLinear(nn.Module):
         """
         if self.engine == real.NAME:
             return real.deployed(self.synapses, self.threshold)
-        weight = self.synapses.detach().cpu()
-        threshold = np.ceil(self.threshold.detach().cpu().double().expand(self.out_features).numpy())
-        if not np.isfinite(threshold).all() or np.abs(threshold).max() >= 2**31:
-            raise InputError("a threshold is not a finite 32-bit number; the training diverged (lower the rates)")
-        signs = np.where(weight.numpy() >= 0, 1, -1).astype(np.int8)
-        return FullLayer(signs, threshold.astype(np.int64))
+        return FullLayer(deployed_signs(self.synapses), deployed_thresholds(self.threshold, self.out_features))
 
     @torch.no_grad()
     def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None:
@@ -147,6 +143,23 @@ class BinaryLinear(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, threshold_mode={self.threshold_mode!r}, {self.rule}"
+
+
+def deployed_signs(latent: Tensor) -> NDArray[np.int8]:
+    """The bits of latent weights, -1 or +1 in their shape."""
+    return np.where(latent.detach().cpu().numpy() >= 0, 1, -1).astype(np.int8)
+
+
+def deployed_thresholds(threshold: Tensor, number: int) -> NDArray[np.int64]:
+    """Thresholds rounded up to integers, `[number]`, from as many or from one for all.
+
+    Raises:
+        InputError: one is not finite or does not fit 32 bits.
+    """
+    rounded = np.ceil(threshold.detach().cpu().double().expand(number).numpy())
+    if not np.isfinite(rounded).all() or np.abs(rounded).max() >= 2**31:
+        raise InputError("a threshold is not a finite 32-bit number; the training diverged (lower the rates)")
+    return rounded.astype(np.int64)
 
 
 class SpikeDropout:

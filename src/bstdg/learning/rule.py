@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bstdg.engine import choose
+from bstdg.layers.convolution import Convolution
 from bstdg.learning.recipe import RuleConfig
 from bstdg.spikes.events import Events, never
 from bstdg.spikes.source import EventSource, Source, StepSource
@@ -39,12 +40,14 @@ class Spikes(NamedTuple):
         steps: uint8 `[batch, neurons]`, T where a neuron never fired; None for events, which have several.
         reach: uint8 `[batch, neurons]`, the step e_j at which a neuron is judged; None for the input.
         fired: 1 where a neuron fired, else 0, `[batch, neurons]`; carries the gradient. None for the input.
+        margin: m_j at that step, `[batch, neurons]`, for layers that ask who came closest; None for the input.
     """
 
     source: Source
     steps: Tensor | None = None
     reach: Tensor | None = None
     fired: Tensor | None = None
+    margin: Tensor | None = None
 
     @classmethod
     def of_input(cls, spikes: Tensor | Events, num_steps: int, device: torch.device | str | None = None) -> Spikes:
@@ -63,31 +66,40 @@ class Spikes(NamedTuple):
 class SpikeTimingGradient(torch.autograd.Function):
     """One layer of binary weights: potentials forward, the spike-timing-dependent gradient backward.
 
-    `spiking` layers return `(fired, steps, reach)`; others return their potentials `[batch, T, neurons]`.
+    `spiking` layers return `(fired, steps, reach, margin)`; others return their potentials `[batch, T, neurons]`.
+    Weights are `[neurons, channels]`, or those of a `convolution`; `threshold` has one a neuron, or one for all.
     """
 
     @staticmethod
     def forward(
-        ctx, fired_below, weight, threshold, below: Spikes, rule: RuleConfig, spiking: bool, engine: str | None
+        ctx,
+        fired_below,
+        weight,
+        threshold,
+        below: Spikes,
+        rule: RuleConfig,
+        spiking: bool,
+        engine: str | None,
+        convolution: Convolution | None = None,
     ):
-        ctx.below, ctx.rule, ctx.spiking = below._replace(fired=None), rule, spiking
-        ctx.engine = choose.training(engine, weight)
+        ctx.below, ctx.rule, ctx.spiking = below._replace(fired=None, margin=None), rule, spiking
+        ctx.engine, ctx.convolution = choose.training(engine, weight), convolution
         # Mixed precision would round potentials, which are exact integers.
         with torch.autocast(weight.device.type, enabled=False):
             if not spiking:
                 ctx.save_for_backward(weight)
-                return ctx.engine.potentials(below.source, weight)
-            steps, reach, margin = ctx.engine.crossing(below.source, weight, threshold)
+                return ctx.engine.potentials(below.source, weight, convolution)
+            steps, reach, margin = ctx.engine.crossing(below.source, weight, threshold, convolution)
         ctx.save_for_backward(weight, reach, margin)
         ctx.threshold_shape = threshold.shape
-        ctx.mark_non_differentiable(steps, reach)
-        return (steps != below.num_steps).to(weight.dtype), steps, reach
+        ctx.mark_non_differentiable(steps, reach, margin)
+        return (steps != below.num_steps).to(weight.dtype), steps, reach, margin
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient, *_):  # pyright: ignore[reportIncompatibleMethodOverride]
         weight, *judged = ctx.saved_tensors
-        engine, below = ctx.engine, ctx.below
+        engine, below, convolution = ctx.engine, ctx.below, ctx.convolution
         needs_below, needs_weight, needs_threshold = ctx.needs_input_grad[:3]
         decay = math.exp(-1.0 / ctx.rule.tau) if ctx.rule.kernel == "exponential" else 1.0
         blind = ctx.rule.kernel == "none"  # judged at the last step, a neuron credits every spike there was
@@ -102,16 +114,18 @@ class SpikeTimingGradient(torch.autograd.Function):
                         threshold_gradient = threshold_gradient.sum().reshape(ctx.threshold_shape)
                 if needs_weight:
                     judged_at = torch.full_like(reach, below.num_steps - 1) if blind else reach
-                    weight_gradient = engine.impulse_gradient(below.source, weight, judged_at, local, decay)
+                    weight_gradient = engine.impulse_gradient(below.source, weight, judged_at, local, decay, convolution)
                 if needs_below:
-                    below_gradient = engine.impulse_credit(below.reach, weight, reach, local, below.num_steps)
+                    below_gradient = engine.impulse_credit(
+                        below.reach, weight, reach, local, below.num_steps, convolution
+                    )
             else:
                 if needs_weight:
                     told = _at_the_end(gradient) if blind else gradient
-                    weight_gradient = engine.potential_gradient(below.source, weight, told, decay)
+                    weight_gradient = engine.potential_gradient(below.source, weight, told, decay, convolution)
                 if needs_below:
-                    below_gradient = engine.potential_credit(below.reach, weight, gradient)
-        return below_gradient, weight_gradient, threshold_gradient, None, None, None, None
+                    below_gradient = engine.potential_credit(below.reach, weight, gradient, convolution)
+        return below_gradient, weight_gradient, threshold_gradient, None, None, None, None, None
 
 
 def _at_the_end(gradient: Tensor) -> Tensor:

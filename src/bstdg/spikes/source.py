@@ -39,6 +39,10 @@ class Source(Protocol):
         """
         ...
 
+    def counts(self, step: int, dtype: torch.dtype) -> Tensor | None:
+        """How many events each channel has at `step`, `[batch, channels]`, or None where no channel has one."""
+        ...
+
 
 class StepSource:
     """At most one spike a channel, from `uint8` steps `[batch, channels]` with T for never."""
@@ -54,6 +58,12 @@ class StepSource:
 
     def onto(self, step: int, rows: Tensor) -> Tensor | None:
         return _selected_sums((self.steps == step).t(), rows)
+
+    def counts(self, step: int, dtype: torch.dtype) -> Tensor | None:
+        chosen = self.steps == step
+        if chosen.device.type == "cpu" and not chosen.any():  # elsewhere to ask costs more than it spares
+            return None
+        return chosen.to(dtype)
 
 
 def _selected_sums(chosen: Tensor, rows: Tensor) -> Tensor | None:
@@ -110,6 +120,13 @@ class EventSource:
 
     def onto(self, step: int, rows: Tensor) -> Tensor | None:
         return self._sums(self._by_channel, self.width, step, rows)
+
+    def counts(self, step: int, dtype: torch.dtype) -> Tensor | None:
+        sample, channel = (column[self._ends[step] : self._ends[step + 1]] for column in self._by_sample)
+        if not len(sample):
+            return None
+        counts = (sample * self.width + channel).bincount(minlength=self.batch * self.width)
+        return counts.view(self.batch, self.width).to(dtype)
 
     def _sums(self, events: list[Tensor], bags: int, step: int, rows: Tensor) -> Tensor | None:
         bag, index = (column[self._ends[step] : self._ends[step + 1]] for column in events)

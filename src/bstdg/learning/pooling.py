@@ -1,0 +1,106 @@
+"""Pooling by the n-th spike of a window, as a `torch.nn.Module` without parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bstdg.engine import dense
+from bstdg.engine.dense_synapses import synapses
+from bstdg.errors import InputError
+from bstdg.layers import Pool2dLayer
+from bstdg.layers.convolution import Pair, by
+from bstdg.learning.convolution import both
+from bstdg.learning.rule import Spikes
+from bstdg.spikes.source import StepSource
+
+
+class SpikePool2d(nn.Module):
+    """Neurons that fire at the n-th spike of their window: weights of +1, and n as the threshold.
+
+    What a neuron is told goes to the one whose spike made it fire; where it did not fire, to the one of those that are
+    silent in its window which came nearest to its threshold, then to the lowest index.
+
+    Args:
+        reads: `(channels, rows, columns)` of what comes in.
+        window: rows and columns, or one number for both.
+        stride: how far it moves; the size of the window unless said otherwise.
+        count: n. 1 is the earliest spike; half the size of a window is a vote.
+
+    Raises:
+        InputError: the window does not fit what it reads, or has fewer than n neurons.
+
+    >>> pool = SpikePool2d((1, 2, 4), 2)
+    >>> steps = torch.tensor([[3, 1, 8, 8, 5, 2, 8, 8]], dtype=torch.uint8)  # T = 8, so the right half is silent
+    >>> pool(Spikes.of_input(steps, 8)).steps
+    tensor([[1, 8]], dtype=torch.uint8)
+    """
+
+    def __init__(self, reads: Sequence[int], window: int | Pair, *, stride: int | Pair | None = None, count: int = 1):
+        super().__init__()
+        size = both(window)
+        self._layer = Pool2dLayer(tuple(reads), size, size if stride is None else both(stride), count)
+        try:
+            self._layer.check()
+        except InputError as error:
+            raise InputError(f"a pooling {error}") from None
+
+    def forward(self, below: Spikes) -> Spikes:
+        """The step of the n-th spike in each window."""
+        layer, num_steps = self._layer, below.num_steps
+        if below.steps is None:  # events, of which a channel may have several: they are counted as weights of +1 do
+            wires = synapses(torch.ones(layer.convolution.weights), layer.convolution)
+            steps, reach, margin = dense.crossed(below.source, wires, torch.tensor(float(layer.count)))
+            fired = (steps != num_steps).to(margin.dtype)
+            return Spikes(StepSource(steps, num_steps), steps, reach, fired, margin)
+        winner, steps = chosen(below.steps, below.margin, layer, num_steps)
+
+        def of_winner(values: Tensor | None) -> Tensor | None:
+            return None if values is None else values.gather(1, winner)
+
+        fired = of_winner(below.fired)
+        if fired is None:  # what it reads is the input
+            fired = (steps != num_steps).to(torch.get_default_dtype())
+        return Spikes(StepSource(steps, num_steps), steps, of_winner(below.reach), fired, of_winner(below.margin))
+
+    def deployed(self) -> Pool2dLayer:
+        """The layer as it is deployed."""
+        return self._layer
+
+    def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None:
+        """Nothing: n is its threshold."""
+
+    def extra_repr(self) -> str:
+        layer = self._layer
+        return f"({by(layer.reads)}), {layer.window}, stride={layer.stride}, count={layer.count}"
+
+
+def chosen(steps: Tensor, margin: Tensor | None, layer: Pool2dLayer, num_steps: int) -> tuple[Tensor, Tensor]:
+    """For each neuron of a pooling the index of the channel that it stands for, and its step, both `[batch, neurons]`.
+
+    Args:
+        steps: uint8 `[batch, channels]`, T for never.
+        margin: `[batch, channels]`; where it is None, none of a silent window is nearer to its threshold than others.
+        layer: the pooling.
+        num_steps: T.
+    """
+    channel = _windows(layer, steps.device)  # (neurons, window), by rising index
+    within = steps[:, channel]  # (B, neurons, window)
+    rank = within.sort(dim=2, stable=True)  # by step, then by index
+    step, place = rank.values[..., layer.count - 1], rank.indices[..., layer.count - 1]
+    silent = step == num_steps
+    if margin is not None:
+        near = torch.where(within == num_steps, margin[:, channel], -math.inf)
+        place = torch.where(silent, near.argmax(2), place)  # argmax takes the first of equals
+    return channel.expand(len(steps), -1, -1).gather(2, place.unsqueeze(2)).squeeze(2), step
+
+
+def _windows(layer: Pool2dLayer, device: torch.device) -> Tensor:
+    """The channels of each neuron's window, int64 `[neurons, window]`."""
+    numbers = torch.arange(math.prod(layer.reads), dtype=torch.float64).view(layer.reads[0], 1, *layer.reads[1:])
+    windows = F.unfold(numbers, layer.window, stride=layer.stride)  # (channels, window, places)
+    return windows.transpose(1, 2).reshape(-1, math.prod(layer.window)).long().to(device)
