@@ -18,6 +18,7 @@ namespace bstdg {
   extern const BackwardKernels backward_kernels;      \
   extern const TransposeKernels transpose_kernels;    \
   extern const LossKernels loss_kernels;              \
+  extern const ConvolutionKernels convolution_kernels; \
   }                                                   \
   namespace {                                         \
   const Kernels isa##_kernels{#isa,                   \
@@ -27,7 +28,8 @@ namespace bstdg {
                               isa::forward_kernels,   \
                               isa::backward_kernels,  \
                               isa::transpose_kernels, \
-                              isa::loss_kernels};     \
+                              isa::loss_kernels,      \
+                              isa::convolution_kernels}; \
   }
 
 BSTDG_DECLARE(generic)

@@ -7,6 +7,7 @@
 #include "inference/full_kernels.hpp"
 #include "inference/run_kernels.hpp"
 #include "loss/loss_kernels.hpp"
+#include "training/convolution_kernels.hpp"
 #include "training/training_kernels.hpp"
 
 namespace bstdg {
@@ -21,6 +22,7 @@ struct Kernels {
   const BackwardKernels& backward;
   const TransposeKernels& transpose;
   const LossKernels& loss;
+  const ConvolutionKernels& convolution;
 };
 
 // Those that this build has and this CPU can run, the fastest first.

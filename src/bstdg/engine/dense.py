@@ -47,12 +47,15 @@ def crossing(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Spike steps s_j (uint8), judged steps e_j (uint8) and margins m_j, all `[batch, neurons]`.
 
-    `latent` weights are `[neurons, channels]`, or those of a `convolution`.
+    `latent` weights are `[neurons, channels]`, or those of a `convolution`, which has one threshold a map. One threshold
+    may stand for all.
 
     One rule serves fired and silent neurons: e_j follows the greatest potential so far until that is at or above
     threshold. The first crossing exceeds every earlier potential, so the step it stops at is the spike step.
     """
     wires = synapses(weights_of(latent), convolution)
+    if convolution is not None:
+        threshold = threshold.expand(convolution.maps).repeat_interleave(convolution.places)
     return crossed(source, wires, threshold)
 
 

@@ -83,9 +83,8 @@ class BinaryConv2d(nn.Module):
 
     def forward(self, below: Spikes) -> Spikes:
         """The first step at which each potential is at or above threshold."""
-        of_neurons = self.threshold.expand(self.convolution.maps).repeat_interleave(self.convolution.places)
         fired, steps, reach, margin = SpikeTimingGradient.apply(  # pyright: ignore[reportGeneralTypeIssues]
-            below.fired, self.weight, of_neurons, below, self.rule, True, self.engine, self.convolution
+            below.fired, self.weight, self.threshold, below, self.rule, True, self.engine, self.convolution
         )
         return Spikes(StepSource(steps, below.num_steps), steps, reach, fired, margin)
 

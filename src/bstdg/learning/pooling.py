@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from bstdg.engine import dense
+from bstdg.engine import choose, dense, native_training
 from bstdg.engine.dense_synapses import synapses
 from bstdg.errors import InputError
 from bstdg.layers import Pool2dLayer
-from bstdg.layers.convolution import Pair, by
+from bstdg.layers.convolution import Convolution, Pair, by
 from bstdg.learning.convolution import both
 from bstdg.learning.rule import Spikes
 from bstdg.spikes.source import StepSource
@@ -30,6 +31,7 @@ class SpikePool2d(nn.Module):
         window: rows and columns, or one number for both.
         stride: how far it moves; the size of the window unless said otherwise.
         count: n. 1 is the earliest spike; half the size of a window is a vote.
+        engine: as for `bstdg.learning.modules.BinaryLinear`.
 
     Raises:
         InputError: the window does not fit what it reads, or has fewer than n neurons.
@@ -40,8 +42,17 @@ class SpikePool2d(nn.Module):
     tensor([[1, 8]], dtype=torch.uint8)
     """
 
-    def __init__(self, reads: Sequence[int], window: int | Pair, *, stride: int | Pair | None = None, count: int = 1):
+    def __init__(
+        self,
+        reads: Sequence[int],
+        window: int | Pair,
+        *,
+        stride: int | Pair | None = None,
+        count: int = 1,
+        engine: str | None = None,
+    ):
         super().__init__()
+        self.engine = engine
         size = both(window)
         self._layer = Pool2dLayer(tuple(reads), size, size if stride is None else both(stride), count)
         try:
@@ -57,15 +68,19 @@ class SpikePool2d(nn.Module):
             steps, reach, margin = dense.crossed(below.source, wires, torch.tensor(float(layer.count)))
             fired = (steps != num_steps).to(margin.dtype)
             return Spikes(StepSource(steps, num_steps), steps, reach, fired, margin)
-        winner, steps = chosen(below.steps, below.margin, layer, num_steps)
-
-        def of_winner(values: Tensor | None) -> Tensor | None:
-            return None if values is None else values.gather(1, winner)
-
-        fired = of_winner(below.fired)
-        if fired is None:  # what it reads is the input
-            fired = (steps != num_steps).to(torch.get_default_dtype())
-        return Spikes(StepSource(steps, num_steps), steps, of_winner(below.reach), fired, of_winner(below.margin))
+        values = below.margin
+        fast = values is not None and choose.native_computes(values) and self.engine != dense.NAME
+        steps, winner = (native_training.pool if fast else chosen)(
+            below.steps, values, layer.convolution, layer.count, num_steps
+        )
+        if below.fired is None or below.reach is None or values is None:  # what it reads is the input
+            return Spikes(StepSource(steps, num_steps), steps, None, (steps != num_steps).float())
+        if fast:
+            fired = _ToWinner.apply(below.fired, winner)
+            reach, margin = (native_training.take(part, winner) for part in (below.reach, values))
+        else:
+            fired, reach, margin = (part.gather(1, winner) for part in (below.fired, below.reach, values))
+        return Spikes(StepSource(steps, num_steps), steps, reach, fired, margin)
 
     def deployed(self) -> Pool2dLayer:
         """The layer as it is deployed."""
@@ -79,28 +94,45 @@ class SpikePool2d(nn.Module):
         return f"({by(layer.reads)}), {layer.window}, stride={layer.stride}, count={layer.count}"
 
 
-def chosen(steps: Tensor, margin: Tensor | None, layer: Pool2dLayer, num_steps: int) -> tuple[Tensor, Tensor]:
-    """For each neuron of a pooling the index of the channel that it stands for, and its step, both `[batch, neurons]`.
+class _ToWinner(torch.autograd.Function):
+    """`fired` of the neurons that those of a pooling stand for; what a pooling is told is told to these."""
+
+    @staticmethod
+    def forward(ctx, fired: Tensor, winner: Tensor):
+        ctx.save_for_backward(winner)
+        ctx.channels = fired.shape[1]
+        return native_training.take(fired, winner)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return native_training.give(gradient, ctx.saved_tensors[0], ctx.channels), None
+
+
+def chosen(
+    steps: Tensor, margin: Tensor | None, window: Convolution, count: int, num_steps: int
+) -> tuple[Tensor, Tensor]:
+    """For each neuron of a pooling its step, and the index of the channel that it stands for, `[batch, neurons]`.
 
     Args:
         steps: uint8 `[batch, channels]`, T for never.
         margin: `[batch, channels]`; where it is None, none of a silent window is nearer to its threshold than others.
-        layer: the pooling.
+        window: the pooling's.
+        count: n.
         num_steps: T.
     """
-    channel = _windows(layer, steps.device)  # (neurons, window), by rising index
+    channel = _windows(window, steps.device)  # (neurons, window), by rising index
     within = steps[:, channel]  # (B, neurons, window)
     rank = within.sort(dim=2, stable=True)  # by step, then by index
-    step, place = rank.values[..., layer.count - 1], rank.indices[..., layer.count - 1]
-    silent = step == num_steps
-    if margin is not None:
-        near = torch.where(within == num_steps, margin[:, channel], -math.inf)
-        place = torch.where(silent, near.argmax(2), place)  # argmax takes the first of equals
-    return channel.expand(len(steps), -1, -1).gather(2, place.unsqueeze(2)).squeeze(2), step
+    step, place = rank.values[..., count - 1], rank.indices[..., count - 1]
+    near = within.new_zeros((), dtype=torch.float32) if margin is None else margin[:, channel]
+    closest = torch.where(within == num_steps, near, -math.inf).argmax(2)  # argmax takes the first of equals
+    place = torch.where(step == num_steps, closest, place)
+    return step, channel.expand(len(steps), -1, -1).gather(2, place.unsqueeze(2)).squeeze(2)
 
 
-def _windows(layer: Pool2dLayer, device: torch.device) -> Tensor:
+def _windows(window: Convolution, device: torch.device) -> Tensor:
     """The channels of each neuron's window, int64 `[neurons, window]`."""
-    numbers = torch.arange(math.prod(layer.reads), dtype=torch.float64).view(layer.reads[0], 1, *layer.reads[1:])
-    windows = F.unfold(numbers, layer.window, stride=layer.stride)  # (channels, window, places)
-    return windows.transpose(1, 2).reshape(-1, math.prod(layer.window)).long().to(device)
+    numbers = torch.arange(math.prod(window.reads), dtype=torch.float64).view(window.reads[0], 1, *window.reads[1:])
+    windows = F.unfold(numbers, window.kernel, stride=window.stride)  # (channels, window, places)
+    return windows.transpose(1, 2).reshape(-1, math.prod(window.kernel)).long().to(device)

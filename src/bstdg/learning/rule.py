@@ -67,7 +67,7 @@ class SpikeTimingGradient(torch.autograd.Function):
     """One layer of binary weights: potentials forward, the spike-timing-dependent gradient backward.
 
     `spiking` layers return `(fired, steps, reach, margin)`; others return their potentials `[batch, T, neurons]`.
-    Weights are `[neurons, channels]`, or those of a `convolution`; `threshold` has one a neuron, or one for all.
+    Weights are `[neurons, channels]`, or those of a `convolution`; `threshold` has one a neuron or map, or one for all.
     """
 
     @staticmethod
@@ -110,6 +110,8 @@ class SpikeTimingGradient(torch.autograd.Function):
                 local = psi(margin, ctx.rule.width).mul_(gradient)
                 if needs_threshold:
                     threshold_gradient = -local.sum(0)
+                    if convolution is not None:
+                        threshold_gradient = threshold_gradient.view(convolution.maps, -1).sum(1)
                     if threshold_gradient.shape != ctx.threshold_shape:  # one threshold for the whole layer
                         threshold_gradient = threshold_gradient.sum().reshape(ctx.threshold_shape)
                 if needs_weight:

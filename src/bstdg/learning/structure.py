@@ -53,7 +53,9 @@ def modules_of(
                 shape = convolution.gives
             else:
                 layer = asked.over(shape)
-                modules.append(SpikePool2d(shape, layer.window, stride=layer.stride, count=layer.count))
+                modules.append(
+                    SpikePool2d(shape, layer.window, stride=layer.stride, count=layer.count, engine=engine)
+                )
                 shape = layer.gives
         except InputError as error:
             raise InputError(f"layer {i} ({text}) {error}") from None
