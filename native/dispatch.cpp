@@ -14,6 +14,7 @@ namespace bstdg {
   extern const TimelineKernels timeline_kernels;      \
   extern const RunKernels run_kernels;                \
   extern const FullKernels full_kernels;              \
+  extern const ConvKernels conv_kernels;              \
   extern const ForwardKernels forward_kernels;        \
   extern const BackwardKernels backward_kernels;      \
   extern const TransposeKernels transpose_kernels;    \
@@ -25,6 +26,7 @@ namespace bstdg {
                               isa::timeline_kernels,  \
                               isa::run_kernels,       \
                               isa::full_kernels,      \
+                              isa::conv_kernels,      \
                               isa::forward_kernels,   \
                               isa::backward_kernels,  \
                               isa::transpose_kernels, \

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "events/timeline.hpp"
+#include "inference/conv_kernels.hpp"
 #include "inference/full_kernels.hpp"
 #include "inference/run_kernels.hpp"
 #include "loss/loss_kernels.hpp"
@@ -18,6 +19,7 @@ struct Kernels {
   const TimelineKernels& timeline;
   const RunKernels& run;
   const FullKernels& full;
+  const ConvKernels& conv;
   const ForwardKernels& forward;
   const BackwardKernels& backward;
   const TransposeKernels& transpose;

@@ -8,16 +8,10 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
-
-namespace {
-
-using Floats4 = Rows<float, 4>;
-using Winners = Rows<std::int32_t, 2>;
-// Channels, rows and columns that come in, maps, then rows and columns of kernel, stride and padding, and groups.
-using Shape = std::array<std::int64_t, 11>;
+#include "convolution.hpp"
 
 bstdg::Convolution convolution_of(const nb::tuple& given) {
-  Shape shape{};
+  std::array<std::int64_t, 11> shape{};
   require(given.size() == shape.size(), "a convolution is described by eleven integers");
   for (std::size_t i = 0; i < shape.size(); ++i) {
     require(nb::try_cast<std::int64_t>(given[i], shape[i], false), "a convolution is described by eleven integers");
@@ -44,6 +38,10 @@ bstdg::Convolution convolution_of(const nb::tuple& given) {
   return convolution;
 }
 
+namespace {
+
+using Floats4 = Rows<float, 4>;
+using Winners = Rows<std::int32_t, 2>;
 void check_weights(const Floats4& weights, const bstdg::Convolution& shape) {
   require(weights.shape(0) == shape.maps && weights.shape(1) == shape.own_channels() &&
               weights.shape(2) == shape.rows.kernel && weights.shape(3) == shape.columns.kernel,

@@ -6,29 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/sliding.hpp"
 #include "training/spike_rows.hpp"
 #include "training/training.hpp"
 
 namespace bstdg {
-
-// One side of a window that slides: neuron y reads y * stride - padding and the next `kernel` of `side`.
-struct Side {
-  std::size_t side, places, kernel, stride, padding;
-};
-
-// Neuron (k, y, x) is number (k * rows.places + y) * columns.places + x; channels are numbered likewise.
-struct Convolution {
-  std::size_t channels, maps, groups;
-  Side rows, columns;
-
-  std::size_t inputs() const { return channels * rows.side * columns.side; }
-  std::size_t places() const { return rows.places * columns.places; }
-  std::size_t neurons() const { return maps * places(); }
-  std::size_t taps() const { return rows.kernel * columns.kernel; }
-  std::size_t own_channels() const { return channels / groups; }  // that a map reads
-  std::size_t own_maps() const { return maps / groups; }          // that read a channel
-  std::size_t weights() const { return maps * own_channels() * taps(); }
-};
 
 // The same five as for layers without shared weights (see training.hpp). Latent weights are [maps][channels of
 // a group][kernel rows][kernel columns]; there is one threshold a map, or one for all; whatever is per neuron

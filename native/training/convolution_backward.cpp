@@ -30,7 +30,7 @@ void sum_groups(const Layout& layout, const float* latent, std::size_t batch, fl
       for (std::size_t i = begin; i < end; ++i) sums[i] += sums[g * weights + i];
     }
   });
-  layout.for_weights([&](std::size_t from, std::size_t to) {
+  for_weights(layout.convolution(), layout.padded(), [&](std::size_t from, std::size_t to) {
     out[to] = std::fabs(latent[to]) > 1.0F ? 0.0F : sums[from];
   });
 }

@@ -11,27 +11,6 @@ namespace {
 
 constexpr std::size_t kPiece = 8;  // samples a thread takes at a time
 
-// Calls visit(neuron, weight among the latent ones) for every synapse that an event passes.
-template <typename Visit>
-void for_synapses(const Convolution& shape, const Pixel& pixel, const Visit& visit) {
-  const Side &rows = shape.rows, &columns = shape.columns;
-  const std::size_t own = pixel.channel % shape.own_channels();
-  const std::size_t first_map = pixel.channel / shape.own_channels() * shape.own_maps();
-  for (std::size_t i = 0; i < rows.kernel; ++i) {
-    const std::size_t down = pixel.row + rows.padding;
-    if (down < i || (down - i) % rows.stride != 0 || (down - i) / rows.stride >= rows.places) continue;
-    for (std::size_t j = 0; j < columns.kernel; ++j) {
-      const std::size_t along = pixel.column + columns.padding;
-      if (along < j || (along - j) % columns.stride != 0 || (along - j) / columns.stride >= columns.places) continue;
-      const std::size_t place = (down - i) / rows.stride * columns.places + (along - j) / columns.stride;
-      for (std::size_t k = first_map; k < first_map + shape.own_maps(); ++k) {
-        visit(k * shape.places() + place,
-              ((k * shape.own_channels() + own) * rows.kernel + i) * columns.kernel + j);
-      }
-    }
-  }
-}
-
 // For samples of more events than 16 bits count.
 void crossing_long(const SampleEvents& events, const Layout& layout, const float* latent,
                    const float* thresholds, bool one_threshold, std::size_t num_steps,
@@ -70,7 +49,7 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
   const Layout layout(convolution);
   const std::size_t neurons = convolution.neurons(), places = convolution.places(), padded = layout.padded();
   const Buffer<std::int16_t> signs(layout.row_weights()), bars(padded);
-  layout.for_weights([&](std::size_t to, std::size_t from) {
+  for_weights(convolution, padded, [&](std::size_t to, std::size_t from) {
     signs[to] = latent[from] >= 0.0F ? std::int16_t{1} : std::int16_t{-1};
   });
   const auto threshold = [&](std::size_t k) { return thresholds[one_threshold ? 0 : k]; };

@@ -6,15 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/sliding.hpp"
+
 namespace bstdg {
-
-constexpr std::size_t kMapTile = 16;  // maps are padded to it
-
-// What an event in column u touches of one row: places first .. first + count - 1. The weights of a kernel row
-// lie so that those of these places follow each other, from slot `slot` on.
-struct Run {
-  std::uint16_t first, count, slot;
-};
 
 // One sample's events, by input row and step: those of row v at step t are from begin[v * num_steps + t] to the
 // next, each its channel (without place) and its column.

@@ -7,40 +7,10 @@
 namespace bstdg {
 
 Layout::Layout(const Convolution& convolution)
-    : convolution_(convolution), padded_(rounded_up(convolution.maps, kMapTile)) {
-  const Side& side = convolution.columns;
-  // Kernel columns by what they leave over of the stride, each kind from the last to the first: places from left
-  // to right then have their weights side by side.
-  slot_.resize(side.kernel);
-  std::size_t slots = 0;
-  for (std::size_t left = 0; left < side.stride; ++left) {
-    for (std::size_t j = side.kernel; j-- > 0;) {
-      if (j % side.stride == left) slot_[j] = slots++;
-    }
-  }
-  for (std::size_t u = 0; u < side.side; ++u) {
-    const std::size_t at = u + side.padding;
-    std::size_t first = 0, count = 0, slot = 0;
-    for (std::size_t j = std::min(at + 1, side.kernel); j-- > 0;) {
-      if ((at - j) % side.stride != 0 || (at - j) / side.stride >= side.places) continue;
-      if (count++ == 0) {
-        first = (at - j) / side.stride;
-        slot = slot_[j];
-      }
-    }
-    runs_.push_back({static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(count),
-                     static_cast<std::uint16_t>(slot)});
-  }
-  pixels_.reserve(convolution.inputs());
-  for (std::size_t c = 0; c < convolution.channels; ++c) {
-    for (std::size_t v = 0; v < convolution.rows.side; ++v) {
-      for (std::size_t u = 0; u < side.side; ++u) {
-        pixels_.push_back({static_cast<std::uint16_t>(c), static_cast<std::uint16_t>(v),
-                           static_cast<std::uint16_t>(u)});
-      }
-    }
-  }
-}
+    : convolution_(convolution),
+      padded_(rounded_up(convolution.maps, kMapTile)),
+      runs_(runs_of(convolution.columns)),
+      pixels_(pixels_of(convolution)) {}
 
 Geometry Layout::geometry() const {
   const Side &rows = convolution_.rows, &columns = convolution_.columns;

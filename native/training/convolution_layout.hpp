@@ -6,15 +6,11 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "base/sliding_tables.hpp"
 #include "training/convolution.hpp"
 #include "training/convolution_kernels.hpp"
 
 namespace bstdg {
-
-// Where a channel's pixel lies.
-struct Pixel {
-  std::uint16_t channel, row, column;
-};
 
 // The tables of one convolution.
 class Layout {
@@ -28,30 +24,11 @@ class Layout {
   Geometry geometry() const;
   const Pixel& pixel(std::size_t input) const { return pixels_[input]; }
 
-  // Calls visit(place among `row_weights`, place among the latent weights) for every weight.
-  template <typename Visit>
-  void for_weights(const Visit& visit) const {
-    const Convolution& shape = convolution_;
-    for (std::size_t k = 0; k < shape.maps; ++k) {
-      for (std::size_t own = 0; own < shape.own_channels(); ++own) {
-        const std::size_t channel = k / shape.own_maps() * shape.own_channels() + own;
-        for (std::size_t i = 0; i < shape.rows.kernel; ++i) {
-          for (std::size_t j = 0; j < shape.columns.kernel; ++j) {
-            const std::size_t slot = slot_[j];
-            visit(((channel * shape.rows.kernel + i) * shape.columns.kernel + slot) * padded_ + k,
-                  ((k * shape.own_channels() + own) * shape.rows.kernel + i) * shape.columns.kernel + j);
-          }
-        }
-      }
-    }
-  }
-
  private:
   Convolution convolution_;
   std::size_t padded_;
-  std::vector<Run> runs_;           // [columns.side]
-  std::vector<std::size_t> slot_;   // of each kernel column
-  std::vector<Pixel> pixels_;       // [inputs]
+  std::vector<Run> runs_;      // [columns.side]
+  std::vector<Pixel> pixels_;  // [inputs]
 };
 
 // Memory for one sample's events by row and step.

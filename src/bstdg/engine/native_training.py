@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from bstdg import _native
+from bstdg.engine.native import shape_of
 from bstdg.layers.convolution import Convolution
 from bstdg.spikes.source import EventSource, Source, StepSource
 
@@ -52,7 +53,7 @@ def crossing(
     if convolution is None:
         _native.crossing(_rows(source), _array(latent), _array(threshold), *out)
     else:
-        _native.conv_crossing(_rows(source), _shape(convolution), _array(latent), _array(threshold), *out)
+        _native.conv_crossing(_rows(source), shape_of(convolution), _array(latent), _array(threshold), *out)
     return steps, reach, margin
 
 
@@ -63,7 +64,7 @@ def potentials(source: Source, latent: Tensor, convolution: Convolution | None =
         _native.potentials(_rows(source), _array(latent), out.numpy(), _threads())
     else:
         out = torch.empty(source.batch, source.num_steps, math.prod(convolution.gives))
-        _native.conv_potentials(_rows(source), _shape(convolution), _array(latent), out.numpy(), _threads())
+        _native.conv_potentials(_rows(source), shape_of(convolution), _array(latent), out.numpy(), _threads())
     return out
 
 
@@ -76,7 +77,7 @@ def impulse_gradient(
     if convolution is None:
         _native.impulse_gradient(_rows(source), *told)
     else:
-        _native.conv_impulse_gradient(_rows(source), _shape(convolution), *told)
+        _native.conv_impulse_gradient(_rows(source), shape_of(convolution), *told)
     return out
 
 
@@ -94,7 +95,7 @@ def impulse_credit(
     if convolution is None:
         _native.impulse_credit(_array(below), *told)
     else:
-        _native.conv_impulse_credit(_array(below), _shape(convolution), *told)
+        _native.conv_impulse_credit(_array(below), shape_of(convolution), *told)
     return out
 
 
@@ -107,7 +108,7 @@ def potential_gradient(
     if convolution is None:
         _native.potential_gradient(_rows(source), *told)
     else:
-        _native.conv_potential_gradient(_rows(source), _shape(convolution), *told)
+        _native.conv_potential_gradient(_rows(source), shape_of(convolution), *told)
     return out
 
 
@@ -120,7 +121,7 @@ def potential_credit(
     if convolution is None:
         _native.potential_credit(_array(below), *told)
     else:
-        _native.conv_potential_credit(_array(below), _shape(convolution), *told)
+        _native.conv_potential_credit(_array(below), shape_of(convolution), *told)
     return out
 
 
@@ -177,7 +178,7 @@ def pool(steps: Tensor, margin: Tensor | None, window: Convolution, count: int, 
     shape = (len(steps), math.prod(window.gives))
     out, winner = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.int32)
     near = None if margin is None else _array(margin)
-    _native.pool(_array(steps), near, _shape(window), count, num_steps, out.numpy(), winner.numpy(), _threads())
+    _native.pool(_array(steps), near, shape_of(window), count, num_steps, out.numpy(), winner.numpy(), _threads())
     return out, winner
 
 
@@ -193,11 +194,6 @@ def give(values: Tensor, winner: Tensor, channels: int) -> Tensor:
     out = torch.empty(len(values), channels)
     _native.give(_array(values), _array(winner), out.numpy(), _threads())
     return out
-
-
-def _shape(convolution: Convolution) -> tuple[int, ...]:
-    reads, maps, kernel, stride, padding, groups = convolution
-    return (*reads, maps, *kernel, *stride, *padding, groups)
 
 
 def _threads() -> int:
