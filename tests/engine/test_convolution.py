@@ -55,7 +55,8 @@ def latent_of(rng: np.random.Generator, convolution: Convolution) -> NDArray[np.
 def inputs(draw: st.DrawFn, convolution: Convolution, num_steps: int):
     make, batch = draw(st.sampled_from([make_steps, make_events])), draw(st.integers(1, 3))
     channels = math.prod(convolution.reads)
-    return make(draw(seeds()), draw(st.sampled_from(INPUT_KINDS)), batch, channels, num_steps)
+    drawn = make(draw(seeds()), draw(st.sampled_from(INPUT_KINDS)), batch, channels, num_steps)
+    return np.ascontiguousarray(drawn) if isinstance(drawn, np.ndarray) else drawn
 
 
 def of_input(spikes, num_steps: int) -> Spikes:
