@@ -1,4 +1,5 @@
-// A window of weights that slides over maps: what is connected to what. Plain structures, which kernels share.
+// A window of weights that slides over maps: what is connected to what. Plain structures, which kernels
+// share.
 #pragma once
 
 #include <cstddef>

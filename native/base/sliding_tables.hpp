@@ -8,8 +8,8 @@
 
 namespace bstdg {
 
-// Where each kernel column lies among the weights of its row: by what it leaves over of the stride, each kind from
-// the last to the first. Places from left to right then have their weights side by side.
+// Where each kernel column lies among the weights of its row: by what it leaves over of the stride, each kind
+// from the last to the first. Places from left to right then have their weights side by side.
 inline std::vector<std::size_t> slots_of(const Side& side) {
   std::vector<std::size_t> slots(side.kernel);
   std::size_t next = 0;
@@ -47,16 +47,16 @@ inline std::vector<Pixel> pixels_of(const Convolution& shape) {
   for (std::size_t c = 0; c < shape.channels; ++c) {
     for (std::size_t v = 0; v < shape.rows.side; ++v) {
       for (std::size_t u = 0; u < shape.columns.side; ++u) {
-        pixels.push_back({static_cast<std::uint16_t>(c), static_cast<std::uint16_t>(v),
-                          static_cast<std::uint16_t>(u)});
+        pixels.push_back(
+            {static_cast<std::uint16_t>(c), static_cast<std::uint16_t>(v), static_cast<std::uint16_t>(u)});
       }
     }
   }
   return pixels;
 }
 
-// Calls visit(place in rows of weights [channels][kernel rows][slots][padded maps], place among weights as a file
-// holds them, [maps][channels of a group][kernel rows][kernel columns]) for every weight.
+// Calls visit(place in rows of weights [channels][kernel rows][slots][padded maps], place among weights as a
+// file holds them, [maps][channels of a group][kernel rows][kernel columns]) for every weight.
 template <typename Visit>
 void for_weights(const Convolution& shape, std::size_t padded, const Visit& visit) {
   const std::vector<std::size_t> slots = slots_of(shape.columns);

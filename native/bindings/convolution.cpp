@@ -14,7 +14,8 @@ bstdg::Convolution convolution_of(const nb::tuple& given) {
   std::array<std::int64_t, 11> shape{};
   require(given.size() == shape.size(), "a convolution is described by eleven integers");
   for (std::size_t i = 0; i < shape.size(); ++i) {
-    require(nb::try_cast<std::int64_t>(given[i], shape[i], false), "a convolution is described by eleven integers");
+    require(nb::try_cast<std::int64_t>(given[i], shape[i], false),
+            "a convolution is described by eleven integers");
     const bool padding = i == 8 || i == 9;
     require(shape[i] >= (padding ? 0 : 1) && shape[i] <= bstdg::kMaxChannels,
             "a size of the convolution is out of range");
@@ -50,7 +51,8 @@ void check_weights(const Floats4& weights, const bstdg::Convolution& shape) {
 
 template <typename Array>
 void check_rows(const Array& array, std::size_t rows, std::size_t columns) {
-  require(array.shape(0) == rows && array.shape(1) == columns, "an array has another shape than the convolution");
+  require(array.shape(0) == rows && array.shape(1) == columns,
+          "an array has another shape than the convolution");
 }
 
 void crossing(const bstdg::SpikeRows& spikes, const nb::tuple& given, const Floats4& weights,
@@ -58,7 +60,8 @@ void crossing(const bstdg::SpikeRows& spikes, const nb::tuple& given, const Floa
               const Out<float, 2>& margin, int threads) {
   const bstdg::Convolution shape = convolution_of(given);
   check_weights(weights, shape);
-  require(thresholds.shape(0) == shape.maps || thresholds.shape(0) == 1, "one threshold for each map, or one for all");
+  require(thresholds.shape(0) == shape.maps || thresholds.shape(0) == 1,
+          "one threshold for each map, or one for all");
   check_rows(steps, spikes.batch(), shape.neurons());
   check_rows(reach, spikes.batch(), shape.neurons());
   check_rows(margin, spikes.batch(), shape.neurons());
@@ -86,7 +89,8 @@ void impulse_gradient(const bstdg::SpikeRows& spikes, const nb::tuple& given, co
   check_rows(reach, spikes.batch(), shape.neurons());
   check_rows(local, spikes.batch(), shape.neurons());
   const nb::gil_scoped_release others_may_run;
-  bstdg::impulse_gradient(spikes, shape, weights.data(), reach.data(), local.data(), decay, out.data(), threads);
+  bstdg::impulse_gradient(spikes, shape, weights.data(), reach.data(), local.data(), decay, out.data(),
+                          threads);
 }
 
 void impulse_credit(const Bytes2& below, const nb::tuple& given, const Floats4& weights, const Bytes2& reach,
@@ -122,23 +126,26 @@ void potential_credit(const Bytes2& below, const nb::tuple& given, const Floats4
   const std::size_t batch = below.shape(0);
   check_weights(weights, shape);
   check_rows(below, batch, shape.inputs());
-  require(gradient.shape(0) == batch && gradient.shape(2) == shape.neurons(), "the gradient has another shape");
+  require(gradient.shape(0) == batch && gradient.shape(2) == shape.neurons(),
+          "the gradient has another shape");
   require(gradient.shape(1) >= 1 && gradient.shape(1) <= bstdg::kMaxSteps, "num_steps is out of range");
   same_shape<float, 2>(out, batch, shape.inputs());
   const nb::gil_scoped_release others_may_run;
-  bstdg::potential_credit(below.data(), shape, weights.data(), gradient.data(), batch, gradient.shape(1), out.data(),
-                          threads);
+  bstdg::potential_credit(below.data(), shape, weights.data(), gradient.data(), batch, gradient.shape(1),
+                          out.data(), threads);
 }
 
-void pool(const Bytes2& steps, const std::optional<Floats2>& margin, const nb::tuple& given, std::int64_t count,
-          std::int64_t num_steps, const Out<std::uint8_t, 2>& out, const Out<std::int32_t, 2>& winner, int threads) {
+void pool(const Bytes2& steps, const std::optional<Floats2>& margin, const nb::tuple& given,
+          std::int64_t count, std::int64_t num_steps, const Out<std::uint8_t, 2>& out,
+          const Out<std::int32_t, 2>& winner, int threads) {
   const bstdg::Convolution shape = convolution_of(given);
   const std::size_t batch = steps.shape(0);
   check_rows(steps, batch, shape.inputs());
   if (margin) check_rows(*margin, batch, shape.inputs());
   check_rows(out, batch, shape.neurons());
   check_rows(winner, batch, shape.neurons());
-  require(count >= 1 && num_steps >= 1 && num_steps <= bstdg::kMaxSteps, "count or num_steps is out of range");
+  require(count >= 1 && num_steps >= 1 && num_steps <= bstdg::kMaxSteps,
+          "count or num_steps is out of range");
   const nb::gil_scoped_release others_may_run;
   bstdg::pool(steps.data(), margin ? margin->data() : nullptr, shape, static_cast<std::size_t>(count), batch,
               static_cast<std::size_t>(num_steps), out.data(), winner.data(), threads);
@@ -152,7 +159,8 @@ void check_winners(const Winners& winner, std::size_t batch, std::size_t inputs)
     least = value < least ? value : least;
     most = value > most ? value : most;
   }
-  require(winner.size() == 0 || (least >= 0 && static_cast<std::size_t>(most) < inputs), "there is no such channel");
+  require(winner.size() == 0 || (least >= 0 && static_cast<std::size_t>(most) < inputs),
+          "there is no such channel");
 }
 
 template <typename T>
@@ -160,14 +168,16 @@ void take(const Rows<T, 2>& values, const Winners& winner, const Out<T, 2>& out,
   check_winners(winner, values.shape(0), values.shape(1));
   check_rows(out, winner.shape(0), winner.shape(1));
   const nb::gil_scoped_release others_may_run;
-  bstdg::take(values.data(), values.shape(1), winner.data(), winner.shape(1), winner.shape(0), out.data(), threads);
+  bstdg::take(values.data(), values.shape(1), winner.data(), winner.shape(1), winner.shape(0), out.data(),
+              threads);
 }
 
 void give(const Floats2& values, const Winners& winner, const Out<float, 2>& out, int threads) {
   check_winners(winner, out.shape(0), out.shape(1));
   check_rows(values, winner.shape(0), winner.shape(1));
   const nb::gil_scoped_release others_may_run;
-  bstdg::give(values.data(), winner.data(), winner.shape(1), out.shape(1), winner.shape(0), out.data(), threads);
+  bstdg::give(values.data(), winner.data(), winner.shape(1), out.shape(1), winner.shape(0), out.data(),
+              threads);
 }
 
 }  // namespace
@@ -184,8 +194,8 @@ void bind_convolution(nb::module_& module) {
   module.def("conv_impulse_credit", &impulse_credit, "below"_a.noconvert(), "convolution"_a,
              "weights"_a.noconvert(), "reach"_a.noconvert(), "local"_a.noconvert(), "num_steps"_a,
              "out"_a.noconvert(), "threads"_a, "`impulse_credit` of a convolution.");
-  module.def("conv_potential_gradient", &potential_gradient, "spikes"_a, "convolution"_a, "weights"_a.noconvert(),
-             "gradient"_a.noconvert(), "decay"_a, "out"_a.noconvert(), "threads"_a,
+  module.def("conv_potential_gradient", &potential_gradient, "spikes"_a, "convolution"_a,
+             "weights"_a.noconvert(), "gradient"_a.noconvert(), "decay"_a, "out"_a.noconvert(), "threads"_a,
              "`potential_gradient` of a convolution.");
   module.def("conv_potential_credit", &potential_credit, "below"_a.noconvert(), "convolution"_a,
              "weights"_a.noconvert(), "gradient"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
@@ -193,8 +203,8 @@ void bind_convolution(nb::module_& module) {
   module.def("pool", &pool, "steps"_a.noconvert(), "margin"_a.noconvert().none(), "window"_a, "count"_a,
              "num_steps"_a, "out"_a.noconvert(), "winner"_a.noconvert(), "threads"_a,
              "The step of the n-th spike in each window, and the channel that it stands for.");
-  module.def("take", &take<float>, "values"_a.noconvert(), "winner"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
-             "What the winners have, `[batch, neurons]`.");
+  module.def("take", &take<float>, "values"_a.noconvert(), "winner"_a.noconvert(), "out"_a.noconvert(),
+             "threads"_a, "What the winners have, `[batch, neurons]`.");
   module.def("take", &take<std::uint8_t>, "values"_a.noconvert(), "winner"_a.noconvert(), "out"_a.noconvert(),
              "threads"_a);
   module.def("give", &give, "values"_a.noconvert(), "winner"_a.noconvert(), "out"_a.noconvert(), "threads"_a,

@@ -56,12 +56,9 @@ struct StateMemory {
   ConvState view;
 
   StateMemory(std::size_t lanes, std::size_t high)
-      : sums(lanes),
-        bars(lanes),
-        long_sums(lanes),
-        from(high),
-        until(high),
-        view{sums.get(), bars.get(), long_sums.get(), from.get(), until.get(), true} {}
+      : sums(lanes), bars(lanes), long_sums(lanes), from(high), until(high), view{sums.get(),      bars.get(),
+                                                                                  long_sums.get(), from.get(),
+                                                                                  until.get(),     true} {}
 };
 
 // The last layer: added to one synapse after the other, for it is rarely a large one.
@@ -109,7 +106,8 @@ SpikingLayout ConvLayer::spiking(const Kernels& kernels) const {
     std::fill_n(state->until.get(), high, std::uint16_t{0});
     return {state, &state->view};
   };
-  return {{&kernels.conv.hidden, &memory->view, static_cast<std::uint32_t>(shape_.neurons())}, memory, new_state};
+  return {
+      {&kernels.conv.hidden, &memory->view, static_cast<std::uint32_t>(shape_.neurons())}, memory, new_state};
 }
 
 OutputLayout ConvLayer::output(const Kernels&) const {

@@ -6,8 +6,8 @@
 
 namespace bstdg {
 
-// Signs -1/+1 [maps x channels of a group x kernel rows x kernel columns] and a threshold for each map, which the
-// caller owns.
+// Signs -1/+1 [maps x channels of a group x kernel rows x kernel columns] and a threshold for each map, which
+// the caller owns.
 class ConvLayer final : public Layer {
  public:
   ConvLayer(const Convolution& shape, const std::int8_t* signs, const std::int64_t* thresholds)

@@ -25,8 +25,7 @@ inline unsigned reached(const std::int16_t* sums, const std::int16_t* bars) {
   return _mm256_cmpge_epi16_mask((__m256i)read(sums), (__m256i)read(bars));
 #elif defined(__AVX2__)
   const __m256i below = _mm256_cmpgt_epi16((__m256i)read(bars), (__m256i)read(sums));
-  const __m128i bytes =
-      _mm_packs_epi16(_mm256_castsi256_si128(below), _mm256_extracti128_si256(below, 1));
+  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(below), _mm256_extracti128_si256(below, 1));
   return ~static_cast<unsigned>(_mm_movemask_epi8(bytes)) & 0xFFFFU;
 #else
   unsigned bits = 0;
@@ -46,14 +45,16 @@ void touch_all(const ConvHidden& layer, ConvState& state) {
 // what that is.
 template <typename Add>
 inline __attribute__((always_inline)) void for_rows(const ConvHidden& layer, ConvState& state,
-                                                    const std::uint16_t* events, std::size_t n, const Add& add) {
+                                                    const std::uint16_t* events, std::size_t n,
+                                                    const Add& add) {
   const std::size_t padded = layer.padded, wide = layer.places_wide;
   const std::size_t kernel_row = layer.kernel_columns * padded;
   for (std::size_t e = 0; e < n; ++e) {
     const Pixel pixel = layer.pixels[events[e]];
     const Run down = layer.rows[pixel.row], along = layer.columns[pixel.column];
     if (along.count == 0) continue;
-    const std::int16_t* signs = layer.signs + pixel.channel * layer.kernel_rows * kernel_row + along.slot * padded;
+    const std::int16_t* signs =
+        layer.signs + pixel.channel * layer.kernel_rows * kernel_row + along.slot * padded;
     const auto end = static_cast<std::uint16_t>(along.first + along.count);
     for (std::uint32_t y = down.first; y < std::uint32_t{down.first} + down.count; ++y) {
       const std::size_t i = pixel.row + layer.padding_rows - y * layer.stride_rows;
@@ -64,14 +65,16 @@ inline __attribute__((always_inline)) void for_rows(const ConvHidden& layer, Con
   }
 }
 
-// Calls look(first neuron of a place's map tile, that tile's place, its first map) for all that was touched, and
-// forgets that it was.
+// Calls look(first neuron of a place's map tile, that tile's place, its first map) for all that was touched,
+// and forgets that it was.
 template <typename Look>
-inline __attribute__((always_inline)) void for_touched(const ConvHidden& layer, ConvState& state, const Look& look) {
+inline __attribute__((always_inline)) void for_touched(const ConvHidden& layer, ConvState& state,
+                                                       const Look& look) {
   for (std::uint32_t y = 0; y < layer.places_high; ++y) {
     for (std::uint32_t x = state.from[y]; x < state.until[y]; ++x) {
       const std::uint32_t place = y * layer.places_wide + x;
-      for (std::uint32_t map = 0; map < layer.padded; map += kMapTile) look(std::size_t{place} * layer.padded + map, place, map);
+      for (std::uint32_t map = 0; map < layer.padded; map += kMapTile)
+        look(std::size_t{place} * layer.padded + map, place, map);
     }
     state.from[y] = static_cast<std::uint16_t>(layer.places_wide);
     state.until[y] = 0;
@@ -127,7 +130,8 @@ std::size_t step_long(const void* of, void* with, const std::uint16_t* events, s
 Step start(const void* of, void* with, std::int64_t most_events, std::int64_t most_of_one) {
   const auto& layer = *static_cast<const ConvHidden*>(of);
   auto& state = *static_cast<ConvState*>(with);
-  const std::size_t places = std::size_t{layer.places_high} * layer.places_wide, lanes = places * layer.padded;
+  const std::size_t places = std::size_t{layer.places_high} * layer.places_wide,
+                    lanes = places * layer.padded;
   state.begins = true;
   const std::int64_t bound = most_of_one > kMostShort / layer.patch ? most_events : most_of_one * layer.patch;
   if (bound > kMostShort && most_events > kMostShort) {

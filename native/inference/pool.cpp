@@ -38,7 +38,8 @@ struct Memory {
 
 using Counts = std::vector<std::uint16_t>;
 
-std::size_t step(const void* of, void* with, const std::uint16_t* events, std::size_t n, std::uint16_t* fired) {
+std::size_t step(const void* of, void* with, const std::uint16_t* events, std::size_t n,
+                 std::uint16_t* fired) {
   const auto& layer = *static_cast<const Memory*>(of);
   std::uint16_t* const counts = static_cast<Counts*>(with)->data();
   std::uint16_t* names = fired;
@@ -58,8 +59,7 @@ Step start(const void*, void* with, std::int64_t, std::int64_t) {
 
 bool step_output(const void* of, std::int32_t* potential, const std::uint16_t* events, std::size_t n) {
   const auto& layer = *static_cast<const Memory*>(of);
-  for (std::size_t e = 0; e < n; ++e)
-    layer.for_windows(events[e], [&](std::size_t j) { ++potential[j]; });
+  for (std::size_t e = 0; e < n; ++e) layer.for_windows(events[e], [&](std::size_t j) { ++potential[j]; });
   for (std::size_t j = 0; j < layer.window.neurons(); ++j) {
     if (potential[j] >= layer.count) return true;
   }
@@ -72,8 +72,8 @@ constexpr OutputKernels kOutput{&step_output};
 }  // namespace
 
 std::string PoolLayer::refusal() const {
-  const bool plain = window_.rows.padding == 0 && window_.columns.padding == 0 && window_.maps == window_.channels &&
-                     window_.groups == window_.channels;
+  const bool plain = window_.rows.padding == 0 && window_.columns.padding == 0 &&
+                     window_.maps == window_.channels && window_.groups == window_.channels;
   if (!plain) return "is no pooling: that has no padding, and a map for every channel";
   if (count_ < 1 || static_cast<std::size_t>(count_) > window_.taps() || count_ > 0xFFFF) {
     return "waits for spike " + std::to_string(count_) + " of a window of " + std::to_string(window_.taps());

@@ -12,9 +12,9 @@
 
 namespace bstdg {
 
-// The same five as for layers without shared weights (see training.hpp). Latent weights are [maps][channels of
-// a group][kernel rows][kernel columns]; there is one threshold a map, or one for all; whatever is per neuron
-// or channel is in the order of their numbers.
+// The same five as for layers without shared weights (see training.hpp). Latent weights are [maps][channels
+// of a group][kernel rows][kernel columns]; there is one threshold a map, or one for all; whatever is per
+// neuron or channel is in the order of their numbers.
 void crossing(const SpikeRows& spikes, const Convolution& convolution, const float* latent,
               const float* thresholds, bool one_threshold, const Crossings& out, int threads);
 void potentials(const SpikeRows& spikes, const Convolution& convolution, const float* latent, float* out,
@@ -31,9 +31,9 @@ void potential_credit(const std::uint8_t* below, const Convolution& convolution,
                       int threads);
 
 // Pooling: the step of the n-th spike in each window, num_steps where fewer fired, and the channel that this
-// neuron stands for: whose spike it was, or of those that are silent the one of the greatest margin; of equals
-// the lowest number. `margin` may be null, and counts as equal. The window has no padding, every channel is a
-// group of its own.
+// neuron stands for: whose spike it was, or of those that are silent the one of the greatest margin; of
+// equals the lowest number. `margin` may be null, and counts as equal. The window has no padding, every
+// channel is a group of its own.
 void pool(const std::uint8_t* steps, const float* margin, const Convolution& window, std::size_t count,
           std::size_t batch, std::size_t num_steps, std::uint8_t* out, std::int32_t* winner, int threads);
 

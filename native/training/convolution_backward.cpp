@@ -11,11 +11,12 @@
 namespace bstdg {
 namespace {
 
-// Samples whose gradients are summed together; sums of such groups are added in their order, so the result does
-// not depend on who computed which.
+// Samples whose gradients are summed together; sums of such groups are added in their order, so the result
+// does not depend on who computed which.
 constexpr std::size_t kGroup = 32;
 
-// Sums what groups of samples tell the weights: add(first, last, sums) adds that of samples first .. last - 1.
+// Sums what groups of samples tell the weights: add(first, last, sums) adds that of samples first .. last
+// - 1.
 template <typename Add>
 void sum_groups(const Layout& layout, const float* latent, std::size_t batch, float* out, int threads,
                 const Add& add) {
@@ -67,7 +68,8 @@ class Credit {
   void add(const ConvolutionKernels& kernels, std::size_t j, float error, float* heard) const {
     const Side &rows = shape_.rows, &columns = shape_.columns;
     const std::size_t map = j / shape_.places(), place = j % shape_.places();
-    const std::size_t top = place / columns.places * rows.stride, left = place % columns.places * columns.stride;
+    const std::size_t top = place / columns.places * rows.stride,
+                      left = place % columns.places * columns.stride;
     const std::size_t first = left < columns.padding ? columns.padding - left : 0;
     const std::size_t last = std::min(columns.kernel, columns.side + columns.padding - left);
     if (first >= last) return;
@@ -75,8 +77,7 @@ class Credit {
       if (top + i < rows.padding || top + i - rows.padding >= rows.side) continue;
       const std::size_t v = top + i - rows.padding, u = left + first - columns.padding;
       const float* signs = signs_.get() + ((map * rows.kernel + i) * columns.kernel + first) * padded_;
-      kernels.add_signed(signs, error, (last - first) * padded_,
-                         heard + (v * columns.side + u) * padded_);
+      kernels.add_signed(signs, error, (last - first) * padded_, heard + (v * columns.side + u) * padded_);
     }
   }
 
@@ -109,10 +110,12 @@ void credit_samples(const std::uint8_t* below, const Convolution& convolution, c
       for (std::size_t t = num_steps; t-- > 0;) {
         tell.at(n, t, own, [&](std::size_t j, float error) { credit.add(kernels, j, error, heard.get()); });
         if (wanted[t]) {
-          kernels.take_at(heard.get(), judged.get(), static_cast<std::uint8_t>(t), credit.lanes(), told.get());
+          kernels.take_at(heard.get(), judged.get(), static_cast<std::uint8_t>(t), credit.lanes(),
+                          told.get());
         }
       }
-      kernels.turn_floats(told.get(), pixels, convolution.channels, credit.padded(), out + n * inputs, pixels);
+      kernels.turn_floats(told.get(), pixels, convolution.channels, credit.padded(), out + n * inputs,
+                          pixels);
     }
   });
 }
@@ -168,55 +171,61 @@ void impulse_gradient(const SpikeRows& spikes, const Convolution& convolution, c
   double power = 1.0;
   for (std::size_t t = 0; decay != 1.0 && t < spikes.num_steps(); ++t, power *= decay)
     decays.push_back(static_cast<float>(power));
-  sum_groups(layout, latent, spikes.batch(), out, threads, [&](std::size_t first, std::size_t last, float* sums) {
-    RowMemory rows(layout, spikes.num_steps());
-    const Buffer<float> errors(layout.lanes());
-    const Buffer<std::uint8_t> judged(layout.lanes());
-    for (std::size_t n = first; n < last; ++n) {
-      kernels.turn_floats(local + n * neurons, convolution.maps, places, places, errors.get(), layout.padded());
-      kernels.turn_bytes(reach + n * neurons, convolution.maps, places, places, judged.get(), layout.padded());
-      kernels.gradient({layout.geometry(), rows.fill(spikes.sample(n)),
-                        static_cast<std::uint32_t>(spikes.num_steps()), errors.get(), judged.get(),
-                        decays.empty() ? nullptr : decays.data(), sums});
-    }
-  });
+  sum_groups(layout, latent, spikes.batch(), out, threads,
+             [&](std::size_t first, std::size_t last, float* sums) {
+               RowMemory rows(layout, spikes.num_steps());
+               const Buffer<float> errors(layout.lanes());
+               const Buffer<std::uint8_t> judged(layout.lanes());
+               for (std::size_t n = first; n < last; ++n) {
+                 kernels.turn_floats(local + n * neurons, convolution.maps, places, places, errors.get(),
+                                     layout.padded());
+                 kernels.turn_bytes(reach + n * neurons, convolution.maps, places, places, judged.get(),
+                                    layout.padded());
+                 kernels.gradient({layout.geometry(), rows.fill(spikes.sample(n)),
+                                   static_cast<std::uint32_t>(spikes.num_steps()), errors.get(), judged.get(),
+                                   decays.empty() ? nullptr : decays.data(), sums});
+               }
+             });
 }
 
 void potential_gradient(const SpikeRows& spikes, const Convolution& convolution, const float* latent,
                         const float* gradient, double decay, float* out, int threads) {
   check_inputs(spikes, convolution);
   const Layout layout(convolution);
-  const std::size_t neurons = convolution.neurons(), places = convolution.places(), steps = spikes.num_steps();
+  const std::size_t neurons = convolution.neurons(), places = convolution.places(),
+                    steps = spikes.num_steps();
   const ConvolutionKernels& kernels = chosen_kernels().convolution;
   const auto falling = static_cast<float>(decay);
-  sum_groups(layout, latent, spikes.batch(), out, threads, [&](std::size_t first, std::size_t last, float* sums) {
-    RowMemory rows(layout, steps);
-    std::vector<float> later(neurons);
-    const Buffer<float> errors(layout.lanes());
-    const Buffer<std::uint8_t> judged(layout.lanes());
-    // Step by step from the last: an event is credited with all that is told from its own on.
-    std::fill_n(judged.get(), layout.lanes(), std::uint8_t{255});
-    std::vector<std::uint32_t> begin(convolution.rows.side * steps + 1);
-    for (std::size_t n = first; n < last; ++n) {
-      const RowEvents all = rows.fill(spikes.sample(n));
-      std::fill(later.begin(), later.end(), 0.0F);
-      for (std::size_t t = steps; t-- > 0;) {
-        const float* row = gradient + (n * steps + t) * neurons;
-        for (std::size_t j = 0; j < neurons; ++j) later[j] = falling * later[j] + row[j];
-        kernels.turn_floats(later.data(), convolution.maps, places, places, errors.get(), layout.padded());
-        // The events of this step alone, as one of a single step.
-        for (std::size_t v = 0; v < convolution.rows.side; ++v) {
-          RowEvents here = all;
-          const std::uint32_t* cell = all.begin + v * steps + t;
-          if (cell[0] == cell[1]) continue;
-          std::fill(begin.begin(), begin.begin() + static_cast<std::ptrdiff_t>(v) + 1, cell[0]);
-          std::fill(begin.begin() + static_cast<std::ptrdiff_t>(v) + 1, begin.end(), cell[1]);
-          here.begin = begin.data();
-          kernels.gradient({layout.geometry(), here, 1, errors.get(), judged.get(), nullptr, sums});
+  sum_groups(
+      layout, latent, spikes.batch(), out, threads, [&](std::size_t first, std::size_t last, float* sums) {
+        RowMemory rows(layout, steps);
+        std::vector<float> later(neurons);
+        const Buffer<float> errors(layout.lanes());
+        const Buffer<std::uint8_t> judged(layout.lanes());
+        // Step by step from the last: an event is credited with all that is told from its own on.
+        std::fill_n(judged.get(), layout.lanes(), std::uint8_t{255});
+        std::vector<std::uint32_t> begin(convolution.rows.side * steps + 1);
+        for (std::size_t n = first; n < last; ++n) {
+          const RowEvents all = rows.fill(spikes.sample(n));
+          std::fill(later.begin(), later.end(), 0.0F);
+          for (std::size_t t = steps; t-- > 0;) {
+            const float* row = gradient + (n * steps + t) * neurons;
+            for (std::size_t j = 0; j < neurons; ++j) later[j] = falling * later[j] + row[j];
+            kernels.turn_floats(later.data(), convolution.maps, places, places, errors.get(),
+                                layout.padded());
+            // The events of this step alone, as one of a single step.
+            for (std::size_t v = 0; v < convolution.rows.side; ++v) {
+              RowEvents here = all;
+              const std::uint32_t* cell = all.begin + v * steps + t;
+              if (cell[0] == cell[1]) continue;
+              std::fill(begin.begin(), begin.begin() + static_cast<std::ptrdiff_t>(v) + 1, cell[0]);
+              std::fill(begin.begin() + static_cast<std::ptrdiff_t>(v) + 1, begin.end(), cell[1]);
+              here.begin = begin.data();
+              kernels.gradient({layout.geometry(), here, 1, errors.get(), judged.get(), nullptr, sums});
+            }
+          }
         }
-      }
-    }
-  });
+      });
 }
 
 void impulse_credit(const std::uint8_t* below, const Convolution& convolution, const float* latent,

@@ -13,8 +13,7 @@ constexpr std::size_t kPiece = 8;  // samples a thread takes at a time
 
 // For samples of more events than 16 bits count.
 void crossing_long(const SampleEvents& events, const Layout& layout, const float* latent,
-                   const float* thresholds, bool one_threshold, std::size_t num_steps,
-                   const Crossings& out) {
+                   const float* thresholds, bool one_threshold, std::size_t num_steps, const Crossings& out) {
   const Convolution& shape = layout.convolution();
   std::vector<std::int64_t> sums(shape.neurons());
   std::vector<float> best(shape.neurons(), -INFINITY);
@@ -62,7 +61,8 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
   const auto num_steps = static_cast<std::uint32_t>(spikes.num_steps());
   for_pieces(spikes.batch(), kPiece, threads, [&](std::size_t begin, std::size_t end) {
     RowMemory rows(layout, num_steps);
-    const Buffer<std::int16_t> sums(convolution.columns.places * padded), best(layout.lanes()), at(layout.lanes());
+    const Buffer<std::int16_t> sums(convolution.columns.places * padded), best(layout.lanes()),
+        at(layout.lanes());
     const Buffer<std::int16_t> most(neurons), when(neurons);
     for (std::size_t n = begin; n < end; ++n) {
       const SampleEvents events = spikes.sample(n);

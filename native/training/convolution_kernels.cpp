@@ -100,8 +100,8 @@ void gradient(const ConvolutionGradientJob& job) {
 #if defined(__AVX512BW__)
           const __m128i step = _mm_set1_epi8(static_cast<char>(t));
           for (std::size_t lane = 0; lane < count; lane += kMapTile) {
-            const __mmask16 told = _mm_cmpge_epu8_mask(
-                _mm_loadu_si128(reinterpret_cast<const __m128i*>(reach + lane)), step);
+            const __mmask16 told =
+                _mm_cmpge_epu8_mask(_mm_loadu_si128(reinterpret_cast<const __m128i*>(reach + lane)), step);
             const __m512 sum = _mm512_loadu_ps(out + lane);
             _mm512_storeu_ps(out + lane, _mm512_mask_add_ps(sum, told, sum, _mm512_loadu_ps(errors + lane)));
           }

@@ -1,6 +1,6 @@
 // What the kernels of convolution in training are given, and their table; plain structures, shared by every
-// instruction set. Within, neurons lie with the maps of a place side by side, [places][padded maps], so that an
-// event reaches runs of neighbours: all maps of all places of one row that it touches.
+// instruction set. Within, neurons lie with the maps of a place side by side, [places][padded maps], so that
+// an event reaches runs of neighbours: all maps of all places of one row that it touches.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace bstdg {
 
-// One sample's events, by input row and step: those of row v at step t are from begin[v * num_steps + t] to the
-// next, each its channel (without place) and its column.
+// One sample's events, by input row and step: those of row v at step t are from begin[v * num_steps + t] to
+// the next, each its channel (without place) and its column.
 struct RowEvents {
   const std::uint32_t* begin;
   const std::uint16_t* channels;
@@ -61,7 +61,8 @@ struct ConvolutionKernels {
                       float* to, std::size_t stride);
   void (*turn_bytes)(const std::uint8_t* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
                      std::uint8_t* to, std::size_t stride);
-  // Steps, judged steps and margins of the neurons of one map, from its greatest potentials and when these were.
+  // Steps, judged steps and margins of the neurons of one map, from its greatest potentials and when these
+  // were.
   void (*judge)(const std::int16_t* best, const std::int16_t* at, std::size_t count, std::int16_t bar,
                 float threshold, std::uint8_t never, std::uint8_t* steps, std::uint8_t* reach, float* margin);
 };

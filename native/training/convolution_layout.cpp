@@ -14,8 +14,8 @@ Layout::Layout(const Convolution& convolution)
 
 Geometry Layout::geometry() const {
   const Side &rows = convolution_.rows, &columns = convolution_.columns;
-  return {rows.side,      rows.places, columns.places, rows.kernel, columns.kernel,
-          rows.stride,    rows.padding, padded_,       runs_.data()};
+  return {rows.side,   rows.places,  columns.places, rows.kernel, columns.kernel,
+          rows.stride, rows.padding, padded_,        runs_.data()};
 }
 
 RowMemory::RowMemory(const Layout& layout, std::size_t num_steps)

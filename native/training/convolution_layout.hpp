@@ -18,8 +18,8 @@ class Layout {
   explicit Layout(const Convolution& convolution);
 
   const Convolution& convolution() const { return convolution_; }
-  std::size_t padded() const { return padded_; }                            // maps
-  std::size_t lanes() const { return convolution_.places() * padded_; }     // neurons, padded
+  std::size_t padded() const { return padded_; }                         // maps
+  std::size_t lanes() const { return convolution_.places() * padded_; }  // neurons, padded
   std::size_t row_weights() const { return convolution_.channels * convolution_.taps() * padded_; }
   Geometry geometry() const;
   const Pixel& pixel(std::size_t input) const { return pixels_[input]; }

@@ -33,7 +33,8 @@ void pool(const std::uint8_t* steps, const float* margin, const Convolution& win
             std::size_t some = 0;
             std::int32_t closest = -1;
             for (std::size_t i = 0; i < rows.kernel; ++i) {
-              const std::size_t first = (c * rows.side + y * rows.stride + i) * columns.side + x * columns.stride;
+              const std::size_t first =
+                  (c * rows.side + y * rows.stride + i) * columns.side + x * columns.stride;
               for (std::size_t at = first; at < first + columns.kernel; ++at) {
                 const auto channel = static_cast<std::int32_t>(at);
                 if (mine[at] < num_steps) {

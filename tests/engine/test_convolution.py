@@ -75,7 +75,9 @@ def test_forward_is_the_reference(data, convolution, num_steps, rng):
     source = of_input(spikes, num_steps).source
     for name in ENGINES:
         engine = choose.training(name, torch.from_numpy(latent))
-        steps, reach, margin = engine.crossing(source, torch.from_numpy(latent), torch.from_numpy(thresholds), convolution)
+        steps, reach, margin = engine.crossing(
+            source, torch.from_numpy(latent), torch.from_numpy(thresholds), convolution
+        )
         assert np.array_equal(steps.numpy(), wanted.steps), name
         assert np.array_equal(reach.numpy(), wanted.reach), name
         assert np.array_equal(margin.numpy(), wanted.margin.astype(np.float32)), name
@@ -95,7 +97,9 @@ def test_the_gradient_is_that_of_the_unrolled_matrix(data, convolution, num_step
     below = rng.integers(0, num_steps, (batch, channels)).astype(np.uint8)
     matrix = oracle_conv.unroll(latent, convolution)
     there = ~np.isnan(matrix)
-    credited = oracle.trace(spikes, num_steps, "step" if decay == 1.0 else "exponential", -1.0 / math.log(decay) if decay < 1 else 1.0)
+    credited = oracle.trace(
+        spikes, num_steps, "step" if decay == 1.0 else "exponential", -1.0 / math.log(decay) if decay < 1 else 1.0
+    )
     impulse = oracle.impulse(local.astype(np.float64), reach, num_steps)
     source = of_input(spikes, num_steps).source
     weights, heard = torch.from_numpy(latent), torch.from_numpy(below)
@@ -141,7 +145,10 @@ def test_pooling_is_the_reference(data, rng, num_steps):
 
 def test_what_a_pooling_is_told_goes_to_its_winners():
     for engine in ENGINES:
-        conv, pool = BinaryConv2d((1, 4, 4), 2, 1, threshold=1.0, engine=engine), SpikePool2d((2, 4, 4), 2, engine=engine)
+        conv, pool = (
+            BinaryConv2d((1, 4, 4), 2, 1, threshold=1.0, engine=engine),
+            SpikePool2d((2, 4, 4), 2, engine=engine),
+        )
         steps = torch.randint(0, 6, (5, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
         below = conv(Spikes.of_input(steps, 5))
         below.fired.retain_grad()
@@ -166,7 +173,17 @@ def test_a_module_learns_as_its_matrix_does(engine, kernel, mode):
     """`BinaryConv2d` is told what a fully connected layer of its matrix is told, folded."""
     rng = np.random.default_rng(3)
     rule = RuleConfig(width=3.0, kernel=kernel, tau=2.0)
-    layer = BinaryConv2d((2, 5, 4), 3, (3, 2), stride=(2, 1), padding=(1, 0), rule=rule, threshold=1.5, threshold_mode=mode, engine=engine)
+    layer = BinaryConv2d(
+        (2, 5, 4),
+        3,
+        (3, 2),
+        stride=(2, 1),
+        padding=(1, 0),
+        rule=rule,
+        threshold=1.5,
+        threshold_mode=mode,
+        engine=engine,
+    )
     convolution, num_steps = layer.convolution, 6
     steps = make_steps(rng, "random", 7, 40, num_steps)
     out = layer(Spikes.of_input(torch.from_numpy(steps), num_steps))
@@ -200,7 +217,9 @@ def test_the_same_bits_on_any_number_of_threads():
             torch.set_num_threads(threads)
             crossed = native_training.crossing(source, latent, torch.full((20,), 4.0), convolution)
             told = native_training.impulse_gradient(source, latent, reach, local, 1.0, convolution)
-            results.append((*crossed, told, native_training.impulse_credit(below, latent, reach, local, 6, convolution)))
+            results.append(
+                (*crossed, told, native_training.impulse_credit(below, latent, reach, local, 6, convolution))
+            )
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
@@ -237,7 +256,11 @@ def test_a_deployed_network_is_the_same_on_every_engine(data, convolution, num_s
         )
     ]
     if min(layers[0].gives[1:]) > 1:
-        layers.append(Pool2dLayer(layers[0].gives, (2, 2), data.draw(st.sampled_from([(1, 1), (2, 2)])), data.draw(st.integers(1, 4))))
+        layers.append(
+            Pool2dLayer(
+                layers[0].gives, (2, 2), data.draw(st.sampled_from([(1, 1), (2, 2)])), data.draw(st.integers(1, 4))
+            )
+        )
     end = data.draw(st.sampled_from(["full", "as it is", "conv"]))
     if end == "full":
         signs = rng.choice(np.array([-1, 1], np.int8), (3, size(layers[-1].gives)))
@@ -274,7 +297,7 @@ def test_deployed_samples_of_more_events_than_16_bits_count():
     [
         ({"kernel": 9}, "a kernel of 9 x 9, larger than the 4 x 5 that it reads"),
         ({"groups": 2}, "cannot split 3 channels and 4 maps into 2 groups"),
-        ({"padding": 3}, "has a padding of 3 x 3; it has to be smaller than its 3 x 3 kernel"),
+        ({"padding": 3}, "has a padding of 3 x 3; that has to be smaller than its 3 x 3 kernel"),
         ({"stride": 0}, "no integer in 1"),
         ({"reads": (20,)}, "what comes in is a row of 20"),
         ({"reads": (1, 300, 300), "maps": 1}, "90000 neurons, more than the 65535"),

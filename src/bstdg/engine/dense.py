@@ -47,8 +47,8 @@ def crossing(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Spike steps s_j (uint8), judged steps e_j (uint8) and margins m_j, all `[batch, neurons]`.
 
-    `latent` weights are `[neurons, channels]`, or those of a `convolution`, which has one threshold a map. One threshold
-    may stand for all.
+    `latent` weights are `[neurons, channels]`, or those of a `convolution`, which has one threshold a map. One
+    threshold may stand for all.
 
     One rule serves fired and silent neurons: e_j follows the greatest potential so far until that is at or above
     threshold. The first crossing exceeds every earlier potential, so the step it stops at is the spike step.
@@ -158,9 +158,7 @@ def _weight_gradient(
     return wires.told(total).masked_fill_(latent.abs() > 1.0, 0.0)
 
 
-def _presynaptic_credit(
-    below: Tensor, wires: Synapses, gradient_at: Callable[[int], Tensor], num_steps: int
-) -> Tensor:
+def _presynaptic_credit(below: Tensor, wires: Synapses, gradient_at: Callable[[int], Tensor], num_steps: int) -> Tensor:
     """g_i = sum over j and t >= e_i of b_ij G_j(t), `[batch, channels]`, from the last step to the first."""
     heard = wires.weights.new_zeros(below.shape)
     credit = torch.zeros_like(heard)

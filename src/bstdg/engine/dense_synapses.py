@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.grad import conv2d_input, conv2d_weight
 
 from bstdg.layers.convolution import Convolution
 from bstdg.spikes.source import Source
@@ -88,14 +88,14 @@ class Sliding:
         if counts is None:
             return None
         shape = self._convolution.weights
-        return torch.nn.grad.conv2d_weight(self._maps(counts), shape, self._out(error), **self._how)
+        return conv2d_weight(self._maps(counts), shape, self._out(error), **self._how)
 
     def told(self, onto: Tensor) -> Tensor:
         return onto
 
     def add_below(self, error: Tensor, below: Tensor) -> Tensor:
         shape = (len(error), *self._convolution.reads)
-        maps = torch.nn.grad.conv2d_input(shape, self.weights, self._out(error), **self._how)
+        maps = conv2d_input(shape, self.weights, self._out(error), **self._how)
         return below.add_(maps.flatten(1))
 
     def _maps(self, counts: Tensor) -> Tensor:

@@ -112,9 +112,7 @@ def potential_gradient(
     return out
 
 
-def potential_credit(
-    below: Tensor, latent: Tensor, gradient: Tensor, convolution: Convolution | None = None
-) -> Tensor:
+def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor, convolution: Convolution | None = None) -> Tensor:
     """What the output layer tells the one below; see `bstdg.engine.dense.potential_credit`."""
     out = torch.empty(below.shape)
     told = (_array(latent), _array(gradient), out.numpy(), _threads())
@@ -170,7 +168,9 @@ def first_to_fire_back(
     return to_potentials, to_thresholds, to_scale
 
 
-def pool(steps: Tensor, margin: Tensor | None, window: Convolution, count: int, num_steps: int) -> tuple[Tensor, Tensor]:
+def pool(
+    steps: Tensor, margin: Tensor | None, window: Convolution, count: int, num_steps: int
+) -> tuple[Tensor, Tensor]:
     """The step of the n-th spike in each window, and the channel that it stands for (int32), `[batch, neurons]`.
 
     See `bstdg.learning.pooling.chosen`.

@@ -18,7 +18,7 @@ from bstdg.spikes.events import Events
 
 def synapses(convolution: Convolution) -> Iterator[tuple[int, int, tuple[int, int, int, int]]]:
     """Every synapse: the neuron, the channel, both as flat numbers, and which weight it has."""
-    channels, rows, columns = convolution.reads
+    _, rows, columns = convolution.reads
     maps, high, wide = convolution.gives
     _, own, kernel_rows, kernel_columns = convolution.weights
     for k in range(maps):
@@ -32,7 +32,6 @@ def synapses(convolution: Convolution) -> Iterator[tuple[int, int, tuple[int, in
                             u = x * convolution.stride[1] - convolution.padding[1] + j
                             if 0 <= v < rows and 0 <= u < columns:  # else it is padding, which is silent
                                 channel = group * own + c
-                                assert channel < channels
                                 yield (k * high + y) * wide + x, (channel * rows + v) * columns + u, (k, c, i, j)
 
 

@@ -12,7 +12,19 @@ from bstdg.layers.conv2d import Conv2dLayer
 from bstdg.layers.full import FullLayer
 from bstdg.layers.pool2d import Pool2dLayer
 
-__all__ = ["Conv2dLayer", "FullLayer", "Layer", "Pool2dLayer", "Shape", "Tensors", "kinds", "read", "register", "size", "structure"]
+__all__ = [
+    "Conv2dLayer",
+    "FullLayer",
+    "Layer",
+    "Pool2dLayer",
+    "Shape",
+    "Tensors",
+    "kinds",
+    "read",
+    "register",
+    "size",
+    "structure",
+]
 
 _KINDS: Kinds[LayerKind] = Kinds("layers", FullLayer, Conv2dLayer, Pool2dLayer)
 register = _KINDS.register  # a decorator: lets files hold layers of a class of one's own

@@ -94,9 +94,8 @@ class Conv2dLayer(Layer):
     @classmethod
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Shape) -> Conv2dLayer:
         """What `header` and `tensors` gave, read back; errors as for `bstdg.layers.read`."""
-        convolution = Convolution(
-            tuple(reads), header["maps"], *(pair(header[name]) for name in ("kernel", "stride", "padding")), header["groups"]
-        )
+        kernel, stride, padding = (pair(header[name]) for name in ("kernel", "stride", "padding"))
+        convolution = Convolution(tuple(reads), header["maps"], kernel, stride, padding, header["groups"])
         convolution.check()
         maps, weights = convolution.maps, int(np.prod(convolution.weights[1:], dtype=np.int64))
         signs, thresholds = tensors["signs"], tensors["thresholds"]

@@ -69,9 +69,13 @@ class Convolution(NamedTuple):
             )
         numbers = (self.maps, self.groups, *self.kernel, *self.stride, *self.reads)
         if not all(type(n) is int and 1 <= n <= MAX_CHANNELS for n in numbers):
-            raise InputError(f"has a size, stride or number of maps that is no integer in 1 … {MAX_CHANNELS}: {numbers}")
+            raise InputError(
+                f"has a size, stride or number of maps that is no integer in 1 … {MAX_CHANNELS}: {numbers}"
+            )
         if not all(type(n) is int and 0 <= n < side for n, side in zip(self.padding, self.kernel, strict=True)):
-            raise InputError(f"has a padding of {by(self.padding)}; it has to be smaller than its {by(self.kernel)} kernel")
+            raise InputError(
+                f"has a padding of {by(self.padding)}; that has to be smaller than its {by(self.kernel)} kernel"
+            )
         for side, kernel, padding in zip(self.reads[1:], self.kernel, self.padding, strict=True):
             if kernel > side + 2 * padding:
                 raise InputError(
@@ -82,7 +86,7 @@ class Convolution(NamedTuple):
             raise InputError(f"cannot split {self.reads[0]} channels and {self.maps} maps into {self.groups} groups")
         if size(self.gives) > MAX_CHANNELS:
             raise InputError(
-                f"has {by(self.gives)} = {size(self.gives)} neurons, more than the {MAX_CHANNELS} that can be numbered: "
+                f"has {by(self.gives)} = {size(self.gives)} neurons, more than the {MAX_CHANNELS} there are numbers for: "
                 "take fewer maps or a larger stride"
             )
 

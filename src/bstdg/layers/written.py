@@ -7,10 +7,10 @@ import re
 from typing import NamedTuple
 
 from bstdg.errors import InputError
+from bstdg.layers.base import Shape
 from bstdg.layers.convolution import Convolution, Pair
 from bstdg.layers.full import neurons
 from bstdg.layers.pool2d import Pool2dLayer
-from bstdg.layers.base import Shape
 
 HELP = (
     "a number of neurons (600); a convolution, maps c kernel, then s stride, p padding, g groups (32c5s2p2); "
@@ -49,7 +49,7 @@ class Pool(NamedTuple):
 
     window: Pair
     stride: Pair
-    count: int = 1
+    which: int = 1
 
     def over(self, reads: Shape) -> Pool2dLayer:
         """The pooling of what comes in; raises `InputError` where it does not fit."""
@@ -67,7 +67,7 @@ def layer(written: int | str) -> Full | Conv | Pool:
     >>> layer("32c5s2p2")
     Conv(maps=32, kernel=(5, 5), stride=(2, 2), padding=(2, 2), groups=1)
     >>> layer("pool1x4n2"), layer(600)
-    (Pool(window=(1, 4), stride=(1, 4), count=2), Full(neurons=600))
+    (Pool(window=(1, 4), stride=(1, 4), which=2), Full(neurons=600))
     """
     if not isinstance(written, str) or written.isdecimal():
         return Full(neurons(written))

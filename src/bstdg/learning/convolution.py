@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bstdg.engine import dense, real
 from bstdg.errors import InputError
@@ -64,8 +64,7 @@ class BinaryConv2d(nn.Module):
         super().__init__()
         if threshold_mode not in get_args(ThresholdMode):
             raise InputError(f"threshold_mode must be one of {get_args(ThresholdMode)}, not {threshold_mode!r}")
-        pairs = (both(given) for given in (kernel, stride, padding))
-        self.convolution = Convolution(tuple(reads), maps, *pairs, groups)
+        self.convolution = Convolution(tuple(reads), maps, both(kernel), both(stride), both(padding), groups)
         try:
             self.convolution.check()
         except InputError as error:
@@ -92,7 +91,7 @@ class BinaryConv2d(nn.Module):
         """The layer as it is deployed; errors as for `bstdg.learning.modules.BinaryLinear.deployed`."""
         if self.engine == real.NAME:
             whole, thresholds = real.whole(self.weight, self.threshold.expand(self.convolution.maps))
-            return Conv2dLayer(whole, thresholds, self.convolution)
+            return Conv2dLayer(whole, thresholds, self.convolution)  # pyright: ignore[reportArgumentType]
         thresholds = deployed_thresholds(self.threshold, self.convolution.maps)
         return Conv2dLayer(deployed_signs(self.weight), thresholds, self.convolution)
 
@@ -100,7 +99,9 @@ class BinaryConv2d(nn.Module):
     def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None:
         """Set the thresholds so that the neurons of a map fire for about `share` of the samples in `below`, and raise
         them by `margin`; see `bstdg.learning.calibrate`."""
-        weights, units = (real.weights(self.weight), real.GRID) if self.engine == real.NAME else (dense.signs(self.weight), 1)
+        weights, units = (
+            (real.weights(self.weight), real.GRID) if self.engine == real.NAME else (dense.signs(self.weight), 1)
+        )
         found = thresholds_for(
             weights, below, share, one_a_layer=self.threshold_mode == "layer", units=units, convolution=self.convolution
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bstdg.engine import real
 from bstdg.errors import InputError
-from bstdg.layers import Layer, Shape, size, structure
+from bstdg.layers import FullLayer, Layer, Shape, size, structure
 from bstdg.layers.convolution import by
 from bstdg.learning.modules import BinaryLinear, TrainedLayer
 from bstdg.learning.recipe import NetworkConfig, RuleConfig
@@ -240,7 +240,7 @@ def _shapes(layers: Sequence[nn.Module]) -> list[Shape]:
             shapes.append(layer.reads)
         elif size(layer.reads) != size(shapes[-1]):
             raise InputError(f"layer {i} reads {size(layer.reads)} channels, but {size(shapes[-1])} come in")
-        elif len(layer.reads) == 3 and layer.reads != shapes[-1]:
+        elif not isinstance(layer, FullLayer) and len(layer.reads) == 3 and layer.reads != shapes[-1]:
             raise InputError(f"layer {i} reads maps of {by(layer.reads)}, but {by(shapes[-1])} come in")
         shapes.append(layer.gives)
     if not (hasattr(layers[-1], "potentials") and hasattr(layers[-1], "threshold")):

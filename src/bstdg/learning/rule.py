@@ -116,7 +116,9 @@ class SpikeTimingGradient(torch.autograd.Function):
                         threshold_gradient = threshold_gradient.sum().reshape(ctx.threshold_shape)
                 if needs_weight:
                     judged_at = torch.full_like(reach, below.num_steps - 1) if blind else reach
-                    weight_gradient = engine.impulse_gradient(below.source, weight, judged_at, local, decay, convolution)
+                    weight_gradient = engine.impulse_gradient(
+                        below.source, weight, judged_at, local, decay, convolution
+                    )
                 if needs_below:
                     below_gradient = engine.impulse_credit(
                         below.reach, weight, reach, local, below.num_steps, convolution

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from bstdg.errors import InputError
 from bstdg.layers import Shape, size, written
+from bstdg.layers.convolution import Convolution
 from bstdg.learning.convolution import BinaryConv2d
 from bstdg.learning.modules import BinaryLinear
 from bstdg.learning.pooling import SpikePool2d
@@ -32,31 +35,33 @@ def modules_of(
         tied: how many of the last channels take back what the first add; for a fully connected first layer.
 
     Raises:
-        InputError: a layer does not fit what comes in; says which, and what comes in.
+        InputError: a layer does not fit what comes in; says which layer, and what it reads.
     """
     modules: list[nn.Module] = []
     common = {"threshold_mode": config.threshold_mode, "rule": rule, "generator": generator, "engine": engine}
-    for i, text in enumerate((*config.layers, classes)):
-        try:
-            asked = written.layer(text)
-            if tied and not modules and not isinstance(asked, written.Full):
-                raise InputError("cannot read channels with windows that take spikes back; a fully connected layer can")
-            if isinstance(asked, written.Full):
-                modules.append(BinaryLinear(size(shape), asked.neurons, tied=0 if modules else tied, **common))
-                shape = (asked.neurons,)
-            elif isinstance(asked, written.Conv):
-                convolution = asked.over(shape)
-                maps, kernel, stride, padding, groups = convolution[1:]
-                modules.append(
-                    BinaryConv2d(shape, maps, kernel, stride=stride, padding=padding, groups=groups, **common)
-                )
-                shape = convolution.gives
-            else:
-                layer = asked.over(shape)
-                modules.append(
-                    SpikePool2d(shape, layer.window, stride=layer.stride, count=layer.count, engine=engine)
-                )
-                shape = layer.gives
-        except InputError as error:
-            raise InputError(f"layer {i} ({text}) {error}") from None
+    for i, text in enumerate(config.layers):
+        module, shape = _module(i, text, shape, 0 if modules else tied, common)
+        modules.append(module)
+    modules.append(BinaryLinear(size(shape), classes, tied=0 if modules else tied, **common))
     return modules
+
+
+def _module(i: int, text: int | str, shape: Shape, tied: int, common: dict[str, Any]) -> tuple[nn.Module, Shape]:
+    """Layer `i` as a recipe writes it, and the shape of what it gives."""
+    asked = written.layer(text)
+    if isinstance(asked, written.Full):
+        return BinaryLinear(size(shape), asked.neurons, tied=tied, **common), (asked.neurons,)
+    if tied:
+        raise InputError(
+            f"layer {i} ({text}) cannot read windows that take their spikes back; a fully connected layer can"
+        )
+    try:
+        layer = asked.over(shape)
+    except InputError as error:
+        raise InputError(f"layer {i} ({text}) {error}") from None
+    if isinstance(layer, Convolution):
+        _, maps, kernel, stride, padding, groups = layer
+        module = BinaryConv2d(shape, maps, kernel, stride=stride, padding=padding, groups=groups, **common)
+    else:
+        module = SpikePool2d(shape, layer.window, stride=layer.stride, count=layer.count, engine=common["engine"])
+    return module, layer.gives

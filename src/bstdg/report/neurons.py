@@ -182,8 +182,9 @@ def _seekers(measured: Measured) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     first, fired = measured.model.layers[0], measured.fired[0]
     if isinstance(first, Conv2dLayer):
         return first.signs, fired.reshape(first.convolution.maps, first.convolution.places, -1).sum(axis=1)
-    assert isinstance(first, FullLayer)
-    return first.signs.reshape(-1, *measured.model.input.gives), fired
+    if isinstance(first, FullLayer):
+        return first.signs.reshape(-1, *measured.model.input.gives), fired
+    raise InputError(f"the first layer is of kind {first.kind!r}, and has no weights to draw")
 
 
 def usual_steps(fired: NDArray[np.int64]) -> NDArray[np.int64]:
