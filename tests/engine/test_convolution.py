@@ -300,7 +300,7 @@ def test_deployed_samples_of_more_events_than_16_bits_count():
         ({"padding": 3}, "has a padding of 3 x 3; that has to be smaller than its 3 x 3 kernel"),
         ({"stride": 0}, "no integer in 1"),
         ({"reads": (20,)}, "what comes in is a row of 20"),
-        ({"reads": (1, 300, 300), "maps": 1}, "90000 neurons, more than the 65535"),
+        ({"reads": (1, 300, 300), "maps": 1}, "90000 neurons, more than 65535"),
         ({"threshold_mode": "none"}, "threshold_mode must be one of"),
     ],
 )

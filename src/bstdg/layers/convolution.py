@@ -86,7 +86,7 @@ class Convolution(NamedTuple):
             raise InputError(f"cannot split {self.reads[0]} channels and {self.maps} maps into {self.groups} groups")
         if size(self.gives) > MAX_CHANNELS:
             raise InputError(
-                f"has {by(self.gives)} = {size(self.gives)} neurons, more than the {MAX_CHANNELS} there are numbers for: "
+                f"has {by(self.gives)} = {size(self.gives)} neurons, more than {MAX_CHANNELS} can have a number: "
                 "take fewer maps or a larger stride"
             )
 
