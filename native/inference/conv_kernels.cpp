@@ -13,18 +13,21 @@ typedef std::int16_t Shorts __attribute__((vector_size(2 * kMapTile), may_alias)
 constexpr std::int16_t kUnreachable = 32'767;
 constexpr std::int64_t kFired = INT64_MIN / 2;
 
-inline Shorts read(const std::int16_t* from) {
-  Shorts values;
-  std::memcpy(&values, from, sizeof values);
-  return values;
-}
+// Not returned: how a vector that is wider than a register is returned, compilers do not agree on.
+inline void read(const std::int16_t* from, Shorts& to) { std::memcpy(&to, from, sizeof to); }
 
 // A bit for each of sixteen neurons whose potential is at or above its bar.
 inline unsigned reached(const std::int16_t* sums, const std::int16_t* bars) {
 #if defined(__AVX512VL__) && defined(__AVX512BW__)
-  return _mm256_cmpge_epi16_mask((__m256i)read(sums), (__m256i)read(bars));
+  Shorts now, wanted;
+  read(sums, now);
+  read(bars, wanted);
+  return _mm256_cmpge_epi16_mask((__m256i)now, (__m256i)wanted);
 #elif defined(__AVX2__)
-  const __m256i below = _mm256_cmpgt_epi16((__m256i)read(bars), (__m256i)read(sums));
+  Shorts now, wanted;
+  read(sums, now);
+  read(bars, wanted);
+  const __m256i below = _mm256_cmpgt_epi16((__m256i)wanted, (__m256i)now);
   const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(below), _mm256_extracti128_si256(below, 1));
   return ~static_cast<unsigned>(_mm_movemask_epi8(bytes)) & 0xFFFFU;
 #else
@@ -90,7 +93,10 @@ std::size_t step_short(const void* of, void* with, const std::uint16_t* events, 
   for_rows(layer, state, events, n, [&](std::size_t to, const std::int16_t* signs, std::size_t count) {
     std::int16_t* sums = state.sums + to;
     for (std::size_t lane = 0; lane < count; lane += kMapTile) {
-      const Shorts sum = read(sums + lane) + read(signs + lane);
+      Shorts sum, added;
+      read(sums + lane, sum);
+      read(signs + lane, added);
+      sum += added;
       std::memcpy(sums + lane, &sum, sizeof sum);
     }
   });

@@ -14,14 +14,13 @@ typedef std::int16_t Shorts __attribute__((vector_size(2 * kMapTile), may_alias)
 typedef float Floats __attribute__((vector_size(4 * kMapTile), may_alias));
 typedef std::int32_t Ints __attribute__((vector_size(4 * kMapTile), may_alias));
 
+// By reference: how vectors that are wider than a register are passed, compilers do not agree on.
 template <typename V, typename T>
-inline V read(const T* from) {
-  V values;
-  std::memcpy(&values, from, sizeof values);
-  return values;
+inline void read(const T* from, V& to) {
+  std::memcpy(&to, from, sizeof to);
 }
 template <typename V, typename T>
-inline void write(T* to, V values) {
+inline void write(T* to, const V& values) {
   std::memcpy(to, &values, sizeof values);
 }
 
@@ -50,20 +49,31 @@ void crossing(const ConvolutionCrossingJob& job) {
           const std::int16_t* signs =
               job.signs + job.events.channels[e] * channel + i * kernel_row + run.slot * padded;
           std::int16_t* sums = job.sums + run.first * padded;
-          for (std::size_t lane = 0; lane < run.count * padded; lane += kMapTile)
-            write(sums + lane, read<Shorts>(sums + lane) + read<Shorts>(signs + lane));
+          for (std::size_t lane = 0; lane < run.count * padded; lane += kMapTile) {
+            Shorts sum, added;
+            read(sums + lane, sum);
+            read(signs + lane, added);
+            sum += added;
+            write(sums + lane, sum);
+          }
           heard = true;
         }
       }
       if (!heard) continue;
       const Shorts now = Shorts{} + static_cast<std::int16_t>(t);
       for (std::size_t map = 0; map < padded; map += kMapTile) {
-        const Shorts bar = read<Shorts>(job.bars + map);
+        Shorts bar;
+        read(job.bars + map, bar);
         for (std::size_t lane = map; lane < lanes; lane += padded) {
-          const Shorts sum = read<Shorts>(job.sums + lane), most = read<Shorts>(best + lane);
+          Shorts sum, most, when;
+          read(job.sums + lane, sum);
+          read(best + lane, most);
+          read(at + lane, when);
           const Shorts rose = (sum > most) & (most < bar);
-          write(best + lane, (sum & rose) | (most & ~rose));
-          write(at + lane, (now & rose) | (read<Shorts>(at + lane) & ~rose));
+          most = (sum & rose) | (most & ~rose);
+          when = (now & rose) | (when & ~rose);
+          write(best + lane, most);
+          write(at + lane, when);
         }
       }
     }
@@ -107,10 +117,14 @@ void gradient(const ConvolutionGradientJob& job) {
           }
 #else
           for (std::size_t lane = 0; lane < count; lane += kMapTile) {
-            Ints judged;
+            Ints judged, told;
+            Floats sum;
             for (std::size_t k = 0; k < kMapTile; ++k) judged[k] = reach[lane + k];
-            const Ints told = (Ints)read<Floats>(errors + lane) & (judged >= now);
-            write(out + lane, read<Floats>(out + lane) + (Floats)told);
+            read(errors + lane, told);
+            read(out + lane, sum);
+            told &= judged >= now;
+            sum += (Floats)told;
+            write(out + lane, sum);
           }
 #endif
         }
@@ -147,7 +161,7 @@ inline void turn(const T* from, std::size_t rows, std::size_t columns, std::size
         continue;
       }
       V square[kSide];
-      for (std::size_t y = 0; y < kSide; ++y) square[y] = read<V>(from + (i + y) * from_stride + j);
+      for (std::size_t y = 0; y < kSide; ++y) read(from + (i + y) * from_stride + j, square[y]);
       for (std::size_t shuffle = 0; shuffle < kShuffles; ++shuffle) {
         V next[kSide];
         for (std::size_t y = 0; y < kSide / 2; ++y) {
