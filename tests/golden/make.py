@@ -1,7 +1,7 @@
 """How the golden models of format version 2 were made: run once; later versions must go on reading what it wrote.
 
-Those of version 1 were written by version 0.1. Four of version 2 are these again, so both say the same; one reads colour
-and one has windows that slide, which version 1 could not say.
+Those of version 1 were written by version 0.1. Four of version 2 are these again, so both say the same; one reads
+colour and one has windows that slide, which version 1 could not say.
 
 python tests/golden/make.py
 """

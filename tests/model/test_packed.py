@@ -25,7 +25,7 @@ from bstdg.model.packed import PackedModel
 def assert_same(a: PackedModel, b: PackedModel) -> None:
     for x, y in zip(a.layers, b.layers, strict=True):
         np.testing.assert_array_equal(getattr(x, "signs", None), getattr(y, "signs", None))  # a pooling has none
-        assert (x.kind, x.reads, x.gives) == (y.kind, y.reads, y.gives)
+        assert (x.kind, str(x), x.gives) == (y.kind, str(y), y.gives)
         np.testing.assert_array_equal(x.thresholds, y.thresholds)
     for name in ("num_steps", "classes", "trained"):
         assert getattr(a, name) == getattr(b, name), name
