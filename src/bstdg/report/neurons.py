@@ -139,7 +139,7 @@ def fields(measured: Measured) -> Figure:
     if not has_pictures(measured):
         raise InputError("the input is no image, so weights have no picture")
     if not has_fields(measured):
-        raise InputError("the first layer has no weights, or none of its neurons fired, so none is worth a picture")
+        raise InputError("no neuron of the first layer fired, or it has no weights: none is worth a picture")
     rows = chosen_fields(measured)
     signs, _ = _seekers(measured)
     maps, rows_of_map, columns_of_map = signs.shape[1:]
