@@ -17,6 +17,7 @@ from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened, 
 from bstdg.classifier.training import Learner, Settings
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
+from bstdg.learning.surroundings import undisturbed
 from bstdg.model import packed
 from bstdg.model.probability import lead_at_decision, log_probabilities, probabilities
 from bstdg.model.runtime import BATCH, Model
@@ -138,7 +139,8 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         rows, shape, y = self._checked(X, y, reset=True)
         self.classes_, labels = labelled(y)
         learner = self._learner(rows, shape)
-        learner.fit(rows, labels, self.validation_fraction, self.verbose)
+        with undisturbed():
+            learner.fit(rows, labels, self.validation_fraction, self.verbose)
         self._take(learner)
         return self
 
@@ -168,7 +170,8 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
             raise InputError("this model was loaded from a file, which holds bits and no latent weights: use fit")
         learner = self._learner(rows, shape) if first else self._learner_
         assert learner is not None  # noqa: S101  (said above)
-        learner.learn(rows, labels)
+        with undisturbed():
+            learner.learn(rows, labels)
         self._take(learner)
         return self
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.console import FAILURE, show_table
+from bstdg.cli.console import FAILURE, say, show_table, table
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.errors import InputError
 
@@ -31,9 +31,11 @@ VERIFY_EXAMPLES = """
 Examples:
   bstdg verify mnist-c
   bstdg verify mnist-c --json
+  bstdg verify mnist-c --even-if-changed                    proves what you changed by hand
 
 Exit status: 0 if nothing failed, 1 if something did. What could not be run for want of a tool is said, and is no
-failure. This compiles and runs what the folder holds: verify only what you would run.
+failure. This compiles and runs what the folder holds: verify only what you would run. It stops where a file is not as
+it was written.
 """
 
 
@@ -86,22 +88,26 @@ def export(
     if as_json:
         print(json.dumps({"folder": str(done.folder), **done.manifest}))
         return
-    from rich.table import Table
-
     manifest = done.manifest
-    table = Table(title=f"{out}: {target} export of {model}", title_justify="left", show_header=False)
-    table.add_row("name", manifest["name"])
-    table.add_row("files", ", ".join(manifest["files"]))
+    told = table(title=f"{out}: {target} export of {model}", show_header=False)
+    told.add_row("name", manifest["name"])
+    told.add_row("files", ", ".join(manifest["files"]))
     parts = (f"{part['vectors']:,} {part['what']}" for part in manifest["golden"]["parts"])
-    table.add_row("golden vectors", f"{manifest['golden']['vectors']:,}: {'; '.join(parts)}")
+    told.add_row("golden vectors", f"{manifest['golden']['vectors']:,}: {'; '.join(parts)}")
     for key, value in manifest["figures"].items():
-        table.add_row(key.replace("_", " "), _plain(value))
-    show_table(table)
-    print(f"prove it with:  bstdg verify {out}")
+        told.add_row(key.replace("_", " "), _plain(value))
+    show_table(told)
+    say(f"prove it with:  bstdg verify {out}")
 
 
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that bstdg export wrote.")],
+    even_if_changed: Annotated[
+        bool,
+        typer.Option(
+            "--even-if-changed", help="Go on where files are not as they were written, and run what they hold now."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the proof of an export again, on this machine.
@@ -111,7 +117,7 @@ def verify(
     """
     from bstdg.export import verify as run
 
-    checks = list(run(folder))
+    checks = list(run(folder, even_if_changed=even_if_changed))
     failed = any(check.status == "failed" for check in checks)
     if as_json:
         print(json.dumps({"folder": str(folder), "passed": not failed, "checks": [c._asdict() for c in checks]}))
@@ -122,16 +128,12 @@ def verify(
 
 
 def _show_checks(folder: Path, checks: list[Check]) -> None:
-    from rich.table import Table
-
-    table = Table(title=str(folder), title_justify="left")
-    for column in ("check", "status", "what was compared, or is missing"):
-        table.add_column(column)
+    told = table("check", "status", "what was compared, or is missing", title=folder)
     for check in checks:
-        table.add_row(*check)
-    show_table(table)
+        told.add_row(*check)
+    show_table(told)
     counts = {status: sum(c.status == status for c in checks) for status in ("passed", "failed", "not run")}
-    print(", ".join(f"{count} {status}" for status, count in counts.items()))
+    say(", ".join(f"{count} {status}" for status, count in counts.items()))
 
 
 def _show_targets(as_json: bool) -> None:
@@ -141,12 +143,10 @@ def _show_targets(as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    from rich.table import Table
-
-    table = Table("target", "gives", "what verify uses")
+    told = table("target", "gives", "what verify uses")
     for row in rows:
-        table.add_row(*row.values())
-    show_table(table)
+        told.add_row(*row.values())
+    show_table(told)
 
 
 def _described(name: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from bstdg.engine.dense_synapses import Synapses, synapses
 from bstdg.errors import InputError
 from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer
 from bstdg.layers.convolution import Convolution
-from bstdg.spikes.events import Events
+from bstdg.spikes.events import Events, never
 from bstdg.spikes.source import EventSource, Source, StepSource
 
 NAME = "dense"
@@ -179,6 +179,7 @@ def forward(
 ) -> Trace:
     """Run a deployed network on `device`, NumPy in and out (see `bstdg.engine.base`)."""
     source: Source
+    num_steps = never(num_steps)
     if isinstance(spikes, Events):
         source = EventSource(spikes, device)
     else:

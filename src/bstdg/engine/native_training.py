@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bstdg import _native
 from bstdg.engine.native import shape_of
+from bstdg.errors import InputError
 from bstdg.layers.convolution import Convolution
 from bstdg.spikes.source import EventSource, Source, StepSource
 
@@ -47,8 +48,7 @@ def crossing(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Spike steps, judged steps and margins; see `bstdg.engine.dense.crossing`."""
     shape = (source.batch, len(latent) if convolution is None else math.prod(convolution.gives))
-    steps, reach = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.uint8)
-    margin = torch.empty(shape)
+    steps, reach, margin = _bytes(*shape), _bytes(*shape), _floats(*shape)
     out = (steps.numpy(), reach.numpy(), margin.numpy(), _threads())
     if convolution is None:
         _native.crossing(_rows(source), _array(latent), _array(threshold), *out)
@@ -60,10 +60,10 @@ def crossing(
 def potentials(source: Source, latent: Tensor, convolution: Convolution | None = None) -> Tensor:
     """V_k(t) at every step; see `bstdg.engine.dense.potentials`."""
     if convolution is None:
-        out = torch.empty(source.batch, source.num_steps, len(latent))
+        out = _floats(source.batch, source.num_steps, len(latent))
         _native.potentials(_rows(source), _array(latent), out.numpy(), _threads())
     else:
-        out = torch.empty(source.batch, source.num_steps, math.prod(convolution.gives))
+        out = _floats(source.batch, source.num_steps, math.prod(convolution.gives))
         _native.conv_potentials(_rows(source), shape_of(convolution), _array(latent), out.numpy(), _threads())
     return out
 
@@ -72,7 +72,7 @@ def impulse_gradient(
     source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float, convolution: Convolution | None = None
 ) -> Tensor:
     """dL/dw of a spiking layer; see `bstdg.engine.dense.impulse_gradient`."""
-    out = torch.empty(latent.shape)
+    out = _floats(*latent.shape)
     told = (_array(latent), _array(reach), _array(local), decay, out.numpy(), _threads())
     if convolution is None:
         _native.impulse_gradient(_rows(source), *told)
@@ -90,7 +90,7 @@ def impulse_credit(
     convolution: Convolution | None = None,
 ) -> Tensor:
     """What a spiking layer tells the one below; see `bstdg.engine.dense.impulse_credit`."""
-    out = torch.empty(below.shape)
+    out = _floats(*below.shape)
     told = (_array(latent), _array(reach), _array(local), num_steps, out.numpy(), _threads())
     if convolution is None:
         _native.impulse_credit(_array(below), *told)
@@ -103,7 +103,7 @@ def potential_gradient(
     source: Source, latent: Tensor, gradient: Tensor, decay: float, convolution: Convolution | None = None
 ) -> Tensor:
     """dL/dw of the output layer; see `bstdg.engine.dense.potential_gradient`."""
-    out = torch.empty(latent.shape)
+    out = _floats(*latent.shape)
     told = (_array(latent), _array(gradient), decay, out.numpy(), _threads())
     if convolution is None:
         _native.potential_gradient(_rows(source), *told)
@@ -114,7 +114,7 @@ def potential_gradient(
 
 def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor, convolution: Convolution | None = None) -> Tensor:
     """What the output layer tells the one below; see `bstdg.engine.dense.potential_credit`."""
-    out = torch.empty(below.shape)
+    out = _floats(*below.shape)
     told = (_array(latent), _array(gradient), out.numpy(), _threads())
     if convolution is None:
         _native.potential_credit(_array(below), *told)
@@ -126,8 +126,8 @@ def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor, convolutio
 def first_to_fire(potentials: Tensor, threshold: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
     """log P(k first), log P(undecided after t) and the last z, of z = (potentials - threshold) / scale."""
     batch, num_steps, classes = potentials.shape
-    log_first, last = torch.empty(batch, classes), torch.empty(batch, classes)
-    log_after = torch.empty(batch, num_steps)
+    log_first, last = _floats(batch, classes), _floats(batch, classes)
+    log_after = _floats(batch, num_steps)
     _native.first_to_fire(
         _array(potentials),
         _array(threshold),
@@ -150,8 +150,8 @@ def first_to_fire_back(
     to_last: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients by the potentials, by the thresholds and scale of each sample, from those by the three results."""
-    to_potentials, to_thresholds = torch.empty(potentials.shape), torch.empty(log_first.shape)
-    to_scale = torch.empty(len(potentials))
+    to_potentials, to_thresholds = _floats(*potentials.shape), _floats(*log_first.shape)
+    to_scale = _floats(len(potentials))
     _native.first_to_fire_back(
         _array(potentials),
         _array(threshold),
@@ -176,7 +176,7 @@ def pool(
     See `bstdg.learning.pooling.chosen`.
     """
     shape = (len(steps), math.prod(window.gives))
-    out, winner = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.int32)
+    out, winner = _bytes(*shape), torch.empty(shape, dtype=torch.int32, device="cpu")
     near = None if margin is None else _array(margin)
     _native.pool(_array(steps), near, shape_of(window), count, num_steps, out.numpy(), winner.numpy(), _threads())
     return out, winner
@@ -184,14 +184,14 @@ def pool(
 
 def take(values: Tensor, winner: Tensor) -> Tensor:
     """What the `winner`s of a pooling have, of `values` `[batch, channels]`."""
-    out = torch.empty(winner.shape, dtype=values.dtype)
+    out = torch.empty(winner.shape, dtype=values.dtype, device="cpu")
     _native.take(_array(values), _array(winner), out.numpy(), _threads())
     return out
 
 
 def give(values: Tensor, winner: Tensor, channels: int) -> Tensor:
     """What channels are told by those that stand for them, `[batch, channels]`: the way back of `take`."""
-    out = torch.empty(len(values), channels)
+    out = _floats(len(values), channels)
     _native.give(_array(values), _array(winner), out.numpy(), _threads())
     return out
 
@@ -204,14 +204,28 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
 
 
+def _floats(*shape: int) -> Tensor:
+    return torch.empty(shape, dtype=torch.float32, device="cpu")
+
+
+def _bytes(*shape: int) -> Tensor:
+    return torch.empty(shape, dtype=torch.uint8, device="cpu")
+
+
 def _rows(source: Source) -> Any:
     """The source's events by sample, made once and kept with it: forward and backward pass need the same."""
-    if source.native is None:
+    rows = source.native
+    if rows is not None:
+        return rows
+    try:
         if isinstance(source, EventSource):
             events = source.events
-            source.native = _native.SpikeRows.of_events(
+            rows = _native.SpikeRows.of_events(
                 events.offsets, events.channels, events.steps, events.num_channels, events.num_steps
             )
         elif isinstance(source, StepSource):
-            source.native = _native.SpikeRows(_array(source.steps), source.num_steps, _threads())
-    return source.native
+            rows = _native.SpikeRows(_array(source.read), source.num_steps, _threads())
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    source.native = rows
+    return rows

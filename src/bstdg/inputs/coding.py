@@ -35,6 +35,7 @@ from bstdg.errors import InputError
 from bstdg.inputs import edges
 from bstdg.inputs.latency import latency
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, Events, Keep, bin_events, never
+from bstdg.spikes.whole import own_numbers
 
 WHITE = 255  # of the picture that counts make
 
@@ -76,6 +77,7 @@ class InputCoding:
     edges: int = 0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         if not (np.isfinite(self.duration) and self.duration > 0):
             raise InputError(f"input.duration must be a positive number of seconds, not {self.duration}")
         if self.onset < 0:

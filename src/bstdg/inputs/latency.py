@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from bstdg.errors import InputError
 from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, never
+from bstdg.spikes.whole import own_numbers
 
 REFUSED = 255  # in a table of steps: no such byte may come
 
@@ -37,6 +38,7 @@ class LatencyCode(InputCode):
     silent_below: float = 0.0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         check_pixels(self.reads, self.white, self.silent_below, 65_535)
 
     @property
@@ -115,7 +117,7 @@ def latency(
     >>> latency(np.array([[255, 128, 1, 0]], dtype=np.uint8), num_steps=8)
     array([[0, 3, 7, 8]], dtype=uint8)
     """
-    silent = never(num_steps)
+    num_steps = silent = never(num_steps)
     pixels = np.asarray(images)
     if pixels.ndim < 1 or not (np.issubdtype(pixels.dtype, np.integer) or np.issubdtype(pixels.dtype, np.floating)):
         raise InputError(f"images must be an array [batch, …] of numbers, not {pixels.dtype} {list(pixels.shape)}")

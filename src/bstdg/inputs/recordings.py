@@ -12,6 +12,7 @@ from bstdg.errors import InputError
 from bstdg.inputs.base import InputCode, Samples, Shape, by, shape_of
 from bstdg.inputs.coding import InputCoding
 from bstdg.spikes.events import Events
+from bstdg.spikes.whole import own_numbers
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RecordingCode(InputCode):
     coding: InputCoding = field(default_factory=InputCoding)
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         if len(self.reads) != 1:
             raise InputError(f"recordings have a row of channels, not {list(self.reads)}")
         self.coding.width(self.reads[0])

@@ -13,6 +13,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
 from bstdg.layers.base import Layer, Shape, Tensors, size
 from bstdg.spikes.events import MAX_CHANNELS
+from bstdg.spikes.whole import whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +105,8 @@ def neurons(written: int | str) -> int:
     >>> neurons(600), neurons("600")
     (600, 600)
     """
-    number = int(written) if isinstance(written, str) and written.isascii() and written.isdecimal() else written
-    if isinstance(number, bool) or not isinstance(number, int):
+    number = int(written) if isinstance(written, str) and written.isascii() and written.isdecimal() else whole(written)
+    if number is None:
         raise InputError(f"{written!r} is no layer known here; give a number of neurons, such as 600")
     if not 1 <= number <= MAX_CHANNELS:
         raise InputError(f"a layer has 1 … {MAX_CHANNELS} neurons, not {number}")

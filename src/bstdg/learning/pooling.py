@@ -8,19 +8,20 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from bstdg.engine import choose, dense, native_training
 from bstdg.engine.dense_synapses import synapses
 from bstdg.errors import InputError
-from bstdg.layers import Pool2dLayer
+from bstdg.layers import Pool2dLayer, size
 from bstdg.layers.convolution import Convolution, Pair, by
-from bstdg.learning.convolution import both
+from bstdg.learning.convolution import both, integer
+from bstdg.learning.functions import PlainFunction, Unscripted, gradient, refuse_to_be_traced
+from bstdg.learning.modules import check_input
 from bstdg.learning.rule import Spikes
 from bstdg.spikes.source import StepSource
 
 
-class SpikePool2d(nn.Module):
+class SpikePool2d(Unscripted, nn.Module):
     """Neurons that fire at the n-th spike of their window: weights of +1, and n as the threshold.
 
     What a neuron is told goes to the one whose spike made it fire; where it did not fire, to the one of those that are
@@ -52,9 +53,11 @@ class SpikePool2d(nn.Module):
         engine: str | None = None,
     ):
         super().__init__()
+        choose.check_training(engine)
         self.engine = engine
-        size = both(window)
-        self._layer = Pool2dLayer(tuple(reads), size, size if stride is None else both(stride), count)
+        sides = both(window)
+        shape = tuple(integer(side) for side in reads)
+        self._layer = Pool2dLayer(shape, sides, sides if stride is None else both(stride), integer(count))
         try:
             self._layer.check()
         except InputError as error:
@@ -62,16 +65,20 @@ class SpikePool2d(nn.Module):
 
     def forward(self, below: Spikes) -> Spikes:
         """The step of the n-th spike in each window."""
-        layer, num_steps = self._layer, below.num_steps
+        refuse_to_be_traced()
+        layer = self._layer
+        check_input(below, size(layer.reads))
+        num_steps = below.num_steps
         if below.steps is None:  # events, of which a channel may have several: they are counted as weights of +1 do
-            wires = synapses(torch.ones(layer.convolution.weights), layer.convolution)
-            steps, reach, margin = dense.crossed(below.source, wires, torch.tensor(float(layer.count)))
+            ones = torch.ones(layer.convolution.weights, dtype=torch.float32, device=below.source.device)
+            threshold = torch.tensor(float(layer.count), dtype=torch.float32, device=below.source.device)
+            steps, reach, margin = dense.crossed(below.source, synapses(ones, layer.convolution), threshold)
             fired = (steps != num_steps).to(margin.dtype)
             return Spikes(StepSource(steps, num_steps), steps, reach, fired, margin)
         values = below.margin
         fast = values is not None and choose.native_computes(values) and self.engine != dense.NAME
         steps, winner = (native_training.pool if fast else chosen)(
-            below.steps, values, layer.convolution, layer.count, num_steps
+            below.source.read, values, layer.convolution, layer.count, num_steps
         )
         if below.fired is None or below.reach is None or values is None:  # what it reads is the input
             return Spikes(StepSource(steps, num_steps), steps, None, (steps != num_steps).float())
@@ -94,19 +101,25 @@ class SpikePool2d(nn.Module):
         return f"({by(layer.reads)}), {layer.window}, stride={layer.stride}, count={layer.count}"
 
 
-class _ToWinner(torch.autograd.Function):
+class _ToWinner(PlainFunction):
     """`fired` of the neurons that those of a pooling stand for; what a pooling is told is told to these."""
 
     @staticmethod
-    def forward(ctx, fired: Tensor, winner: Tensor):
-        ctx.save_for_backward(winner)
-        ctx.channels = fired.shape[1]
+    def forward(fired: Tensor, winner: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         return native_training.take(fired, winner)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        return native_training.give(gradient, ctx.saved_tensors[0], ctx.channels), None
+    def setup_context(ctx, inputs, output):
+        fired, winner = inputs
+        ctx.save_for_backward(winner)
+        ctx.channels = fired.shape[1]
+
+    @staticmethod
+    def backward(ctx, to_output: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        channels = ctx.channels
+        return gradient(
+            lambda told, winner: native_training.give(told, winner, channels), to_output, *ctx.saved_tensors
+        ), None
 
 
 def chosen(
@@ -133,6 +146,8 @@ def chosen(
 
 def _windows(window: Convolution, device: torch.device) -> Tensor:
     """The channels of each neuron's window, int64 `[neurons, window]`."""
-    numbers = torch.arange(math.prod(window.reads), dtype=torch.float64).view(window.reads[0], 1, *window.reads[1:])
+    numbers = torch.arange(math.prod(window.reads), dtype=torch.float64, device="cpu").view(
+        window.reads[0], 1, *window.reads[1:]
+    )
     windows = F.unfold(numbers, window.kernel, stride=window.stride)  # (channels, window, places)
     return windows.transpose(1, 2).reshape(-1, math.prod(window.kernel)).long().to(device)

@@ -17,6 +17,7 @@ from bstdg.errors import InputError
 from bstdg.learning.choices import require_choice, short, suggest
 from bstdg.learning.overrides import apply
 from bstdg.learning.recipe import Recipe
+from bstdg.spikes.whole import plain
 
 
 def from_dict(kind: type, values: Mapping[str, Any], where: str = "") -> Any:
@@ -37,6 +38,7 @@ def from_dict(kind: type, values: Mapping[str, Any], where: str = "") -> Any:
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:
+    value = plain(value)
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
             raise InputError(f"{name} is a section, not the value {short(value)}")

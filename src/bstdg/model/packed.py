@@ -23,6 +23,7 @@ from bstdg.layers import FullLayer, Layer, size
 from bstdg.layers.convolution import by
 from bstdg.model import version1
 from bstdg.spikes.events import never
+from bstdg.spikes.whole import own_numbers
 
 FORMAT = "bstdg-model"
 VERSION = 2
@@ -51,6 +52,7 @@ class PackedModel:
     trained: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         never(self.num_steps)
         self.input.check(self.num_steps)
         if not self.layers:

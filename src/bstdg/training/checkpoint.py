@@ -83,7 +83,9 @@ def load(path: Path) -> Checkpoint:
 def pack_optimizer(optimizer: torch.optim.Optimizer, names: dict[Tensor, str]) -> dict[str, Tensor]:
     """The optimiser's tensors, named `optimizer.<parameter>.<slot>`."""
     return {
-        f"optimizer.{names[parameter]}.{slot}": value if isinstance(value, Tensor) else torch.tensor(value)
+        f"optimizer.{names[parameter]}.{slot}": value
+        if isinstance(value, Tensor)
+        else torch.tensor(value, dtype=torch.float32, device="cpu")
         for parameter, slots in optimizer.state.items()
         for slot, value in slots.items()
     }

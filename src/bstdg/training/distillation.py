@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from bstdg import files
 from bstdg.errors import InputError
+from bstdg.learning.modules import PLAIN
 from bstdg.learning.recipe import TeacherConfig
 
 FORMAT = "bstdg-teacher"
@@ -41,16 +42,16 @@ class Teacher(nn.Module):
         channels, *sides = image_shape
         rows, columns = ((side + 3) // 4 for side in sides)  # each stride rounds up
         self.body = nn.Sequential(
-            nn.Conv2d(channels, first, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(first),
+            nn.Conv2d(channels, first, 3, stride=2, padding=1, bias=False, **PLAIN),
+            nn.BatchNorm2d(first, **PLAIN),
             nn.ReLU(),
-            nn.Conv2d(first, second, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(second),
+            nn.Conv2d(first, second, 3, stride=2, padding=1, bias=False, **PLAIN),
+            nn.BatchNorm2d(second, **PLAIN),
             nn.ReLU(),
             nn.Flatten(),
         )
-        self.hidden = nn.Linear(second * rows * columns, config.neurons)
-        self.out = nn.Linear(config.neurons, classes)
+        self.hidden = nn.Linear(second * rows * columns, config.neurons, **PLAIN)
+        self.out = nn.Linear(config.neurons, classes, **PLAIN)
 
     def forward(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Logits; `kept` multiplies the hidden neurons, for dropout."""
@@ -81,12 +82,12 @@ def teach(
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=config.passes * batches)
     teacher.train()
     for _ in range(config.passes):
-        order = torch.randperm(count, generator=generator)
-        copy = torch.randint(copies, (count,), generator=generator)
+        order = torch.randperm(count, generator=generator, device="cpu")
+        copy = torch.randint(copies, (count,), generator=generator, device="cpu")
         for index in order.split(BATCH):
             batch = images[copy[index], index].float() / white
-            kept = torch.rand(len(index), config.neurons, generator=generator) >= config.dropout
-            logits = teacher(batch, kept / (1.0 - config.dropout))
+            kept = torch.rand(len(index), config.neurons, generator=generator, **PLAIN) >= config.dropout
+            logits = teacher(batch, kept.float() / (1.0 - config.dropout))
             loss = F.cross_entropy(logits, labels[index])
             optimizer.zero_grad()
             loss.backward()

@@ -22,10 +22,12 @@ from bstdg.learning.modules import SpikeDropout
 from bstdg.learning.network import Network, flip_ratio
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import recipe_of
+from bstdg.learning.surroundings import between_batches
 from bstdg.model.metrics import Tally
 from bstdg.model.packed import PackedModel
 from bstdg.progress import Progress
 from bstdg.spikes.events import Events
+from bstdg.spikes.whole import seed_of
 from bstdg.training import checkpoint, schedule
 from bstdg.training.best_epoch import BestEpoch
 from bstdg.training.evaluation import evaluate
@@ -59,10 +61,10 @@ class TrainingRun:
         parts: Parts | None = None,
         health: HealthWatch | None = None,
     ):
-        self.recipe, self.seed, self.device = recipe, seed, device
+        self.recipe, self.seed, self.device = recipe, seed_of(seed), device
         self.classes, self.input = dataset.classes, input_code(dataset, recipe.input)
-        seeds = np.random.SeedSequence(seed).generate_state(3)
-        weights, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
+        seeds = np.random.SeedSequence(self.seed).generate_state(3)
+        weights, self.generator = (torch.Generator("cpu").manual_seed(int(s)) for s in seeds[:2])
         self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
         self._read(dataset, parts or split(dataset, recipe.data, int(seeds[2])))
         self.network = Network(
@@ -107,7 +109,10 @@ class TrainingRun:
     def release(self) -> None:
         """Forget the data, and keep what more training goes on from."""
         none = np.empty((0, size(self.input.gives)), np.uint8)
-        self.training, self.labels = StepLoader(none, self.input.gives, self.recipe), torch.empty(0)
+        self.training, self.labels = (
+            StepLoader(none, self.input.gives, self.recipe),
+            torch.empty(0, dtype=torch.int64, device="cpu"),
+        )
         self.validation, self.validation_labels = none, np.empty(0, np.int64)
 
     @property
@@ -157,7 +162,7 @@ class TrainingRun:
         """One pass over the training part alone; returns the mean loss. `epochs` is over how many the rates fall."""
         self.epoch += 1
         epochs = epochs or self.recipe.train.epochs
-        order = torch.randperm(len(self.training), generator=self.generator)
+        order = torch.randperm(len(self.training), generator=self.generator, device="cpu")
         batches = order.split(self.recipe.train.batch)
         total = 0.0
         for i, index in enumerate(batches):
@@ -175,6 +180,7 @@ class TrainingRun:
         return total / len(self.training)
 
     def _step(self, index: Tensor) -> float:
+        between_batches()
         spikes, taught = self.training.batch(index, self.generator)
         below = self.drop_input(self.network.read(spikes if isinstance(spikes, Events) else spikes.to(self.device)))
         output = self.network(below, self.drop_hidden)
