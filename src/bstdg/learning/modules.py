@@ -172,7 +172,7 @@ class BinaryLinear(Unscripted, nn.Module):
 
 
 def check_input(below: Any, channels: int, device: torch.device | None = None) -> None:
-    """Raise `InputError` unless `below` are spikes that a layer of so many channels can read, on that device if named."""
+    """Raise `InputError` unless `below` are spikes that a layer of so many channels can read, on that device."""
     if not isinstance(below, Spikes):
         raise InputError(
             f"a layer reads Spikes, not {type(below).__name__}; Spikes.of_input(steps, num_steps) makes them of steps"

@@ -137,8 +137,8 @@ class SpikeTimingGradient(PlainFunction):
     """One layer of binary weights: potentials forward, the spike-timing-dependent gradient backward.
 
     A layer with a threshold spikes, and returns `(fired, steps, reach, margin)`; one without returns its potentials
-    `[batch, T, neurons]`. Weights are `[neurons, channels]`, or those of a convolution; there is a threshold a neuron or
-    map, or one for all.
+    `[batch, T, neurons]`. Weights are `[neurons, channels]`, or those of a convolution; there is a threshold a neuron
+    or map, or one for all.
     """
 
     @staticmethod

@@ -55,7 +55,7 @@ def nanojoules(value: float) -> str:
 
 @styled
 def operations(measured: Measured) -> Figure:
-    """Synaptic operations a sample, by layer: to the decision, to the end, and of a dense pass of the same structure."""
+    """Synaptic operations a sample, by layer: to the decision, to the end, and of a dense pass."""
     figure, (axes,) = panels(1, 2.5)
     rows = (
         ("to the decision", measured.operations),
