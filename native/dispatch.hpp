@@ -4,9 +4,11 @@
 #include <cstddef>
 
 #include "events/timeline.hpp"
+#include "inference/conv_kernels.hpp"
 #include "inference/full_kernels.hpp"
 #include "inference/run_kernels.hpp"
 #include "loss/loss_kernels.hpp"
+#include "training/convolution_kernels.hpp"
 #include "training/training_kernels.hpp"
 
 namespace bstdg {
@@ -17,10 +19,12 @@ struct Kernels {
   const TimelineKernels& timeline;
   const RunKernels& run;
   const FullKernels& full;
+  const ConvKernels& conv;
   const ForwardKernels& forward;
   const BackwardKernels& backward;
   const TransposeKernels& transpose;
   const LossKernels& loss;
+  const ConvolutionKernels& convolution;
 };
 
 // Those that this build has and this CPU can run, the fastest first.

@@ -4,7 +4,10 @@
 
 #include <string>
 
+#include "convolution.hpp"
+#include "inference/conv.hpp"
 #include "inference/full.hpp"
+#include "inference/pool.hpp"
 
 namespace {
 
@@ -33,12 +36,33 @@ std::unique_ptr<bstdg::Layer> full(const nb::tuple& description) {
                                             thresholds.data());
 }
 
+std::unique_ptr<bstdg::Layer> conv2d(const nb::tuple& description) {
+  constexpr const char* kForm =
+      R"(("conv2d", signs int8 [maps, channels, rows, columns], thresholds int64 [maps], shape))";
+  check_length(description, 4, kForm);
+  const auto signs = entry<Rows<std::int8_t, 4>>(description, 1, kForm);
+  const auto thresholds = entry<Rows<std::int64_t, 1>>(description, 2, kForm);
+  const bstdg::Convolution shape = convolution_of(entry<nb::tuple>(description, 3, kForm));
+  require(signs.shape(0) == shape.maps && signs.shape(1) == shape.own_channels() &&
+              signs.shape(2) == shape.rows.kernel && signs.shape(3) == shape.columns.kernel &&
+              thresholds.shape(0) == shape.maps,
+          "signs and thresholds have another shape than the convolution");
+  return std::make_unique<bstdg::ConvLayer>(shape, signs.data(), thresholds.data());
+}
+
+std::unique_ptr<bstdg::Layer> pool2d(const nb::tuple& description) {
+  constexpr const char* kForm = R"(("pool2d", shape, which spike))";
+  check_length(description, 3, kForm);
+  const bstdg::Convolution shape = convolution_of(entry<nb::tuple>(description, 1, kForm));
+  return std::make_unique<bstdg::PoolLayer>(shape, entry<std::int64_t>(description, 2, kForm));
+}
+
 struct Kind {
   const char* name;
   std::unique_ptr<bstdg::Layer> (*make)(const nb::tuple&);
 };
 
-constexpr Kind kKinds[] = {{"full", &full}};
+constexpr Kind kKinds[] = {{"full", &full}, {"conv2d", &conv2d}, {"pool2d", &pool2d}};
 
 }  // namespace
 

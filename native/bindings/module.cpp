@@ -10,6 +10,7 @@ NB_MODULE(_native, module) {
   // In all of these noconvert: an array of another type is an error, never a silent copy or a rounded number.
   bind_events(module);
   bind_inference(module);
+  bind_convolution(module);
   bind_training(module);
   bind_loss(module);
   bind_predecessors(module);

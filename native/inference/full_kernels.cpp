@@ -125,7 +125,7 @@ Step step_with(std::uint32_t planes) {
   }
 }
 
-Step start(const void* of, void* with, std::int64_t most_events) {
+Step start(const void* of, void* with, std::int64_t most_events, std::int64_t) {
   const auto& layer = *static_cast<const FullHidden*>(of);
   auto& state = *static_cast<FullState*>(with);
   std::uint32_t planes = planes_for(layer, most_events);

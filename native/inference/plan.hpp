@@ -19,8 +19,9 @@ using Step = std::size_t (*)(const void* layer, void* state, const std::uint16_t
 // What layers of one kind do while a sample runs. The state is one thread's, and nothing is allocated. Events
 // name channels that come in, each any number of times.
 struct SpikingKernels {
-  // Begins a sample that brings at most `most_events` events, and says what is to hear its steps.
-  Step (*start)(const void* layer, void* state, std::int64_t most_events);
+  // Begins a sample that brings at most `most_events` events, and at most `most_of_one` of any channel, and
+  // says what is to hear its steps.
+  Step (*start)(const void* layer, void* state, std::int64_t most_events, std::int64_t most_of_one);
 };
 
 // The same as the last layer, whose neurons have potentials and do not fire.

@@ -35,12 +35,14 @@ void decide(const OutputLayer& layer, const std::int32_t* potential, bool silent
 void run_sample(const Plan& plan, const State& state, const Timeline& time, bool early_exit,
                 const SampleResults& results) {
   auto most_events = static_cast<std::int64_t>(time.begin[time.count] - time.begin[0]);
+  std::int64_t most_of_one = most_events;  // of the input a channel may have all
   for (std::uint32_t l = 0; l < plan.num_hidden; ++l) {
     const SpikingLayer& layer = plan.hidden[l];
     LayerState& own = state.hidden[l];
-    own.step = layer.kernels->start(layer.layer, own.own, most_events);
+    own.step = layer.kernels->start(layer.layer, own.own, most_events, most_of_one);
     own.sent = 0;
     most_events = layer.neurons;
+    most_of_one = 1;
   }
   std::memset(state.potential, 0, sizeof(std::int32_t) * plan.output.padded);
   bool decided = false;

@@ -29,7 +29,7 @@ struct SecondEvents final : bstdg::Layer {
     }
     return count;
   }
-  static bstdg::Step start(const void* layer, void* state, std::int64_t most_events) {
+  static bstdg::Step start(const void* layer, void* state, std::int64_t most_events, std::int64_t) {
     check(most_events == 6, "the number of events of the sample");
     const auto width = static_cast<const SecondEvents*>(layer)->width;
     for (std::int64_t i = 0; i < width; ++i) static_cast<std::uint32_t*>(state)[i] = 0;

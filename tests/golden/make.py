@@ -1,7 +1,7 @@
 """How the golden models of format version 2 were made: run once; later versions must go on reading what it wrote.
 
-Those of version 1 were written by version 0.1. Four of version 2 are these again, so both say the same; the fifth reads
-colour, which version 1 could not say.
+Those of version 1 were written by version 0.1. Four of version 2 are these again, so both say the same; one reads
+colour and one has windows that slide, which version 1 could not say.
 
 python tests/golden/make.py
 """
@@ -13,9 +13,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bstdg.inputs import EdgeCode
-from bstdg.layers import FullLayer
+from bstdg.inputs import EdgeCode, LatencyCode
+from bstdg.layers import Conv2dLayer, FullLayer, Pool2dLayer
+from bstdg.layers.convolution import Convolution
 from bstdg.model import packed, runtime
 
 HERE = Path(__file__).parent
@@ -37,14 +39,41 @@ def colour() -> None:
         FullLayer(rng.choice([-1, 1], (above, below)).astype(np.int8), rng.integers(1, 5, above))
         for below, above in itertools.pairwise(widths)
     )
-    model = packed.PackedModel(code, layers, 7, ("no", "yes"), {"data": "golden"})
-    packed.save(model, HERE / "model-colour-v2.bstdg")
-    images = rng.integers(0, 201, (20, 3, 4, 6)).astype(np.uint8)
+    keep("colour", packed.PackedModel(code, layers, 7, ("no", "yes"), {"data": "golden"}), rng, (3, 4, 6))
+
+
+def convolution() -> None:
+    """Windows that slide: strides, padding and groups of both sides, pooling by the first and by the second spike."""
+    rng = np.random.default_rng(8)
+    first = Convolution((2, 9, 8), 6, (3, 2), (2, 1), (1, 0), 2)
+    pool = Pool2dLayer(first.gives, (2, 2), (1, 2), 2)
+    second = Convolution(pool.gives, 4, (2, 2))
+    last = Pool2dLayer(second.gives, (3, 1), (3, 1), 1)
+    layers = (
+        Conv2dLayer(signs(rng, first.weights), rng.integers(1, 4, first.maps), first),
+        pool,
+        Conv2dLayer(signs(rng, second.weights), np.array([0, 1, 2, 40_000]), second),
+        last,
+        FullLayer(signs(rng, (3, int(np.prod(last.gives)))), np.array([1, 2, 1]), last.gives),
+    )
+    model = packed.PackedModel(LatencyCode((2, 9, 8), 200), layers, 6, ("a", "b", "c"), {"data": "golden"})
+    keep("convolution", model, rng, (2, 9, 8))
+
+
+def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Random bits."""
+    return rng.choice([-1, 1], shape).astype(np.int8)
+
+
+def keep(kind: str, model: packed.PackedModel, rng: np.random.Generator, shape: tuple[int, ...]) -> None:
+    """Save a model that reads images of `shape` up to 200, and what the reference makes of some."""
+    packed.save(model, HERE / f"model-{kind}-v2.bstdg")
+    images = rng.integers(0, 201, (20, *shape)).astype(np.uint8)
     images[0] = 0
     loaded = runtime.Model(model, "oracle")
     run = loaded.run(loaded.encode(images))
     np.savez_compressed(
-        HERE / "model-colour-v2.npz",
+        HERE / f"model-{kind}-v2.npz",
         images=images,
         potentials=run.trace.potentials,
         label=run.decision.label,
@@ -56,3 +85,4 @@ def colour() -> None:
 if __name__ == "__main__":
     again()
     colour()
+    convolution()

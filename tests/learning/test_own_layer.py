@@ -113,7 +113,9 @@ def test_exports_that_do_not_know_it_refuse_it_by_name(target, tmp_path):
 def test_a_file_of_a_kind_that_nobody_registered_is_refused(monkeypatch):
     data = packed.to_bytes(model_of(network()))
     monkeypatch.delitem(layers._KINDS._classes, "earliest")
-    with pytest.raises(FileFormatError, match=r"layer 1 is of kind 'earliest', which is not known here \(full\)"):
+    with pytest.raises(
+        FileFormatError, match=r"layer 1 is of kind 'earliest', which is not known here \(full, conv2d, pool2d\)"
+    ):
         packed.from_bytes(data)
 
 

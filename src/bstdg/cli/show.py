@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bstdg.cli.console import table as new_table
-from bstdg.layers import FullLayer, Layer
+from bstdg.layers import Conv2dLayer, FullLayer, Layer
 from bstdg.model.describe import describe
 from bstdg.model.figures import FIGURES
 from bstdg.model.packed import PackedModel
@@ -50,7 +50,7 @@ def model(described: PackedModel, file: str, size: int, version: str, engine: st
 
 
 def _ones(layer: Layer) -> str:
-    return f", {(layer.signs > 0).mean():.0%} of weights +1" if isinstance(layer, FullLayer) else ""
+    return f", {(layer.signs > 0).mean():.0%} of weights +1" if isinstance(layer, (FullLayer, Conv2dLayer)) else ""
 
 
 def as_dict(described: PackedModel, size: int, version: str, engine: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.engine.decide import Decision, decide
-from bstdg.layers import FullLayer, Layer
+from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer
 from bstdg.spikes.events import Events
 
 
@@ -73,3 +73,9 @@ class Interpreted:
 def knows_full_layers_alone(layer: Layer) -> str | None:
     """What engines and exports say that compute fully connected layers and no others."""
     return None if layer.kind == FullLayer.kind else f"layers of kind {layer.kind!r} are not computed here"
+
+
+def knows_own_kinds(layer: Layer) -> str | None:
+    """What engines say that compute every kind of layer there is here, and none that is added."""
+    known = (FullLayer.kind, Conv2dLayer.kind, Pool2dLayer.kind)
+    return None if layer.kind in known else f"layers of kind {layer.kind!r} are not computed here"

@@ -19,6 +19,7 @@ from bstdg.layers import Layer
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bstdg.layers.convolution import Convolution
     from bstdg.spikes.source import Source
 
 _NEEDS = {"native": (), "oracle": (), "dense": ("torch",)}
@@ -106,26 +107,46 @@ def refusal(engine: Engine, layers: Sequence[Layer]) -> str | None:
 class TrainingEngine(Protocol):
     """One layer forward, and the two sums of the rule backward; see `bstdg.engine.dense` for what each is.
 
-    `latent` are real weights `[neurons, channels]`, `decay` is 1 for the step kernel.
+    `latent` are real weights, `[neurons, channels]` or those of the convolution, `decay` is 1 for the step kernel.
     """
 
     NAME: str
 
-    def crossing(self, source: Source, latent: Tensor, threshold: Tensor, /) -> tuple[Tensor, Tensor, Tensor]: ...
+    def crossing(
+        self, source: Source, latent: Tensor, threshold: Tensor, convolution: Convolution | None = None, /
+    ) -> tuple[Tensor, Tensor, Tensor]: ...
 
-    def potentials(self, source: Source, latent: Tensor, /) -> Tensor: ...
+    def potentials(self, source: Source, latent: Tensor, convolution: Convolution | None = None, /) -> Tensor: ...
 
     def impulse_gradient(
-        self, source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float, /
+        self,
+        source: Source,
+        latent: Tensor,
+        reach: Tensor,
+        local: Tensor,
+        decay: float,
+        convolution: Convolution | None = None,
+        /,
     ) -> Tensor: ...
 
     def impulse_credit(
-        self, below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, num_steps: int, /
+        self,
+        below: Tensor,
+        latent: Tensor,
+        reach: Tensor,
+        local: Tensor,
+        num_steps: int,
+        convolution: Convolution | None = None,
+        /,
     ) -> Tensor: ...
 
-    def potential_gradient(self, source: Source, latent: Tensor, gradient: Tensor, decay: float, /) -> Tensor: ...
+    def potential_gradient(
+        self, source: Source, latent: Tensor, gradient: Tensor, decay: float, convolution: Convolution | None = None, /
+    ) -> Tensor: ...
 
-    def potential_credit(self, below: Tensor, latent: Tensor, gradient: Tensor, /) -> Tensor: ...
+    def potential_credit(
+        self, below: Tensor, latent: Tensor, gradient: Tensor, convolution: Convolution | None = None, /
+    ) -> Tensor: ...
 
 
 def training(name: str | None, latent: Tensor) -> TrainingEngine:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg.engine.base import Trace
-from bstdg.engine.base import knows_full_layers_alone as refuses
+from bstdg.engine.base import knows_own_kinds as refuses
+from bstdg.engine.dense_synapses import Synapses, synapses
 from bstdg.errors import InputError
-from bstdg.layers import FullLayer, Layer
+from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer
+from bstdg.layers.convolution import Convolution
 from bstdg.spikes.events import Events, never
 from bstdg.spikes.source import EventSource, Source, StepSource
 
@@ -36,20 +38,34 @@ Weights = Callable[[Tensor], Tensor]  # what a latent weight is in the forward p
 
 
 def crossing(
-    source: Source, latent: Tensor, threshold: Tensor, *, weights_of: Weights = signs
+    source: Source,
+    latent: Tensor,
+    threshold: Tensor,
+    convolution: Convolution | None = None,
+    *,
+    weights_of: Weights = signs,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Spike steps s_j (uint8), judged steps e_j (uint8) and margins m_j, all `[batch, neurons]`.
+
+    `latent` weights are `[neurons, channels]`, or those of a `convolution`, which has one threshold a map. One
+    threshold may stand for all.
 
     One rule serves fired and silent neurons: e_j follows the greatest potential so far until that is at or above
     threshold. The first crossing exceeds every earlier potential, so the step it stops at is the spike step.
     """
-    weights = weights_of(latent)
-    potential = weights.new_zeros(source.batch, len(weights))
+    wires = synapses(weights_of(latent), convolution)
+    if convolution is not None:
+        threshold = threshold.expand(convolution.maps).repeat_interleave(convolution.places)
+    return crossed(source, wires, threshold)
+
+
+def crossed(source: Source, wires: Synapses, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`crossing` of weights as they are in the forward pass."""
+    potential = wires.weights.new_zeros(source.batch, wires.neurons)
     best = torch.full_like(potential, -math.inf)
     reach = torch.zeros_like(potential, dtype=torch.uint8)
-    rows = weights.t().contiguous()
     for step in range(source.num_steps):
-        arrived = source.into(step, rows)
+        arrived = wires.into(source, step)
         if arrived is not None:
             potential.add_(arrived)
         elif step > 0:
@@ -61,66 +77,93 @@ def crossing(
     return steps, reach, best.sub_(threshold)
 
 
-def potentials(source: Source, latent: Tensor, *, weights_of: Weights = signs) -> Tensor:
+def potentials(
+    source: Source, latent: Tensor, convolution: Convolution | None = None, *, weights_of: Weights = signs
+) -> Tensor:
     """V_k(t) at every step, `[batch, T, neurons]`; meant for the few neurons of an output layer."""
-    weights = weights_of(latent)
-    potential = weights.new_zeros(source.batch, len(weights))
-    every = weights.new_empty(source.batch, source.num_steps, len(weights))
-    rows = weights.t().contiguous()
+    wires = synapses(weights_of(latent), convolution)
+    potential = wires.weights.new_zeros(source.batch, wires.neurons)
+    every = wires.weights.new_empty(source.batch, source.num_steps, wires.neurons)
     for step in range(source.num_steps):
-        arrived = source.into(step, rows)
+        arrived = wires.into(source, step)
         if arrived is not None:
             potential.add_(arrived)
         every[:, step] = potential
     return every
 
 
-def impulse_gradient(source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float) -> Tensor:
+def impulse_gradient(
+    source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float, convolution: Convolution | None = None
+) -> Tensor:
     """dL/dw where neuron j is judged by one impulse: `local` d_j at step `reach` e_j, both `[batch, neurons]`."""
-    return _weight_gradient(source, latent, lambda step: torch.where(reach == step, local, 0.0), decay)
+    return _weight_gradient(source, latent, lambda step: torch.where(reach == step, local, 0.0), decay, convolution)
 
 
 def impulse_credit(
-    below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, num_steps: int, *, weights_of: Weights = signs
+    below: Tensor,
+    latent: Tensor,
+    reach: Tensor,
+    local: Tensor,
+    num_steps: int,
+    convolution: Convolution | None = None,
+    *,
+    weights_of: Weights = signs,
 ) -> Tensor:
     """What presynaptic neurons, judged at `below` e_i, are told: the sum of b_ij d_j [e_i <= e_j]."""
-    weights = weights_of(latent)
-    return _presynaptic_credit(below, weights, lambda step: torch.where(reach == step, local, 0.0), num_steps)
+    wires = synapses(weights_of(latent), convolution)
+    return _presynaptic_credit(below, wires, lambda step: torch.where(reach == step, local, 0.0), num_steps)
 
 
-def potential_gradient(source: Source, latent: Tensor, gradient: Tensor, decay: float) -> Tensor:
+def potential_gradient(
+    source: Source, latent: Tensor, gradient: Tensor, decay: float, convolution: Convolution | None = None
+) -> Tensor:
     """dL/dw from `gradient` dL/dV_k(t) `[batch, T, neurons]`."""
-    return _weight_gradient(source, latent, lambda step: gradient[:, step], decay)
+    return _weight_gradient(source, latent, lambda step: gradient[:, step], decay, convolution)
 
 
-def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor, *, weights_of: Weights = signs) -> Tensor:
+def potential_credit(
+    below: Tensor,
+    latent: Tensor,
+    gradient: Tensor,
+    convolution: Convolution | None = None,
+    *,
+    weights_of: Weights = signs,
+) -> Tensor:
     """What presynaptic neurons are told from dL/dV_k(t): the sum of b_ik over all t >= e_i."""
-    return _presynaptic_credit(below, weights_of(latent), lambda step: gradient[:, step], gradient.shape[1])
+    wires = synapses(weights_of(latent), convolution)
+    return _presynaptic_credit(below, wires, lambda step: gradient[:, step], gradient.shape[1])
 
 
-def _weight_gradient(source: Source, latent: Tensor, gradient_at: Callable[[int], Tensor], decay: float) -> Tensor:
-    """dL/dw = sum over t of G(t)^T trace(t), `[neurons, channels]`, from G(t) = dL/dV(t) `[batch, neurons]`.
+def _weight_gradient(
+    source: Source,
+    latent: Tensor,
+    gradient_at: Callable[[int], Tensor],
+    decay: float,
+    convolution: Convolution | None,
+) -> Tensor:
+    """dL/dw = sum over t of G(t)^T trace(t), in the shape of `latent`, from G(t) = dL/dV(t) `[batch, neurons]`.
 
     Summed by presynaptic step instead, from the last to the first: an event at s is credited with
     R(s) = G(s) + decay * R(s + 1), so only one such error is kept. decay 1 is the step kernel. It passes straight
     through the sign where |w| <= 1.
     """
-    total = latent.new_zeros(latent.shape[1], latent.shape[0])  # (channels, neurons)
-    error = latent.new_zeros(source.batch, latent.shape[0])
+    wires = synapses(latent, convolution)
+    total = latent.new_zeros(latent.shape if convolution else latent.t().shape)
+    error = latent.new_zeros(source.batch, wires.neurons)
     for step in reversed(range(source.num_steps)):
         error.mul_(decay).add_(gradient_at(step))
-        credited = source.onto(step, error)
+        credited = wires.onto(source, step, error)
         if credited is not None:
             total.add_(credited)
-    return total.t().contiguous().masked_fill_(latent.abs() > 1.0, 0.0)
+    return wires.told(total).masked_fill_(latent.abs() > 1.0, 0.0)
 
 
-def _presynaptic_credit(below: Tensor, weights: Tensor, gradient_at: Callable[[int], Tensor], num_steps: int) -> Tensor:
+def _presynaptic_credit(below: Tensor, wires: Synapses, gradient_at: Callable[[int], Tensor], num_steps: int) -> Tensor:
     """g_i = sum over j and t >= e_i of b_ij G_j(t), `[batch, channels]`, from the last step to the first."""
-    heard = weights.new_zeros(below.shape)
+    heard = wires.weights.new_zeros(below.shape)
     credit = torch.zeros_like(heard)
     for step in reversed(range(num_steps)):
-        heard.addmm_(gradient_at(step), weights)
+        wires.add_below(gradient_at(step), heard)
         credit = torch.where(below == step, heard, credit)
     return credit
 
@@ -145,17 +188,28 @@ def forward(
     for layer in layers[:-1]:
         # float64 holds every 32-bit threshold; a potential in float32 would be compared with a rounded one
         threshold = _tensor(layer.thresholds.astype(np.float64)).to(device)
-        steps, _, _ = crossing(source, _weights(layer, device), threshold, weights_of=weights_of)
+        steps, _, _ = crossed(source, _wires(layer, device, weights_of), threshold)
         hidden.append(steps.cpu().numpy())
         source = StepSource(steps, num_steps)
-    final = potentials(source, _weights(layers[-1], device), weights_of=weights_of)
+    weights, convolution = _weights(layers[-1], device)
+    final = potentials(source, weights, convolution, weights_of=weights_of)
     return Trace(tuple(hidden), final.to(torch.int32).cpu().numpy())
 
 
-def _weights(layer: Layer, device: torch.device | str | None) -> Tensor:
-    if not isinstance(layer, FullLayer):
-        raise InputError(f"engine 'dense': {refuses(layer)}")
-    return _tensor(layer.signs).to(device, torch.float32)
+def _wires(layer: Layer, device: torch.device | str | None, weights_of: Weights) -> Synapses:
+    weights, convolution = _weights(layer, device)
+    return synapses(weights_of(weights), convolution)
+
+
+def _weights(layer: Layer, device: torch.device | str | None) -> tuple[Tensor, Convolution | None]:
+    """The weights of a deployed layer, and how they slide where they do."""
+    if isinstance(layer, FullLayer):
+        return _tensor(layer.signs).to(device, torch.float32), None
+    if isinstance(layer, Conv2dLayer):
+        return _tensor(layer.signs).to(device, torch.float32), layer.convolution
+    if isinstance(layer, Pool2dLayer):
+        return torch.ones(layer.convolution.weights, dtype=torch.float32, device=device), layer.convolution
+    raise InputError(f"engine 'dense': {refuses(layer)}")
 
 
 def _tensor(array: NDArray) -> Tensor:

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from bstdg import _native
 from bstdg.engine.base import Trace
-from bstdg.engine.base import knows_full_layers_alone as refuses
+from bstdg.engine.base import knows_own_kinds as refuses
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
-from bstdg.layers import FullLayer, Layer, size
+from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer, size
+from bstdg.layers.convolution import Convolution
 from bstdg.spikes.events import Events, never
 
 NAME = "native"
 NOT_ALLOWED = 255  # in a table of steps: no such byte may come
-WEIGHTS_A_THREAD = 1 << 26  # of all samples together: some 0.1 ms of work
+SYNAPSES_A_THREAD = 1 << 26  # of all samples together: some 0.1 ms of work
 
 
 def instruction_sets() -> list[str]:
@@ -60,7 +61,7 @@ class Compiled:
             self._network = _native.Network(described, self.num_steps)
         except ValueError as error:
             raise InputError(str(error)) from None
-        self._weights = sum(signs.size for _, signs, _ in described)
+        self._synapses = sum(int(layer.fan_out().sum()) for layer in layers)
         self._identity = np.full(256, NOT_ALLOWED, np.uint8)
         self._identity[: self.num_steps + 1] = np.arange(self.num_steps + 1)
 
@@ -116,14 +117,29 @@ class Compiled:
 
     def _worth(self, batch: int) -> int:
         """As many threads as have work for longer than it takes to start one."""
-        return min(self.threads, 1 + batch * self._weights // WEIGHTS_A_THREAD)
+        return min(self.threads, 1 + batch * self._synapses // SYNAPSES_A_THREAD)
 
 
-def _described(layer: Layer) -> tuple[str, NDArray[np.int8], NDArray[np.int64]]:
+def _described(layer: Layer) -> tuple[Any, ...]:
     """A layer as the native module reads it: its kind, and what layers of that kind are made from."""
-    if not isinstance(layer, FullLayer):
-        raise InputError(f"engine 'native': {refuses(layer)}")
-    return layer.kind, np.ascontiguousarray(layer.signs, np.int8), np.ascontiguousarray(layer.thresholds, np.int64)
+    if isinstance(layer, FullLayer):
+        return layer.kind, np.ascontiguousarray(layer.signs, np.int8), _integers(layer.thresholds)
+    if isinstance(layer, Conv2dLayer):
+        signs = np.ascontiguousarray(layer.signs, np.int8)
+        return layer.kind, signs, _integers(layer.map_thresholds), shape_of(layer.convolution)
+    if isinstance(layer, Pool2dLayer):
+        return layer.kind, shape_of(layer.convolution), layer.count
+    raise InputError(f"engine 'native': {refuses(layer)}")
+
+
+def _integers(thresholds: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.ascontiguousarray(thresholds, np.int64)
+
+
+def shape_of(convolution: Convolution) -> tuple[int, ...]:
+    """A convolution as the native module reads it."""
+    reads, maps, kernel, stride, padding, groups = convolution
+    return (*reads, maps, *kernel, *stride, *padding, groups)
 
 
 def _check_bytes(spikes: Any) -> None:

@@ -6,6 +6,7 @@ same bits with any number of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 
 from bstdg import _native
+from bstdg.engine.native import shape_of
 from bstdg.errors import InputError
+from bstdg.layers.convolution import Convolution
 from bstdg.spikes.source import EventSource, Source, StepSource
 
 NAME = "native"
@@ -40,52 +43,83 @@ def own_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def crossing(
+    source: Source, latent: Tensor, threshold: Tensor, convolution: Convolution | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Spike steps, judged steps and margins; see `bstdg.engine.dense.crossing`."""
-    shape = (source.batch, len(latent))
+    shape = (source.batch, len(latent) if convolution is None else math.prod(convolution.gives))
     steps, reach, margin = _bytes(*shape), _bytes(*shape), _floats(*shape)
-    _native.crossing(
-        _rows(source), _array(latent), _array(threshold), steps.numpy(), reach.numpy(), margin.numpy(), _threads()
-    )
+    out = (steps.numpy(), reach.numpy(), margin.numpy(), _threads())
+    if convolution is None:
+        _native.crossing(_rows(source), _array(latent), _array(threshold), *out)
+    else:
+        _native.conv_crossing(_rows(source), shape_of(convolution), _array(latent), _array(threshold), *out)
     return steps, reach, margin
 
 
-def potentials(source: Source, latent: Tensor) -> Tensor:
+def potentials(source: Source, latent: Tensor, convolution: Convolution | None = None) -> Tensor:
     """V_k(t) at every step; see `bstdg.engine.dense.potentials`."""
-    out = _floats(source.batch, source.num_steps, len(latent))
-    _native.potentials(_rows(source), _array(latent), out.numpy(), _threads())
+    if convolution is None:
+        out = _floats(source.batch, source.num_steps, len(latent))
+        _native.potentials(_rows(source), _array(latent), out.numpy(), _threads())
+    else:
+        out = _floats(source.batch, source.num_steps, math.prod(convolution.gives))
+        _native.conv_potentials(_rows(source), shape_of(convolution), _array(latent), out.numpy(), _threads())
     return out
 
 
-def impulse_gradient(source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float) -> Tensor:
+def impulse_gradient(
+    source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float, convolution: Convolution | None = None
+) -> Tensor:
     """dL/dw of a spiking layer; see `bstdg.engine.dense.impulse_gradient`."""
     out = _floats(*latent.shape)
-    _native.impulse_gradient(
-        _rows(source), _array(latent), _array(reach), _array(local), decay, out.numpy(), _threads()
-    )
+    told = (_array(latent), _array(reach), _array(local), decay, out.numpy(), _threads())
+    if convolution is None:
+        _native.impulse_gradient(_rows(source), *told)
+    else:
+        _native.conv_impulse_gradient(_rows(source), shape_of(convolution), *told)
     return out
 
 
-def impulse_credit(below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, num_steps: int) -> Tensor:
+def impulse_credit(
+    below: Tensor,
+    latent: Tensor,
+    reach: Tensor,
+    local: Tensor,
+    num_steps: int,
+    convolution: Convolution | None = None,
+) -> Tensor:
     """What a spiking layer tells the one below; see `bstdg.engine.dense.impulse_credit`."""
     out = _floats(*below.shape)
-    _native.impulse_credit(
-        _array(below), _array(latent), _array(reach), _array(local), num_steps, out.numpy(), _threads()
-    )
+    told = (_array(latent), _array(reach), _array(local), num_steps, out.numpy(), _threads())
+    if convolution is None:
+        _native.impulse_credit(_array(below), *told)
+    else:
+        _native.conv_impulse_credit(_array(below), shape_of(convolution), *told)
     return out
 
 
-def potential_gradient(source: Source, latent: Tensor, gradient: Tensor, decay: float) -> Tensor:
+def potential_gradient(
+    source: Source, latent: Tensor, gradient: Tensor, decay: float, convolution: Convolution | None = None
+) -> Tensor:
     """dL/dw of the output layer; see `bstdg.engine.dense.potential_gradient`."""
     out = _floats(*latent.shape)
-    _native.potential_gradient(_rows(source), _array(latent), _array(gradient), decay, out.numpy(), _threads())
+    told = (_array(latent), _array(gradient), decay, out.numpy(), _threads())
+    if convolution is None:
+        _native.potential_gradient(_rows(source), *told)
+    else:
+        _native.conv_potential_gradient(_rows(source), shape_of(convolution), *told)
     return out
 
 
-def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
+def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor, convolution: Convolution | None = None) -> Tensor:
     """What the output layer tells the one below; see `bstdg.engine.dense.potential_credit`."""
     out = _floats(*below.shape)
-    _native.potential_credit(_array(below), _array(latent), _array(gradient), out.numpy(), _threads())
+    told = (_array(latent), _array(gradient), out.numpy(), _threads())
+    if convolution is None:
+        _native.potential_credit(_array(below), *told)
+    else:
+        _native.conv_potential_credit(_array(below), shape_of(convolution), *told)
     return out
 
 
@@ -132,6 +166,34 @@ def first_to_fire_back(
         _threads(),
     )
     return to_potentials, to_thresholds, to_scale
+
+
+def pool(
+    steps: Tensor, margin: Tensor | None, window: Convolution, count: int, num_steps: int
+) -> tuple[Tensor, Tensor]:
+    """The step of the n-th spike in each window, and the channel that it stands for (int32), `[batch, neurons]`.
+
+    See `bstdg.learning.pooling.chosen`.
+    """
+    shape = (len(steps), math.prod(window.gives))
+    out, winner = _bytes(*shape), torch.empty(shape, dtype=torch.int32, device="cpu")
+    near = None if margin is None else _array(margin)
+    _native.pool(_array(steps), near, shape_of(window), count, num_steps, out.numpy(), winner.numpy(), _threads())
+    return out, winner
+
+
+def take(values: Tensor, winner: Tensor) -> Tensor:
+    """What the `winner`s of a pooling have, of `values` `[batch, channels]`."""
+    out = torch.empty(winner.shape, dtype=values.dtype, device="cpu")
+    _native.take(_array(values), _array(winner), out.numpy(), _threads())
+    return out
+
+
+def give(values: Tensor, winner: Tensor, channels: int) -> Tensor:
+    """What channels are told by those that stand for them, `[batch, channels]`: the way back of `take`."""
+    out = _floats(len(values), channels)
+    _native.give(_array(values), _array(winner), out.numpy(), _threads())
+    return out
 
 
 def _threads() -> int:

@@ -17,10 +17,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg.engine import oracle_conv
 from bstdg.engine.base import Trace
 from bstdg.engine.oracle_events import bin_events
 from bstdg.errors import InputError
-from bstdg.layers import FullLayer, Layer
+from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer
 from bstdg.spikes.events import Events, never
 
 __all__ = ["backward", "bin_events", "crossing", "decide_one", "forward", "potentials", "signs", "spike_train", "trace"]
@@ -87,6 +88,11 @@ def layer_potentials(layer: Layer, spikes: NDArray[np.uint8] | Events, num_steps
     """
     if isinstance(layer, FullLayer):
         return potentials(spikes, layer.signs, num_steps)
+    if isinstance(layer, Conv2dLayer):
+        return oracle_conv.potentials(spikes, layer.signs, layer.convolution, num_steps)
+    if isinstance(layer, Pool2dLayer):
+        plus = np.ones(layer.convolution.weights, np.int8)
+        return oracle_conv.potentials(spikes, plus, layer.convolution, num_steps)
     if isinstance(layer, OwnReference):
         return layer.potentials(spikes, num_steps)
     raise InputError(f"engine 'oracle': {refuses(layer)}")
@@ -101,7 +107,7 @@ class OwnReference(Protocol):
 
 def refuses(layer: Layer) -> str | None:
     """Why there is no reference for a layer; None where there is one."""
-    if isinstance(layer, (FullLayer, OwnReference)):
+    if isinstance(layer, (FullLayer, Conv2dLayer, Pool2dLayer, OwnReference)):
         return None
     return f"layers of kind {layer.kind!r} have no reference here, and bring none along (`potentials`)"
 

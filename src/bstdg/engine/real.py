@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg.engine import dense
@@ -27,6 +28,7 @@ __all__ = [
     "potential_gradient",
     "potentials",
     "refuses",
+    "whole",
 ]
 
 NAME = "real"
@@ -52,7 +54,11 @@ forward = partial(dense.forward, weights_of=lambda whole: whole)  # of what `dep
 
 
 def deployed(latent: Tensor, threshold: Tensor) -> FullLayer:
-    """A layer in whole numbers of 1/1024: V >= theta is 1024 V >= ceil(1024 theta)."""
-    whole = weights(latent.detach().cpu()).mul_(GRID).numpy().astype(np.int16)
-    scaled = np.ceil(threshold.detach().cpu().double().expand(len(latent)).numpy() * GRID)
-    return FullLayer(whole, scaled.astype(np.int64))  # pyright: ignore[reportArgumentType]
+    """A fully connected layer in whole numbers of 1/1024."""
+    return FullLayer(*whole(latent, threshold.expand(len(latent))))  # pyright: ignore[reportArgumentType]
+
+
+def whole(latent: Tensor, threshold: Tensor) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    """Weights and thresholds in whole numbers of 1/1024: V >= theta is 1024 V >= ceil(1024 theta)."""
+    scaled = np.ceil(threshold.detach().cpu().double().numpy() * GRID)
+    return weights(latent.detach().cpu()).mul_(GRID).numpy().astype(np.int16), scaled.astype(np.int64)

@@ -8,11 +8,25 @@ from typing import Any
 from bstdg.files import TensorSlot
 from bstdg.kinds import Kinds
 from bstdg.layers.base import Layer, LayerKind, Shape, Tensors, size
+from bstdg.layers.conv2d import Conv2dLayer
 from bstdg.layers.full import FullLayer
+from bstdg.layers.pool2d import Pool2dLayer
 
-__all__ = ["FullLayer", "Layer", "Shape", "Tensors", "kinds", "read", "register", "size", "structure"]
+__all__ = [
+    "Conv2dLayer",
+    "FullLayer",
+    "Layer",
+    "Pool2dLayer",
+    "Shape",
+    "Tensors",
+    "kinds",
+    "read",
+    "register",
+    "size",
+    "structure",
+]
 
-_KINDS: Kinds[LayerKind] = Kinds("layers", FullLayer)
+_KINDS: Kinds[LayerKind] = Kinds("layers", FullLayer, Conv2dLayer, Pool2dLayer)
 register = _KINDS.register  # a decorator: lets files hold layers of a class of one's own
 
 
@@ -47,4 +61,5 @@ def structure(reads: Shape, layers: Sequence[Layer]) -> str:
     >>> structure((64,), [FullLayer(np.ones((10, 64), np.int8), np.ones(10, np.int64))])
     '64-10'
     """
-    return "-".join((str(size(reads)), *map(str, layers)))
+    first = size(reads) if len(reads) != 3 or isinstance(layers[0], FullLayer) else "x".join(map(str, reads))
+    return "-".join((str(first), *map(str, layers)))

@@ -7,12 +7,24 @@ import math
 import torch
 from torch import Tensor
 
+from bstdg.engine.dense_synapses import synapses
 from bstdg.errors import InputError
+from bstdg.layers.convolution import Convolution
 from bstdg.learning.rule import Spikes
 
 
-def thresholds_for(weights: Tensor, below: Spikes, share: float, *, one_a_layer: bool, units: int = 1) -> Tensor:
+def thresholds_for(
+    weights: Tensor,
+    below: Spikes,
+    share: float,
+    *,
+    one_a_layer: bool,
+    units: int = 1,
+    convolution: Convolution | None = None,
+) -> Tensor:
     """Thresholds under which a neuron fires for about `share` of the samples in `below`, `[neurons]` or `[1]`.
+
+    Those of a convolution are one a map, `[maps]`, and it is the share of its neurons and samples that counts.
 
     Each neuron gets the integer threshold whose firing share comes nearest, from its own greatest potentials; with
     one threshold a layer it is the layer's share that counts. Thresholds are at least 1, so that a neuron
@@ -24,6 +36,7 @@ def thresholds_for(weights: Tensor, below: Spikes, share: float, *, one_a_layer:
         share: wanted share, between 0 and 1.
         one_a_layer: one threshold for all neurons.
         units: potentials are whole numbers of 1/units.
+        convolution: what the weights are those of, where they slide.
 
     Raises:
         InputError: there are no samples, a step is beyond T, or the share is out of range.
@@ -33,19 +46,21 @@ def thresholds_for(weights: Tensor, below: Spikes, share: float, *, one_a_layer:
     if not 0 < share < 1:
         raise InputError(f"the share of samples for which a neuron fires must be between 0 and 1, not {share}")
     below.source.check()
-    peaks = peak_potentials(weights, below)  # (B, O)
+    peaks = peak_potentials(weights, below, convolution)  # (B, O)
     if one_a_layer:
         peaks = peaks.reshape(-1, 1)
+    elif convolution is not None:
+        peaks = peaks.view(len(peaks), convolution.maps, -1).transpose(1, 2).reshape(-1, convolution.maps)
     return (nearest_threshold(peaks * units, share) - 0.5) / units
 
 
-def peak_potentials(weights: Tensor, below: Spikes) -> Tensor:
-    """Greatest potential of every neuron over all steps, `[batch, neurons]`, from weights `[neurons, channels]`."""
-    rows = weights.t().contiguous()
-    potential = weights.new_zeros(below.source.batch, len(weights))
+def peak_potentials(weights: Tensor, below: Spikes, convolution: Convolution | None = None) -> Tensor:
+    """Greatest potential of every neuron over all steps, `[batch, neurons]`, from weights as they are forward."""
+    wires = synapses(weights, convolution)
+    potential = weights.new_zeros(below.source.batch, wires.neurons)
     peak = torch.full_like(potential, -math.inf)
     for step in range(below.num_steps):
-        arrived = below.source.into(step, rows)
+        arrived = wires.into(below.source, step)
         if arrived is not None:
             potential.add_(arrived)
         peak = torch.maximum(peak, potential)

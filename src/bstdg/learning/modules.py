@@ -7,6 +7,7 @@ from typing import Any, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bstdg.engine import choose, dense, real
@@ -120,13 +121,13 @@ class BinaryLinear(Unscripted, nn.Module):
             InputError: what comes in are no `Spikes`, of another width or device, or a step is beyond T.
         """
         refuse_to_be_traced()
-        self._check(below)
+        check_input(below, self.in_features, self.weight.device)
         threshold = None if decides else self.threshold
         result = SpikeTimingGradient.of(below, self.synapses, threshold, self.rule, self.engine)
         if decides:
             return result
-        fired, steps, reach, _ = result
-        return below._replace(source=StepSource(steps, below.num_steps), steps=steps, reach=reach, fired=fired)
+        fired, steps, reach, margin = result
+        return Spikes(StepSource(steps, below.num_steps), steps, reach, fired, margin)
 
     def potentials(self, below: Spikes) -> Tensor:
         """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing.
@@ -134,14 +135,6 @@ class BinaryLinear(Unscripted, nn.Module):
         It is a call of the module, so that hooks run; they see potentials where those of other layers see `Spikes`.
         """
         return self(below, decides=True)
-
-    def _check(self, below: Spikes) -> None:
-        if not isinstance(below, Spikes):
-            raise InputError(
-                f"a layer reads Spikes, not {type(below).__name__}; Spikes.of_input(steps, num_steps) makes them of "
-                "steps"
-            )
-        below.read_by(self.in_features, self.weight.device)
 
     def deployed(self) -> FullLayer:
         """The layer as it is deployed: signs, and thresholds rounded up to integers.
@@ -153,12 +146,7 @@ class BinaryLinear(Unscripted, nn.Module):
         """
         if self.engine == real.NAME:
             return real.deployed(self.synapses, self.threshold)
-        positive = (self.synapses.detach() >= 0).cpu().numpy()  # NumPy has no bfloat16
-        threshold = np.ceil(self.threshold.detach().cpu().double().expand(self.out_features).numpy())
-        if not np.isfinite(threshold).all() or np.abs(threshold).max() >= 2**31:
-            raise InputError("a threshold is not a finite 32-bit number; the training diverged (lower the rates)")
-        signs = np.where(positive, 1, -1).astype(np.int8)
-        return FullLayer(signs, threshold.astype(np.int64))
+        return FullLayer(deployed_signs(self.synapses), deployed_thresholds(self.threshold, self.out_features))
 
     @torch.no_grad()
     def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None:
@@ -168,7 +156,7 @@ class BinaryLinear(Unscripted, nn.Module):
         Raises:
             InputError: as for `forward`; or there are no samples, or the share is not between 0 and 1.
         """
-        self._check(below)
+        check_input(below, self.in_features, self.weight.device)
         latent = self.synapses
         weights, units = (real.weights(latent), real.GRID) if self.engine == real.NAME else (dense.signs(latent), 1)
         one = self.threshold_mode == "layer"
@@ -181,6 +169,33 @@ class BinaryLinear(Unscripted, nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, threshold_mode={self.threshold_mode!r}, {self.rule}"
+
+
+def check_input(below: Any, channels: int, device: torch.device | None = None) -> None:
+    """Raise `InputError` unless `below` are spikes that a layer of so many channels can read, on that device."""
+    if not isinstance(below, Spikes):
+        raise InputError(
+            f"a layer reads Spikes, not {type(below).__name__}; Spikes.of_input(steps, num_steps) makes them of steps"
+        )
+    below.read_by(channels, below.source.device if device is None else device)
+
+
+def deployed_signs(latent: Tensor) -> NDArray[np.int8]:
+    """The bits of latent weights, -1 or +1 in their shape."""
+    positive = (latent.detach() >= 0).cpu().numpy()  # NumPy has no bfloat16
+    return np.where(positive, 1, -1).astype(np.int8)
+
+
+def deployed_thresholds(threshold: Tensor, number: int) -> NDArray[np.int64]:
+    """Thresholds rounded up to integers, `[number]`, from as many or from one for all.
+
+    Raises:
+        InputError: one is not finite or does not fit 32 bits.
+    """
+    rounded = np.ceil(threshold.detach().cpu().double().expand(number).numpy())
+    if not np.isfinite(rounded).all() or np.abs(rounded).max() >= 2**31:
+        raise InputError("a threshold is not a finite 32-bit number; the training diverged (lower the rates)")
+    return rounded.astype(np.int64)
 
 
 class SpikeDropout:

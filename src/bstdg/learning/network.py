@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -11,12 +10,13 @@ from torch import Tensor, nn
 
 from bstdg.engine import real
 from bstdg.errors import InputError
-from bstdg.layers import Layer, Shape, size, structure
-from bstdg.layers.full import neurons
+from bstdg.layers import FullLayer, Layer, Shape, size, structure
+from bstdg.layers.convolution import by
 from bstdg.learning.functions import Unscripted, refuse_to_be_traced
 from bstdg.learning.modules import BinaryLinear, TrainedLayer
 from bstdg.learning.recipe import NetworkConfig, RuleConfig
 from bstdg.learning.rule import Spikes, apart
+from bstdg.learning.structure import modules_of
 from bstdg.model.summary import Summary, summarize
 from bstdg.spikes.events import Events
 
@@ -47,7 +47,7 @@ class Network(Unscripted, nn.Module):
     """Single-spike layers in a row: hidden layers fire at most once, the output layer decides.
 
     Args:
-        num_inputs: pixels or channels.
+        num_inputs: pixels or channels, or their shape `(channels, rows, columns)`, which convolutions need.
         num_classes: output neurons.
         config: hidden layers, T, thresholds.
         rule: how the gradient judges.
@@ -65,7 +65,7 @@ class Network(Unscripted, nn.Module):
 
     def __init__(
         self,
-        num_inputs: int,
+        num_inputs: int | Shape,
         num_classes: int,
         config: NetworkConfig | None = None,
         rule: RuleConfig | None = None,
@@ -78,19 +78,8 @@ class Network(Unscripted, nn.Module):
             if engine not in (None, real.NAME):
                 raise InputError(f"network.weights = 'real' has an engine of its own, so none can be named, {engine!r}")
             engine = real.NAME
-        widths = [num_inputs, *map(neurons, config.layers), num_classes]
-        layers = (
-            BinaryLinear(
-                below,
-                above,
-                threshold_mode=config.threshold_mode,
-                rule=rule,
-                generator=generator,
-                engine=engine,
-                tied=tied_inputs if i == 0 else 0,
-            )
-            for i, (below, above) in enumerate(pairwise(widths))
-        )
+        shape = num_inputs if isinstance(num_inputs, tuple) else (num_inputs,)
+        layers = modules_of(shape, num_classes, config, rule, generator, engine, tied_inputs)
         self._take(layers, config, rule, engine)
 
     @classmethod
@@ -256,6 +245,8 @@ def _shapes(layers: Sequence[nn.Module]) -> list[Shape]:
             shapes.append(layer.reads)
         elif size(layer.reads) != size(shapes[-1]):
             raise InputError(f"layer {i} reads {size(layer.reads)} channels, but {size(shapes[-1])} come in")
+        elif not isinstance(layer, FullLayer) and len(layer.reads) == 3 and layer.reads != shapes[-1]:
+            raise InputError(f"layer {i} reads maps of {by(layer.reads)}, but {by(shapes[-1])} come in")
         shapes.append(layer.gives)
     if not (hasattr(layers[-1], "potentials") and hasattr(layers[-1], "threshold")):
         raise InputError(f"the last layer is a {type(layers[-1]).__name__}, which lacks potentials() or a threshold")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from bstdg.errors import InputError
 from bstdg.inputs.options import InputOptions
-from bstdg.layers.full import neurons
+from bstdg.layers import written
 from bstdg.learning.choices import require, require_choice
 from bstdg.learning.recipe_augmentation import DistortConfig, EventAugmentation, TeacherConfig
 from bstdg.spikes.events import never
@@ -90,8 +90,9 @@ class NetworkConfig:
     """The structure.
 
     Attributes:
-        layers: the hidden layers, input to output, each by its neurons; any number of them, none too. `hidden` is
-            another name for it.
+        layers: the hidden layers, input to output, any number of them, none too: fully connected ones by their
+            neurons, 600; convolutions by maps, kernel, stride, padding and groups, "32c5s2p2"; pooling by the window
+            and which spike of it, "pool2", "pool2n2". `hidden` is another name for it.
         num_steps: T, 1 … 254.
         threshold_mode: train one threshold a "neuron", one a "layer", or keep them "fixed" after calibration.
         weights: "binary", or "real": latent weights as they are, to measure what one bit costs; leaves no model file.
@@ -114,9 +115,9 @@ class NetworkConfig:
         require_choice(self.threshold_mode, ThresholdMode, "network.threshold_mode")
         require_choice(self.weights, WeightKind, "network.weights")
         never(self.num_steps)
-        for written in self.layers:
+        for text in self.layers:
             try:
-                neurons(written)
+                written.layer(text)
             except InputError as error:
                 raise InputError(f"network.layers: {error}") from None
         for name in ("initial_share", "initial_output_share"):

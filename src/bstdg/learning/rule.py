@@ -29,6 +29,7 @@ from torch import Tensor
 
 from bstdg.engine import choose
 from bstdg.errors import InputError, TrainingError
+from bstdg.layers.convolution import Convolution
 from bstdg.learning.functions import PlainFunction, gradient, refuse_to_be_traced
 from bstdg.learning.recipe import RuleConfig
 from bstdg.spikes.events import Events, never
@@ -43,12 +44,14 @@ class Spikes(NamedTuple):
         steps: uint8 `[batch, neurons]`, T where a neuron never fired; None for events, which have several.
         reach: uint8 `[batch, neurons]`, the step e_j at which a neuron is judged; None for the input.
         fired: 1 where a neuron fired, else 0, `[batch, neurons]`; carries the gradient. None for the input.
+        margin: m_j at that step, `[batch, neurons]`, for layers that ask who came closest; None for the input.
     """
 
     source: Source
     steps: Tensor | None = None
     reach: Tensor | None = None
     fired: Tensor | None = None
+    margin: Tensor | None = None
 
     @classmethod
     def of_input(cls, spikes: Tensor | Events, num_steps: int, device: torch.device | str | None = None) -> Spikes:
@@ -121,6 +124,7 @@ class _Layer:
     source: Source
     rule: RuleConfig
     engine: str | None
+    convolution: Convolution | None
 
     def reading(self, heard: Tensor | None) -> Source:
         """The source, of the steps `heard`: torch hands in others than it holds where it moved or wrapped them."""
@@ -133,7 +137,8 @@ class SpikeTimingGradient(PlainFunction):
     """One layer of binary weights: potentials forward, the spike-timing-dependent gradient backward.
 
     A layer with a threshold spikes, and returns `(fired, steps, reach, margin)`; one without returns its potentials
-    `[batch, T, neurons]`.
+    `[batch, T, neurons]`. Weights are `[neurons, channels]`, or those of a convolution; there is a threshold a neuron
+    or map, or one for all.
     """
 
     @staticmethod
@@ -151,8 +156,8 @@ class SpikeTimingGradient(PlainFunction):
         # Mixed precision would round potentials, which are exact integers.
         with torch.autocast(weight.device.type, enabled=False):
             if threshold is None:
-                return engine.potentials(source, weight)
-            steps, reach, margin = engine.crossing(source, weight, threshold)
+                return engine.potentials(source, weight, layer.convolution)
+            steps, reach, margin = engine.crossing(source, weight, threshold, layer.convolution)
         return (steps != source.num_steps).to(weight.dtype), steps, reach, margin
 
     @staticmethod
@@ -181,11 +186,20 @@ class SpikeTimingGradient(PlainFunction):
         )
 
     @classmethod
-    def of(cls, below: Spikes, weight: Tensor, threshold: Tensor | None, rule: RuleConfig, engine: str | None) -> Any:
+    def of(
+        cls,
+        below: Spikes,
+        weight: Tensor,
+        threshold: Tensor | None,
+        rule: RuleConfig,
+        engine: str | None,
+        convolution: Convolution | None = None,
+    ) -> Any:
         """Apply it to the spikes of the layer below."""
         source = below.source
         heard = source.steps if isinstance(source, StepSource) else None
-        return cls.apply(below.fired, weight, threshold, heard, below.reach, _Layer(source, rule, engine))
+        layer = _Layer(source, rule, engine, convolution)
+        return cls.apply(below.fired, weight, threshold, heard, below.reach, layer)
 
 
 def _gradients(
@@ -201,6 +215,7 @@ def _gradients(
     """By `fired` of the layer below, by the weights and by the thresholds, each where it is `needed`."""
     needs_below, needs_weight, needs_threshold = needed
     engine, source, rule = choose.training(layer.engine, weight), layer.reading(heard), layer.rule
+    convolution = layer.convolution
     decay = math.exp(-1.0 / rule.tau) if rule.kernel == "exponential" else 1.0
     blind = rule.kernel == "none"  # judged at the last step, a neuron credits every spike there was
     to_below = to_weight = to_threshold = None
@@ -210,19 +225,21 @@ def _gradients(
             local = psi(margin, rule.width).mul_(to_output)
             if needs_threshold:
                 to_threshold = -local.sum(0)
+                if convolution is not None:
+                    to_threshold = to_threshold.view(convolution.maps, -1).sum(1)
                 if to_threshold.shape != threshold_shape:  # one threshold for the whole layer
                     to_threshold = to_threshold.sum().reshape(threshold_shape)
             if needs_weight:
                 judged_at = torch.full_like(reach, source.num_steps - 1) if blind else reach
-                to_weight = engine.impulse_gradient(source, weight, judged_at, local, decay)
+                to_weight = engine.impulse_gradient(source, weight, judged_at, local, decay, convolution)
             if needs_below and reach_below is not None:
-                to_below = engine.impulse_credit(reach_below, weight, reach, local, source.num_steps)
+                to_below = engine.impulse_credit(reach_below, weight, reach, local, source.num_steps, convolution)
         else:
             if needs_weight:
                 told = _at_the_end(to_output) if blind else to_output
-                to_weight = engine.potential_gradient(source, weight, told, decay)
+                to_weight = engine.potential_gradient(source, weight, told, decay, convolution)
             if needs_below and reach_below is not None:
-                to_below = engine.potential_credit(reach_below, weight, to_output)
+                to_below = engine.potential_credit(reach_below, weight, to_output, convolution)
     return to_below, to_weight, to_threshold
 
 

@@ -19,7 +19,8 @@ from bstdg import files, inputs, layers, strict_json
 from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
 from bstdg.inputs import InputCode, LatencyCode
-from bstdg.layers import Layer, size
+from bstdg.layers import FullLayer, Layer, size
+from bstdg.layers.convolution import by
 from bstdg.model import figures, version1
 from bstdg.spikes.events import MAX_CHANNELS, never
 from bstdg.spikes.whole import own_numbers
@@ -92,6 +93,9 @@ def _check(i: int, layer: Layer, shape: tuple[int, ...]) -> None:
         layer.check()
         if size(layer.reads) != size(shape):
             raise InputError(f"reads {size(layer.reads)} channels, but {size(shape)} come in")
+        # Which row and column a channel is, a fully connected layer does not ask.
+        if not isinstance(layer, FullLayer) and len(layer.reads) == 3 and tuple(layer.reads) != tuple(shape):
+            raise InputError(f"reads maps of {by(layer.reads)}, but {by(shape)} come in")
     except InputError as error:
         raise InputError(f"layer {i} {error}") from None
 
@@ -223,7 +227,8 @@ def network_alone(model: PackedModel) -> PackedModel:
     """The network without scaling or edges, which reads what these would feed it; itself where there is neither."""
     if model.input.done_outside() is None:
         return model
-    return dataclasses.replace(model, input=LatencyCode((model.widths[0],), model.input.white))
+    fed = (model.widths[0],) if isinstance(model.layers[0], FullLayer) else model.input.gives
+    return dataclasses.replace(model, input=LatencyCode(fed, model.input.white))
 
 
 def with_figures(model: PackedModel, **trained: Any) -> PackedModel:

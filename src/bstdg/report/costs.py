@@ -33,10 +33,10 @@ class Cost(NamedTuple):
 
 
 def costs(measured: Measured) -> list[Cost]:
-    """Estimates for the network up to its decision, and for ordinary networks of the same widths."""
-    widths = measured.model.widths
-    layers = [("this network, to its decision", model_of_energy.count("bstdg", widths, measured.figures))]
-    layers += [(name, model_of_energy.count(kind, widths, {})) for kind, name in ORDINARY.items()]
+    """Estimates for the network up to its decision, and for ordinary networks of the same structure."""
+    sizes = model_of_energy.sizes_of(measured.model.layers)
+    layers = [("this network, to its decision", model_of_energy.count("bstdg", sizes, measured.figures))]
+    layers += [(name, model_of_energy.count(kind, sizes, {})) for kind, name in ORDINARY.items()]
     rows = []
     for name, counts in layers:
         guess = model_of_energy.estimate(counts)
@@ -55,7 +55,7 @@ def nanojoules(value: float) -> str:
 
 @styled
 def operations(measured: Measured) -> Figure:
-    """Synaptic operations a sample, by layer: to the decision, to the end, and of a dense pass of the same widths."""
+    """Synaptic operations a sample, by layer: to the decision, to the end, and of a dense pass."""
     figure, (axes,) = panels(1, 2.5)
     rows = (
         ("to the decision", measured.operations),

@@ -130,7 +130,7 @@ def cost(subject: Subject) -> Iterator[Plate]:
         "operations",
         costs.operations(measured),
         f"Synaptic operations a sample: one addition for each synapse that a spike passes. Up to the decision they are "
-        f"{_times(share)} the multiply-accumulates of one dense pass through a network of the same widths.",
+        f"{_times(share)} the multiply-accumulates of one dense pass through a network of the same structure.",
         f"Synaptic operations: {sum(measured.operations):,.0f} to the decision, {sum(measured.all_operations):,.0f} to "
         f"the end, {sum(measured.dense_operations):,} of a dense pass.",
         Table(("into layer", "to the decision", "run to the end", "dense pass"), rows),
@@ -143,7 +143,7 @@ def cost(subject: Subject) -> Iterator[Plate]:
         "energy",
         costs.energy(measured),
         f"An estimate of the energy of a decision, not a measurement: arithmetic and memory alone, by the table of "
-        f"{model_of_energy.TABLE}. Beside it ordinary networks of the same widths, counted by the same rule.",
+        f"{model_of_energy.TABLE}. Beside it ordinary networks of the same structure, counted by the same rule.",
         "Estimated energy of a decision: " + "; ".join(f"{g.name} {costs.nanojoules(g.total)} nJ" for g in guesses),
         Table(("nJ, an estimate", "arithmetic", "weight memory", "sum memory", "total"), rows),
     )

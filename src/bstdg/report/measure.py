@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -76,8 +75,8 @@ class Measured:
 
     @property
     def dense_operations(self) -> tuple[int, ...]:
-        """Multiply-accumulates of one pass through an ordinary network of the same widths, a layer each."""
-        return tuple(below * above for below, above in pairwise(self.model.widths))
+        """Multiply-accumulates of one pass through an ordinary network of the same structure, a layer each."""
+        return tuple(int(layer.fan_out().sum()) for layer in self.model.layers)
 
     @property
     def decided(self) -> NDArray[np.int64]:

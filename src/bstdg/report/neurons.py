@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bstdg.drawing.style import INK, LATE, LIT, show_picture
 from bstdg.errors import InputError
-from bstdg.layers import FullLayer
+from bstdg.layers import Conv2dLayer, FullLayer
 from bstdg.model.summary import layer_name
 from bstdg.report.history import History
 from bstdg.report.looks import BLUE, filling, panels, styled, whole
@@ -130,7 +130,7 @@ def fields(measured: Measured) -> Figure:
     """Signs of the weights of first-layer neurons, as images, in rows by the median step at which a neuron fires.
 
     A pixel is inked where its weight is +1; edge maps lie two by two. Of each row the neurons that fire for the most
-    samples.
+    samples. Of a convolution these are the windows of its maps.
 
     Raises:
         InputError: the input is no image, or there are no hidden neurons.
@@ -139,13 +139,10 @@ def fields(measured: Measured) -> Figure:
     if not has_pictures(measured):
         raise InputError("the input is no image, so weights have no picture")
     if not has_fields(measured):
-        raise InputError("no neuron of the first layer fired, so none is worth a picture")
+        raise InputError("no neuron of the first layer fired, or it has no weights: none is worth a picture")
     rows = chosen_fields(measured)
-    model, first = measured.model, measured.model.layers[0]
-    if not isinstance(first, FullLayer):
-        raise InputError(f"the first layer is of kind {first.kind!r}; pictures are drawn of fully connected weights")
-    signs = first.signs
-    maps, rows_of_map, columns_of_map = model.input.gives
+    signs, _ = _seekers(measured)
+    maps, rows_of_map, columns_of_map = signs.shape[1:]
     wide = 2 if maps % 2 == 0 else 1  # several maps lie side by side, two by two where they can
     height, width = maps // wide * rows_of_map, wide * columns_of_map
     signs = signs.reshape(-1, maps // wide, wide, rows_of_map, columns_of_map).transpose(0, 1, 3, 2, 4)
@@ -163,8 +160,8 @@ def fields(measured: Measured) -> Figure:
 
 
 def chosen_fields(measured: Measured) -> list[tuple[int, NDArray[np.intp]]]:
-    """The steps that `fields` shows, each with its neurons."""
-    fired = measured.fired[0]
+    """The steps that `fields` shows, each with its neurons, or with its maps."""
+    _, fired = _seekers(measured)
     usual = usual_steps(fired)
     steps = np.unique(usual[usual >= 0])
     if len(steps) > ROWS:
@@ -175,6 +172,19 @@ def chosen_fields(measured: Measured) -> list[tuple[int, NDArray[np.intp]]]:
         order = np.argsort(-fired[neurons].sum(axis=1), kind="stable")
         rows.append((step, neurons[order[:COLUMNS]]))
     return rows
+
+
+def _seekers(measured: Measured) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Signs of the first layer `[neurons, channels, rows, columns]` and its spikes by step `[neurons, T]`.
+
+    A convolution has its maps in the place of neurons.
+    """
+    first, fired = measured.model.layers[0], measured.fired[0]
+    if isinstance(first, Conv2dLayer):
+        return first.signs, fired.reshape(first.convolution.maps, first.convolution.places, -1).sum(axis=1)
+    if isinstance(first, FullLayer):
+        return first.signs.reshape(-1, *measured.model.input.gives), fired
+    raise InputError(f"the first layer is of kind {first.kind!r}, and has no weights to draw")
 
 
 def usual_steps(fired: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -195,8 +205,9 @@ def has_pictures(measured: Measured) -> bool:
 
 
 def has_fields(measured: Measured) -> bool:
-    """Whether there are receptive fields to draw: of an image, and of a first layer in which a neuron fired."""
-    return has_pictures(measured) and bool(measured.fired) and bool(measured.fired[0].any())
+    """Whether there are receptive fields to draw: of an image, and of a first layer with weights that ever fired."""
+    weights = isinstance(measured.model.layers[0], (FullLayer, Conv2dLayer))
+    return weights and has_pictures(measured) and bool(measured.fired) and bool(measured.fired[0].any())
 
 
 def _need_hidden(measured: Measured) -> None:

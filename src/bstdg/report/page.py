@@ -208,7 +208,7 @@ def _all_figures(subject: Subject) -> Table:
 
 def _side_by_side(subjects: Sequence[Subject]) -> Table:
     head = ("", *(subject.name for subject in subjects))
-    rows = [("structure", *("-".join(map(str, s.measured.model.widths)) for s in subjects))]
+    rows = [("structure", *(s.measured.model.structure for s in subjects))]
     for key, figure in FIGURES.items():
         rows.append((figure.caption, *(figure.show(s.measured.figures[key]) for s in subjects)))
     rows.append(("model file, bytes", *(f"{s.file_bytes:,}" for s in subjects)))

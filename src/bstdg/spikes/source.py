@@ -50,6 +50,10 @@ class Source(Protocol):
         """
         ...
 
+    def counts(self, step: int, dtype: torch.dtype) -> Tensor | None:
+        """How many events each channel has at `step`, `[batch, channels]`, or None where no channel has one."""
+        ...
+
 
 class _Kept:
     """Keeps what the native engine made of a source, as long as the source is as it was; copies go without it."""
@@ -117,6 +121,12 @@ class StepSource(_Kept):
     def onto(self, step: int, rows: Tensor) -> Tensor | None:
         return _selected_sums((self.read == step).t(), rows)
 
+    def counts(self, step: int, dtype: torch.dtype) -> Tensor | None:
+        chosen = self.read == step
+        if chosen.device.type == "cpu" and not chosen.any():  # elsewhere to ask costs more than it spares
+            return None
+        return chosen.to(dtype)
+
 
 def _selected_sums(chosen: Tensor, rows: Tensor) -> Tensor | None:
     """For each row of the mask `chosen` `[n, m]`, the sum of the `rows` `[m, k]` that it selects."""
@@ -174,6 +184,13 @@ class EventSource(_Kept):
 
     def onto(self, step: int, rows: Tensor) -> Tensor | None:
         return self._sums(self._by_channel, self.width, step, rows)
+
+    def counts(self, step: int, dtype: torch.dtype) -> Tensor | None:
+        sample, channel = (column[self._ends[step] : self._ends[step + 1]] for column in self._by_sample)
+        if not len(sample):
+            return None
+        counts = (sample * self.width + channel).bincount(minlength=self.batch * self.width)
+        return counts.view(self.batch, self.width).to(dtype)
 
     def _sums(self, events: list[Tensor], bags: int, step: int, rows: Tensor) -> Tensor | None:
         bag, index = (column[self._ends[step] : self._ends[step + 1]] for column in events)

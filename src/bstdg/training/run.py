@@ -68,7 +68,7 @@ class TrainingRun:
         self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
         self._read(dataset, parts or split(dataset, recipe.data, int(seeds[2])))
         self.network = Network(
-            size(self.input.gives),
+            self.input.gives,
             len(self.classes),
             recipe.network,
             recipe.rule,

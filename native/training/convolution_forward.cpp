@@ -1,0 +1,111 @@
+// The forward pass of a convolution; see convolution.hpp.
+#include <cmath>
+#include <vector>
+
+#include "base/parallel.hpp"
+#include "dispatch.hpp"
+#include "training/convolution_layout.hpp"
+
+namespace bstdg {
+namespace {
+
+constexpr std::size_t kPiece = 8;  // samples a thread takes at a time
+
+// For samples of more events than 16 bits count.
+void crossing_long(const SampleEvents& events, const Layout& layout, const float* latent,
+                   const float* thresholds, bool one_threshold, std::size_t num_steps, const Crossings& out) {
+  const Convolution& shape = layout.convolution();
+  std::vector<std::int64_t> sums(shape.neurons());
+  std::vector<float> best(shape.neurons(), -INFINITY);
+  const auto threshold = [&](std::size_t j) { return thresholds[one_threshold ? 0 : j / shape.places()]; };
+  std::size_t at = 0;
+  for (std::size_t t = 0; t < num_steps; ++t) {
+    const std::size_t before = at;
+    for (; at < events.count && events.steps[at] == t; ++at) {
+      for_synapses(shape, layout.pixel(events.channels[at]),
+                   [&](std::size_t j, std::size_t w) { sums[j] += latent[w] >= 0.0F ? 1 : -1; });
+    }
+    if (t > 0 && at == before) continue;
+    for (std::size_t j = 0; j < sums.size(); ++j) {
+      const auto potential = static_cast<float>(sums[j]);
+      if (potential > best[j] && best[j] < threshold(j)) {
+        best[j] = potential;
+        out.reach[j] = static_cast<std::uint8_t>(t);
+      }
+    }
+  }
+  for (std::size_t j = 0; j < sums.size(); ++j) {
+    out.margin[j] = best[j] - threshold(j);
+    out.steps[j] = best[j] < threshold(j) ? static_cast<std::uint8_t>(num_steps) : out.reach[j];
+  }
+}
+
+}  // namespace
+
+void crossing(const SpikeRows& spikes, const Convolution& convolution, const float* latent,
+              const float* thresholds, bool one_threshold, const Crossings& out, int threads) {
+  check_inputs(spikes, convolution);
+  const Layout layout(convolution);
+  const std::size_t neurons = convolution.neurons(), places = convolution.places(), padded = layout.padded();
+  const Buffer<std::int16_t> signs(layout.row_weights()), bars(padded);
+  for_weights(convolution, padded, [&](std::size_t to, std::size_t from) {
+    signs[to] = latent[from] >= 0.0F ? std::int16_t{1} : std::int16_t{-1};
+  });
+  const auto threshold = [&](std::size_t k) { return thresholds[one_threshold ? 0 : k]; };
+  for (std::size_t k = 0; k < convolution.maps; ++k) {
+    // As for layers without shared weights: beyond 16 bits a threshold is as good as the last.
+    const float bar = std::ceil(threshold(k));
+    bars[k] = static_cast<std::int16_t>(bar > 32767.0F ? 32767.0F : bar > -32767.0F ? bar : -32767.0F);
+  }
+  const ConvolutionKernels& kernels = chosen_kernels().convolution;
+  const auto num_steps = static_cast<std::uint32_t>(spikes.num_steps());
+  for_pieces(spikes.batch(), kPiece, threads, [&](std::size_t begin, std::size_t end) {
+    RowMemory rows(layout, num_steps);
+    const Buffer<std::int16_t> sums(convolution.columns.places * padded), best(layout.lanes()),
+        at(layout.lanes());
+    const Buffer<std::int16_t> most(neurons), when(neurons);
+    for (std::size_t n = begin; n < end; ++n) {
+      const SampleEvents events = spikes.sample(n);
+      const Crossings mine{out.steps + n * neurons, out.reach + n * neurons, out.margin + n * neurons};
+      if (events.count > kMostShortEvents) {
+        crossing_long(events, layout, latent, thresholds, one_threshold, num_steps, mine);
+        continue;
+      }
+      kernels.crossing({layout.geometry(), rows.fill(events), num_steps, signs.get(), bars.get(), sums.get(),
+                        best.get(), at.get()});
+      kernels.turn_shorts(best.get(), places, convolution.maps, padded, most.get(), places);
+      kernels.turn_shorts(at.get(), places, convolution.maps, padded, when.get(), places);
+      for (std::size_t k = 0; k < convolution.maps; ++k) {
+        const std::size_t first = k * places;
+        kernels.judge(most.get() + first, when.get() + first, places, bars[k], threshold(k),
+                      static_cast<std::uint8_t>(num_steps), mine.steps + first, mine.reach + first,
+                      mine.margin + first);
+      }
+    }
+  });
+}
+
+void potentials(const SpikeRows& spikes, const Convolution& convolution, const float* latent, float* out,
+                int threads) {
+  check_inputs(spikes, convolution);
+  const Layout layout(convolution);
+  const std::size_t neurons = convolution.neurons(), num_steps = spikes.num_steps();
+  for_pieces(spikes.batch(), kPiece, threads, [&](std::size_t begin, std::size_t end) {
+    std::vector<std::int32_t> sums(neurons);
+    for (std::size_t n = begin; n < end; ++n) {
+      const SampleEvents events = spikes.sample(n);
+      std::fill(sums.begin(), sums.end(), 0);
+      std::size_t at = 0;
+      for (std::size_t t = 0; t < num_steps; ++t) {
+        for (; at < events.count && events.steps[at] == t; ++at) {
+          for_synapses(convolution, layout.pixel(events.channels[at]),
+                       [&](std::size_t j, std::size_t w) { sums[j] += latent[w] >= 0.0F ? 1 : -1; });
+        }
+        float* row = out + (n * num_steps + t) * neurons;
+        for (std::size_t j = 0; j < neurons; ++j) row[j] = static_cast<float>(sums[j]);
+      }
+    }
+  });
+}
+
+}  // namespace bstdg

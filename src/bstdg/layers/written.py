@@ -1,0 +1,110 @@
+"""Layers as recipes write them: 600, "32c5s2p2", "pool2"."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import NamedTuple
+
+from bstdg.errors import InputError
+from bstdg.layers.base import Shape
+from bstdg.layers.convolution import Convolution, Pair
+from bstdg.layers.full import neurons
+from bstdg.layers.pool2d import Pool2dLayer
+
+HELP = (
+    "a number of neurons (600); a convolution, maps c kernel, then s stride, p padding, g groups (32c5s2p2); "
+    "a pooling, pool window, then s stride, n which spike (pool2)"
+)
+_SIDES = r"(\d+(?:x\d+)?)"
+_CONV = re.compile(rf"(\d+)c{_SIDES}")
+_POOL = re.compile(rf"pool{_SIDES}")
+_MORE = re.compile(rf"([a-z]){_SIDES}")
+
+
+class Full(NamedTuple):
+    """A fully connected layer."""
+
+    neurons: int
+
+
+class Conv(NamedTuple):
+    """A convolution."""
+
+    maps: int
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    groups: int = 1
+
+    def over(self, reads: Shape) -> Convolution:
+        """The convolution of what comes in; raises `InputError` where it does not fit."""
+        convolution = Convolution(reads, *self)
+        convolution.check()
+        return convolution
+
+
+class Pool(NamedTuple):
+    """A pooling."""
+
+    window: Pair
+    stride: Pair
+    which: int = 1
+
+    def over(self, reads: Shape) -> Pool2dLayer:
+        """The pooling of what comes in; raises `InputError` where it does not fit."""
+        layer = Pool2dLayer(reads, *self)
+        layer.check()
+        return layer
+
+
+def layer(written: int | str) -> Full | Conv | Pool:
+    """What a recipe writes for a layer.
+
+    Raises:
+        InputError: it is no layer; says where it goes wrong, and what is near.
+
+    >>> layer("32c5s2p2")
+    Conv(maps=32, kernel=(5, 5), stride=(2, 2), padding=(2, 2), groups=1)
+    >>> layer("pool1x4n2"), layer(600)
+    (Pool(window=(1, 4), stride=(1, 4), which=2), Full(neurons=600))
+    """
+    if not isinstance(written, str) or written.isdecimal():
+        return Full(neurons(written))
+    text = written.strip().lower()
+    if found := _CONV.match(text):
+        more = _more(text, found.end(), written, {"s": Pair, "p": Pair, "g": int})
+        return Conv(
+            int(found[1]), _pair(found[2]), more.get("s", (1, 1)), more.get("p", (0, 0)), more.get("g", (1, 1))[0]
+        )
+    if found := _POOL.match(text):
+        window = _pair(found[1])
+        more = _more(text, found.end(), written, {"s": Pair, "n": int})
+        return Pool(window, more.get("s", window), more.get("n", (1, 1))[0])
+    near = difflib.get_close_matches(text, ("32c5s2p2", "32c3", "pool2", "pool2n2", "600"), n=1, cutoff=0.3)
+    raise InputError(f"{written!r} is no layer known here{f', such as {near[0]!r}' if near else ''}; a layer is {HELP}")
+
+
+def _more(text: str, at: int, written: str, known: dict[str, object]) -> dict[str, Pair]:
+    """What follows the window: letters with their numbers, each once."""
+    found: dict[str, Pair] = {}
+    while at < len(text):
+        part = _MORE.match(text, at)
+        where = f"{written!r}, at {text[at:]!r}:"
+        if part is None:
+            raise InputError(f"{where} expected {' or '.join(known)} with a number; a layer is {HELP}")
+        name = part[1]
+        if name not in known:
+            raise InputError(f"{where} there is no {name!r} here, only {', '.join(known)}; a layer is {HELP}")
+        if name in found:
+            raise InputError(f"{where} {name!r} stands there twice")
+        if known[name] is int and "x" in part[2]:
+            raise InputError(f"{where} {name!r} takes one number")
+        found[name], at = _pair(part[2]), part.end()
+    return found
+
+
+def _pair(text: str) -> Pair:
+    """Rows and columns of "5" or "1x7"."""
+    first, _, second = text.partition("x")
+    return int(first), int(second or first)
