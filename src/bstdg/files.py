@@ -7,15 +7,19 @@ any byte is seen, the header's own too.
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
+from bstdg import locks
 from bstdg.errors import FileFormatError
 
 HEADER_LIMIT = 1 << 20  # no header of ours comes near it
@@ -27,26 +31,43 @@ _ITEM_SIZES = {"U8": 1, "I8": 1, "BOOL": 1, "I16": 2, "I32": 4, "I64": 8, "F32":
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` under `path` whole or not at all: a temporary file in the same folder, fsync, rename.
 
+    What writers of the same file left behind when they were killed is removed.
+
     Raises:
-        OSError: the disk is full, say; `path` is then as it was before, and no temporary file is left.
+        OSError: the disk is full, say; it names `path`, which is then as it was before, and no temporary file is left.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
+    with naming(path):
+        _clear(path)
+        temporary, file = _begin(path)
+        try:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+            sync(file.fileno())
+            if os.name != "posix":  # where an open file cannot be renamed; elsewhere it stays locked until it is
+                file.close()
+            temporary.replace(path)
+        finally:
+            file.close()
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An `OSError` inside names `path`, the file that was asked for: not a temporary one, nor none at all."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # one of our own, with a message of its own
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def keep_previous(path: Path, previous: Path) -> None:
     """Let `previous` name the file that `path` names now; `path` is there throughout."""
     if not path.exists():
         return
-    temporary = previous.with_name(f".{previous.name}.{secrets.token_hex(4)}.tmp")
+    temporary = _temporary(previous)
     try:
         os.link(path, temporary)
         temporary.replace(previous)
@@ -56,14 +77,56 @@ def keep_previous(path: Path, previous: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; a no-op where folders cannot be opened (Windows)."""
-    if os.name == "posix":
+def sync(handle: int) -> None:
+    """`os.fsync` of what can be synced: some file systems know no such thing, of folders above all."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NOT_SYNCED:
+            raise
+
+
+_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EROFS)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename durable, where folders can be opened and synced."""
+    if os.name != "posix":
+        return
+    try:
         handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except PermissionError:  # one may write into a folder that one may not read
+        return
+    try:
+        sync(handle)
+    finally:
+        os.close(handle)
+
+
+LEFTOVER = ".{name}.????????.tmp"  # what a writer of `name` leaves when it is killed
+
+
+def _temporary(path: Path) -> Path:
+    name = os.fsencode(path.name)[: 255 - len("..01234567.tmp")]  # the longest name that there may be
+    return path.with_name(f".{os.fsdecode(name)}.{secrets.token_hex(4)}.tmp")
+
+
+def _begin(path: Path) -> tuple[Path, BinaryIO]:
+    """A new temporary file beside `path`, locked as a sign that somebody is writing it."""
+    while True:
+        temporary = _temporary(path)
+        file = temporary.open("xb")
+        if locks.try_lock(file.fileno()) is not False and locks.is_at(file.fileno(), temporary):
+            return temporary, file
+        file.close()  # another writer has just taken it for a leftover
+
+
+def _clear(path: Path) -> None:
+    """Remove temporary files of `path` that nobody is writing; where that cannot be known, they stay."""
+    for left in path.parent.glob(LEFTOVER.format(name=glob.escape(path.name))):
+        with suppress(OSError), left.open("rb+") as file:
+            if locks.try_lock(file.fileno()):
+                left.unlink()
 
 
 class TensorSlot(NamedTuple):

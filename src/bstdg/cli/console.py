@@ -105,16 +105,19 @@ def _bad_usage(error: Any) -> int:
 def _failed(error: Exception) -> int:
     """Say what went wrong and whose hand mends it: 2 the caller's, 1 the world's. What nobody foresaw is raised."""
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _says_memory(error)):
-        complain("out of memory; lower train.batch or network.layers, or give it fewer images at once")
+        lower = "out of memory; lower train.batch or network.layers, or give it fewer images at once"
+        complain("; ".join((lower, *getattr(error, "__notes__", ()))))
         return FAILURE
+    notes = getattr(error, "__notes__", ())
     if isinstance(error, (InputError, FileFormatError)):
-        complain(str(error))
+        complain("; ".join((str(error), *notes)))
         return BAD_INPUT
     if isinstance(error, (BstdgError, DownloadError)):
-        complain(str(error))
+        complain("; ".join((str(error), *notes)))
         return FAILURE
     if isinstance(error, OSError):
-        complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None))
+        said = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None)
+        complain("; ".join((said, *notes)))
         mendable = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
         return BAD_INPUT if isinstance(error, mendable) else FAILURE
     raise error

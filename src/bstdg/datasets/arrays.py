@@ -9,6 +9,8 @@ import math
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,22 +65,16 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
         InputError: an array is missing, or has another type, shape or range than it should.
         FileFormatError: the file is damaged or too large.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            there = set(archive.namelist())
-            own = all(f"{name}.npy" in there for name in SPLIT)
-            if not own and (missing := [name for name in WHOLE if f"{name}.npy" not in there]):
-                wanted = f"{' and '.join(WHOLE)}, or {', '.join(SPLIT)}"
-                raise InputError(f"{path} has no array {missing[0]}; it should have {wanted}")
-            images, labels = (_array(archive, f"{split}_{kind}" if own else kind, path) for kind in WHOLE)
-            classes = _array(archive, "classes", path) if "classes.npy" in there else None
-            white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
-            every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
-    # The last two are how zipfile refuses a packing it does not know, and a member that is encrypted.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {error}") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    with _opened(path) as archive:
+        there = set(archive.namelist())
+        own = all(f"{name}.npy" in there for name in SPLIT)
+        if not own and (missing := [name for name in WHOLE if f"{name}.npy" not in there]):
+            wanted = f"{' and '.join(WHOLE)}, or {', '.join(SPLIT)}"
+            raise InputError(f"{path} has no array {missing[0]}; it should have {wanted}")
+        images, labels = (_array(archive, f"{split}_{kind}" if own else kind, path) for kind in WHOLE)
+        classes = _array(archive, "classes", path) if "classes.npy" in there else None
+        white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
+        every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
     images = _channels_first(images, channels, path)
     _check(images, labels, white, path, size)
     if not own:
@@ -94,24 +90,68 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
     )
 
 
+def look(path: Path, training: Dataset, split: Split) -> None:
+    """See that a split of an .npz file fits the training part, from the headers of its arrays alone.
+
+    Raises:
+        InputError, FileFormatError: as for `load`.
+    """
+    with _opened(path) as archive:
+        if not all(f"{name}.npy" in archive.namelist() for name in SPLIT):
+            return  # it is drawn from the arrays that were learnt from
+        images, labels = (_header(archive, f"{split}_{kind}", path) for kind in WHOLE)
+    channels, rows, columns = training.shape
+    fits = {(channels, rows, columns), (rows, columns, channels), *([(rows, columns)] if channels == 1 else [])}
+    if images.dtype != np.uint8 or images.shape[1:] not in fits:
+        shape = " x ".join(map(str, images.shape[1:]))
+        learnt = " x ".join(map(str, training.images.shape[1:]))
+        raise InputError(f"{path}: {split}_images are {images.dtype} of {shape}, those to learn from uint8 of {learnt}")
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1] or not labels.shape[0]:
+        found = f"{labels.dtype} {list(labels.shape)}"
+        raise InputError(f"{path}: {split}_labels must be {images.shape[0]} integers, one an image, not {found}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    # The last two are how zipfile refuses a packing it does not know, and a member that is encrypted.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _header(archive: zipfile.ZipFile, name: str, path: Path) -> Header:
+    """What the array `name` says of itself, held against the bytes that are there."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as file:
+        return _read_header(file, info, name, path)
+
+
 def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
     info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as file:
+        shape, fortran, dtype = _read_header(file, info, name, path)
+        data = file.read(math.prod(shape) * dtype.itemsize)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _read_header(file: Any, info: zipfile.ZipInfo, name: str, path: Path) -> Header:
+    """The header of an open member, which is then at the array's first byte."""
     if info.file_size > MAX_MEMBER:
         raise FileFormatError(f"{path}: {name} has {info.file_size:,} bytes, more than the {MAX_MEMBER:,} allowed")
-    with archive.open(info) as file:
-        try:
-            shape, fortran, dtype = read_header(file)
-        except ValueError as error:
-            raise FileFormatError(f"{path}: {name} is no array: {error}") from error
-        if dtype.hasobject:
-            raise FileFormatError(
-                f"{path}: {name} holds Python objects, which are not read; save plain numbers or texts"
-            )
-        promised, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
-        if promised != there:
-            raise FileFormatError(f"{path}: {name} should have {promised:,} bytes by its header, and has {there:,}")
-        data = file.read(there)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    try:
+        shape, fortran, dtype = read_header(file)
+    except ValueError as error:
+        raise FileFormatError(f"{path}: {name} is no array: {error}") from error
+    if dtype.hasobject:
+        raise FileFormatError(f"{path}: {name} holds Python objects, which are not read; save plain numbers or texts")
+    promised, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+    if promised != there:
+        raise FileFormatError(f"{path}: {name} should have {promised:,} bytes by its header, and has {there:,}")
+    return Header(shape, fortran, dtype)
 
 
 def _channels_first(images: NDArray, channels: int, path: Path) -> NDArray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from bstdg.errors import InputError
 
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the tag of EXIF, and its values for pictures that lie on a side
 MODES = {1: "L", 3: "RGB"}  # how Pillow calls a picture of so many channels
 
 
@@ -29,25 +32,49 @@ def levels(path: Path, size: tuple[int, int] | None = None, channels: int = 1) -
         InputError: it is no such picture, damaged, or far too large.
         OSError: it cannot be read.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     mode = mode_of(channels)
+    with _opened(path) as file:
+        picture = _opaque(ImageOps.exif_transpose(file)).convert(mode)
+    if size is not None and size != (picture.height, picture.width):
+        rows, columns = size
+        smooth = Image.Resampling.BOX if picture.width > columns else Image.Resampling.BICUBIC
+        picture = picture.resize((columns, rows), smooth)
+    return planes(picture)
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Rows and columns of a picture, upright, from its header alone; None where that does not tell them.
+
+    Raises:
+        InputError, OSError: as for `levels`.
+    """
+    with _opened(path) as file:
+        late = file.format == "PNG" and "exif" not in file.info  # it may come after the pixels
+        try:
+            turned = not late and file.getexif().get(ORIENTATION, 1) in SIDEWAYS
+        except Exception:  # what a broken EXIF makes Pillow raise is part of no contract
+            return None
+        return (file.width, file.height) if turned else (file.height, file.width)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An open picture, of which the header has been read; what Pillow raises of it in the words of this package."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=("PNG", "JPEG")) as file:
-                picture = _opaque(ImageOps.exif_transpose(file)).convert(mode)
+                yield file
     except UnidentifiedImageError:
         raise InputError(f"{path} is no PNG, JPEG or NPY image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{path} has more pixels than a picture may have here; make it smaller first") from None
     except (SyntaxError, ValueError) as error:  # how Pillow reports some damaged files
         raise InputError(f"{path} is damaged: {error}") from None
-    if size is not None and size != (picture.height, picture.width):
-        rows, columns = size
-        smooth = Image.Resampling.BOX if picture.width > columns else Image.Resampling.BICUBIC
-        picture = picture.resize((columns, rows), smooth)
-    return planes(picture)
 
 
 def mode_of(channels: int) -> str:
