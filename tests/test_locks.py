@@ -1,4 +1,4 @@
-"""A lock is held by one process, says by whom, and is seen to be stale: on one machine, and where several share files."""
+"""A lock is held by one process, says by whom, and is seen to be stale: on one machine or on several."""
 
 from __future__ import annotations
 

@@ -7,19 +7,17 @@ any byte is seen, the header's own too.
 
 from __future__ import annotations
 
-import errno
-import glob
 import hashlib
 import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
-from bstdg import locks
+from bstdg import disk
 from bstdg.errors import FileFormatError
 
 HEADER_LIMIT = 1 << 20  # no header of ours comes near it
@@ -36,38 +34,28 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: the disk is full, say; it names `path`, which is then as it was before, and no temporary file is left.
     """
-    with naming(path):
-        _clear(path)
-        temporary, file = _begin(path)
+    with disk.naming(path):
+        disk.clear_temporary(path)
+        temporary, file = disk.temporary(path)
         try:
             file.write(data)
             file.flush()
-            sync(file.fileno())
+            disk.sync(file.fileno())
             if os.name != "posix":  # where an open file cannot be renamed; elsewhere it stays locked until it is
                 file.close()
             temporary.replace(path)
         finally:
-            file.close()
+            with suppress(OSError):  # what could not be written before cannot be now
+                file.close()
             temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An `OSError` inside names `path`, the file that was asked for: not a temporary one, nor none at all."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:  # one of our own, with a message of its own
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        disk.sync_folder(path.parent)
 
 
 def keep_previous(path: Path, previous: Path) -> None:
     """Let `previous` name the file that `path` names now; `path` is there throughout."""
     if not path.exists():
         return
-    temporary = _temporary(previous)
+    temporary = disk.beside(previous, f"{secrets.token_hex(4)}.tmp")
     try:
         os.link(path, temporary)
         temporary.replace(previous)
@@ -75,58 +63,6 @@ def keep_previous(path: Path, previous: Path) -> None:
         write_atomic(previous, path.read_bytes())
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def sync(handle: int) -> None:
-    """`os.fsync` of what can be synced: some file systems know no such thing, of folders above all."""
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in _NOT_SYNCED:
-            raise
-
-
-_NOT_SYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EROFS)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable, where folders can be opened and synced."""
-    if os.name != "posix":
-        return
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # one may write into a folder that one may not read
-        return
-    try:
-        sync(handle)
-    finally:
-        os.close(handle)
-
-
-LEFTOVER = ".{name}.????????.tmp"  # what a writer of `name` leaves when it is killed
-
-
-def _temporary(path: Path) -> Path:
-    name = os.fsencode(path.name)[: 255 - len("..01234567.tmp")]  # the longest name that there may be
-    return path.with_name(f".{os.fsdecode(name)}.{secrets.token_hex(4)}.tmp")
-
-
-def _begin(path: Path) -> tuple[Path, BinaryIO]:
-    """A new temporary file beside `path`, locked as a sign that somebody is writing it."""
-    while True:
-        temporary = _temporary(path)
-        file = temporary.open("xb")
-        if locks.try_lock(file.fileno()) is not False and locks.is_at(file.fileno(), temporary):
-            return temporary, file
-        file.close()  # another writer has just taken it for a leftover
-
-
-def _clear(path: Path) -> None:
-    """Remove temporary files of `path` that nobody is writing; where that cannot be known, they stay."""
-    for left in path.parent.glob(LEFTOVER.format(name=glob.escape(path.name))):
-        with suppress(OSError), left.open("rb+") as file:
-            if locks.try_lock(file.fileno()):
-                left.unlink()
 
 
 class TensorSlot(NamedTuple):

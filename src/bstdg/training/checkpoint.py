@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bstdg import files
+from bstdg import disk, files
 from bstdg.commands import quoted
 from bstdg.errors import FileFormatError
 from bstdg.training.run_folder import CHECKPOINT, PREVIOUS, STAGED
@@ -47,7 +47,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     }
     data = files.seal(to_bytes(tensors, metadata))
     staged = folder / STAGED
-    with files.naming(folder / CHECKPOINT):
+    with disk.naming(folder / CHECKPOINT):
         files.write_atomic(staged, data)  # a full disk ends here, with both older files untouched
         files.keep_previous(folder / CHECKPOINT, folder / PREVIOUS)
         staged.replace(folder / CHECKPOINT)

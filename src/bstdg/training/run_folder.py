@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bstdg import files, locks
+from bstdg import disk, files, locks
 from bstdg.errors import InputError
 
 MODEL = "model.bstdg"  # the deployed network of the best validation epoch
@@ -44,15 +44,16 @@ def taken(out: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
         InputError: as for `check`.
     """
     with ExitStack() as holding:
-        with files.naming(out):
+        with disk.naming(out):
             out.mkdir(parents=True, exist_ok=True)
             holding.enter_context(locks.hold(out / LOCK, out))
         _check_files(out, resume=resume, overwrite=overwrite)  # another may have trained here since this was looked at
         for name in RUN_FILES if overwrite else ():
             (out / name).unlink(missing_ok=True)
-        for name in (STAGED, *(files.LEFTOVER.format(name=kept) for kept in (*RUN_FILES, STAGED))):
-            for leftover in out.glob(name):  # half-written when an earlier run was killed
-                leftover.unlink(missing_ok=True)
+        (out / STAGED).unlink(missing_ok=True)
+        for name in (*RUN_FILES, STAGED):
+            for left in disk.leftovers(out / name, "tmp"):  # half-written when an earlier run was killed
+                left.unlink(missing_ok=True)
         yield
 
 

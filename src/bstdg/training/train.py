@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from bstdg import datasets, files
+from bstdg import datasets, disk, files
 from bstdg.about import about_machine
 from bstdg.commands import quoted
 from bstdg.datasets import Dataset, EventDataset
@@ -109,7 +109,7 @@ def _run(run: TrainingRun, out: Path, *, resume: bool, show_progress: bool, tens
         while not run.finished:
             with run.own_threads():
                 row = run.run_epoch(progress)
-            with files.naming(out / LOG), (out / LOG).open("a", encoding="utf-8") as log:
+            with disk.naming(out / LOG), (out / LOG).open("a", encoding="utf-8") as log:
                 log.write(json.dumps(row) + "\n")
             checkpoint.save(out, run.checkpoint())
             progress.epoch(row)
