@@ -28,7 +28,19 @@ WINGS = (
     "inputs",
     "spikes",
 )
-GROUND = ("about", "commands", "disk", "errors", "files", "kinds", "locks", "progress", "shipped", "templates")
+GROUND = (
+    "about",
+    "commands",
+    "disk",
+    "errors",
+    "fields",
+    "files",
+    "kinds",
+    "locks",
+    "progress",
+    "shipped",
+    "templates",
+)
 TORCH_FREE = ("model", "datasets", "export", "inputs", "drawing", "report", "layers")
 TORCH_FREE_MODULES = ("bstdg.engine.native", "bstdg.engine.oracle", "bstdg.engine.oracle_events", "bstdg.engine.base")
 TABLES = {  # longer than a room should be, since they are lists

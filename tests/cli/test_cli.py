@@ -278,7 +278,7 @@ def test_raster_draws_test_images_and_files(bstdg, model, drawings):
         ("train nosuch.toml", "nosuch.toml: No such file"),
         ("train --set epohcs=3", "unknown key 'epohcs'; did you mean 'train.epochs'?"),
         ("train --set epochs", "--set takes section.field=value"),
-        ("train --set epochs=0", "train.epochs must be 1 or more"),
+        ("train --set epochs=0", "train.epochs must be in 1 …"),
         ("train --set num_steps=0", "num_steps must be in 1 … 254, not 0"),
         ("train --set num_steps=255", "num_steps must be in 1 … 254, not 255"),
         ("train --set data.name=mnits", "unknown data set 'mnits'"),

@@ -208,7 +208,7 @@ def test_recipes_are_frozen_and_hashable():
         ('[train]\nepochs = "3"', "train.epochs must be an integer, not '3'"),
         ("[rule]\nwidth = true", "rule.width must be a number, not True"),
         ('[rule]\nwidth = "3"', "rule.width must be a number, not '3'"),
-        ("[rule]\nwidth = nan", "rule.width must be a number, not nan"),
+        ("[rule]\nwidth = nan", "rule.width must be a number in 1e-06 … 1e+06, not nan"),
         ("[loss]\nsilent_remainder = 1", "loss.silent_remainder must be true or false, not 1"),
         ("[loss]\nsilent_remainder = 0.0", "loss.silent_remainder must be true or false, not 0.0"),
         ("[network]\nlayers = 600", "network.layers must be a list such as [600], not 600"),
@@ -216,6 +216,7 @@ def test_recipes_are_frozen_and_hashable():
         ("[network]\nlayers = [600, 2.5]", "network.layers[1] must be an integer or a text, not 2.5"),
         ('[network]\nlayers = [600, "32swirl5"]', "network.layers: '32swirl5' is no layer known here"),
         ('[network]\nlayers = ["6²"]', "is no layer known here"),
+        (f'[network]\nlayers = ["1{"0" * 5000}"]', "is no layer known here"),
         ("[network]\nlayers = [true]", "network.layers[0] must be an integer or a text, not True"),
         ("[network]\nlayers = [[600]]", "network.layers[0] must be an integer or a text, not [600]"),
         (
@@ -253,7 +254,7 @@ OUT_OF_RANGE = [
     ("network", "initial_output_share", [0, 1, 1.5]),
     ("network", "initial_output_margin", [-1, 2**20]),
     ("rule", "width", [0, -1]),
-    ("rule", "final_width", [-1]),
+    ("rule", "final_width", [-1, 1e-7, 1e7]),
     ("rule", "tau", [0, -1]),
     ("loss", "latency_weight", [-0.1]),
     ("loss", "spike_weight", [-0.1]),
@@ -346,7 +347,8 @@ def test_a_word_that_is_no_choice_is_refused_in_python_too(section, field):
         ("train", "shift_share", [0, 1]),
         ("train", "weight_rate", [0]),
         ("loss", "label_smoothing", [0]),
-        ("rule", "width", [float("inf")]),  # the box
+        ("rule", "width", [1e-6, 1e6]),  # the second as good as the box
+        ("rule", "final_width", [0, 1e-6, 1e6]),
     ],
 )
 def test_the_ends_of_a_range_are_allowed(section, field, values):
