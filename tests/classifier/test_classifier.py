@@ -492,7 +492,7 @@ def test_bad_samples(X, y, error, message):
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
-        ("hidden", (0,), "hidden.0. must be in 1 … 65535, not 0"),
+        ("hidden", (0,), r"hidden\[0\] must be in 1 … 65535, not 0"),
         ("hidden", "600", r"^hidden"),
         ("hidden", 1.5, r"^hidden"),
         ("num_steps", 255, "num_steps must be in 1 … 254"),

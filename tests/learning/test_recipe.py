@@ -170,6 +170,13 @@ def test_names_of_version_0_1_are_read_as_those_of_now(recipe):
     assert recipe_of(stored) == read
 
 
+def test_a_byte_order_mark_is_no_part_of_a_recipe(recipe):
+    text = 'title = "größer"\n[train]\nepochs = 4\n'
+    assert load_recipe(recipe(b"\xef\xbb\xbf" + text.encode())) == load_recipe(recipe(text))
+    with pytest.raises(InputError, match="it is no text in UTF-8; save it as such"):
+        load_recipe(recipe(text.encode("utf-16")))
+
+
 def test_bare_words_are_texts_without_the_space_around_them(recipe):
     loaded = load_recipe(recipe(), ["data.name= another ", " kernel = exponential "])
     assert (loaded.data.name, loaded.rule.kernel) == ("another", "exponential")

@@ -26,7 +26,9 @@ ENDLESS = ["--set", "limit=300", "--set", "hidden=[24]", "--set", "epochs=100000
 
 
 def bstdg(*words: object, said: int = subprocess.PIPE) -> subprocess.Popen:
-    command = [sys.executable, "-m", "bstdg", *map(str, words)]
+    # As from a terminal: who runs the tests in the background may have told their children to ignore Ctrl-C.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{listen}; from bstdg.__main__ import run; run()", *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, text=True)
 
 

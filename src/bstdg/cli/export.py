@@ -11,6 +11,7 @@ import typer
 from bstdg.cli import complete
 from bstdg.cli.console import FAILURE, show_table
 from bstdg.cli.options import AsJson, DataDir
+from bstdg.commands import quoted
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def export(
     for key, value in manifest["figures"].items():
         table.add_row(key.replace("_", " "), _plain(value))
     show_table(table)
-    print(f"prove it with:  bstdg verify {out}")
+    print(f"prove it with:  bstdg verify {quoted(out)}")
 
 
 def verify(

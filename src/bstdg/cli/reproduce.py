@@ -13,6 +13,7 @@ import typer
 from bstdg.cli import complete
 from bstdg.cli.console import INTERRUPTED, complain, show_table
 from bstdg.cli.options import AsJson, DataDir, whole_numbers
+from bstdg.commands import quoted
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _run(
     try:
         runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, log=_note)
     except KeyboardInterrupt:
-        complain(f"stopped; what is done is kept in {out}; repeat the command to go on")
+        complain(f"stopped; what is done is kept in {out}; to go on, repeat the command with --out {quoted(out)}")
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print(run.as_json(runs))
