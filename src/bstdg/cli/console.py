@@ -39,6 +39,16 @@ class Commands(TyperGroup):
             sys.exit(status)
         return status
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """As typer does, which would end in silence where somebody stops it."""
+        with _answering():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """The same."""
+        with _answering():
+            return super().invoke(ctx)
+
 
 class Command(TyperCommand):
     """A command whose help page ends in its examples, line by line."""
@@ -69,6 +79,16 @@ def show_table(what: Any) -> None:
     with console.capture() as text:  # so that it is printed here, and a closed pipe is noticed like any other
         console.print(what)
     print("\n".join(line.rstrip() for line in text.get().splitlines()))
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Who stops a command is told that it has stopped."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("stopped")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _status(command: Callable[[], Any]) -> int:
