@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from types import FrameType
+from typing import NoReturn
+
+INTERRUPTED = 130
 
 
 def run() -> None:
     """Entry point of the command."""
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where somebody asked to ignore it
+    if heard:
+        signal.signal(signal.SIGINT, _stop)
     try:
         from bstdg.cli import app
 
         app()
-    except KeyboardInterrupt:  # while the command line was loaded, which takes a moment; afterwards it answers itself
+    except KeyboardInterrupt:  # before the command line could answer, or after
         print("bstdg: stopped", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     finally:
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if heard:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is said: what is left is to end
+
+
+def _stop(_: int, frame: FrameType | None) -> NoReturn:
+    """Raise `KeyboardInterrupt`; or end at once while a module is loaded, since libraries in C++ would abort of it."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os.write(2, b"bstdg: stopped\n")
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -57,3 +57,16 @@ def test_who_was_told_to_ignore_it_does(tmp_path):
     deaf += "; from bstdg.__main__ import run; run()"
     done = subprocess.run([sys.executable, "-c", deaf, "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_while_a_library_is_loaded_nothing_is_raised_in_it(tmp_path):
+    """A library in C++ that calls Python aborts of an exception there: the program ends before one is raised."""
+    (tmp_path / "library.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    print('went on')\n"
+        "except KeyboardInterrupt:\n    print('raised')\n"
+    )
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import bstdg.cli"
+    program += "; bstdg.cli.app = lambda: __import__('library'); from bstdg.__main__ import run; run()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "bstdg: stopped\n")
