@@ -13,7 +13,6 @@ import typer
 from bstdg.cli import complete
 from bstdg.cli.console import INTERRUPTED, complain, show_table
 from bstdg.cli.options import AsJson, DataDir, whole_numbers
-from bstdg.commands import quoted
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def _run(
     try:
         runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, log=_note)
     except KeyboardInterrupt:
-        complain(f"stopped; what is done is kept in {out}; to go on, repeat the command with --out {quoted(out)}")
+        complain(f"stopped; what is done is kept in {out}; repeat the command to go on")
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print(run.as_json(runs))
