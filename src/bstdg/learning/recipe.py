@@ -23,7 +23,7 @@ Kernel = Literal["step", "exponential", "none"]
 WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
 
-WIDTH, RATE, SCALE_RATE = Range(1e-6, 1e6), Range(0.0, 1e3), Range(0.0, 10.0)
+WIDTH, RATE, SCALE_RATE = Range(1e-6, 1e9), Range(0.0, 1e3), Range(0.0, 10.0)
 LONGEST_LAYER = 100  # characters of one that is written as a text
 
 
@@ -68,7 +68,7 @@ class RuleConfig:
     width: Annotated[float, WIDTH] = 20.0
     final_width: Annotated[float, Range(0, WIDTH.most)] = 0.0
     kernel: Kernel = "step"
-    tau: Annotated[float, Range(1e-6, 1e6)] = 4.0
+    tau: Annotated[float, Range(1e-6, 1e9)] = 4.0
 
     def __post_init__(self) -> None:
         check(self, "rule")
