@@ -15,10 +15,11 @@ import re
 import secrets
 import stat
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from bstdg import strict_json
+from bstdg import disk, strict_json
 from bstdg.errors import FileFormatError
 
 HEADER_LIMIT = 1 << 20  # no header of ours comes near it
@@ -98,26 +99,33 @@ def read_object(path: Path | str, limit: int = JSON_LIMIT, most: str = "such a f
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` under `path` whole or not at all: a temporary file in the same folder, fsync, rename.
 
+    What writers of the same file left behind when they were killed is removed.
+
     Raises:
-        OSError: the disk is full, say; `path` is then as it was before, and no temporary file is left.
+        OSError: the disk is full, say; it names `path`, which is then as it was before, and no temporary file is left.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
+    with disk.naming(path):
+        disk.clear_temporary(path)
+        temporary, file = disk.temporary(path)
+        try:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+            disk.sync(file.fileno())
+            if os.name != "posix":  # where an open file cannot be renamed; elsewhere it stays locked until it is
+                file.close()
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):  # what could not be written before cannot be now
+                file.close()
+            temporary.unlink(missing_ok=True)
+        disk.sync_folder(path.parent)
 
 
 def keep_previous(path: Path, previous: Path) -> None:
     """Let `previous` name the file that `path` names now; `path` is there throughout."""
     if not path.exists():
         return
-    temporary = previous.with_name(f".{previous.name}.{secrets.token_hex(4)}.tmp")
+    temporary = disk.beside(previous, f"{secrets.token_hex(4)}.tmp")
     try:
         os.link(path, temporary)
         temporary.replace(previous)
@@ -126,16 +134,6 @@ def keep_previous(path: Path, previous: Path) -> None:
             write_atomic(previous, file.read())
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; a no-op where folders cannot be opened (Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class TensorSlot(NamedTuple):

@@ -11,7 +11,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 from support import needs
 
 from bstdg import datasets
@@ -76,6 +76,19 @@ def test_the_published_split_from_an_archive(tmp_path, place, name):
     np.testing.assert_allclose(train.images.mean((1, 2)), [30, 90, 120, 150], atol=1)
     np.testing.assert_allclose(test.images.mean((1, 2)), [60, 180], atol=1)
     assert test.classes == ("face", "motorbike")
+
+
+def test_another_split_is_looked_at_without_its_pixels(tmp_path, monkeypatch):
+    there, test = pictures(), "Motorbikes/image_0003.jpg"
+    training = datasets.load(NAME, "train", tar(tmp_path / "good" / caltech.ARCHIVES[0], usual()).parent)
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageFile.ImageFile, "load", None)
+        datasets.look(training, "test", tmp_path / "good")
+    for change in ({test: b"none"}, {test: b""}, {}):
+        changed = {**{name: data for name, data in there.items() if name != test}, **change}
+        tar(tmp_path / "bad" / caltech.ARCHIVES[0], usual(changed))
+        with pytest.raises((InputError, FileFormatError), match=test):
+            datasets.look(training, "test", tmp_path / "bad")
 
 
 @pytest.mark.parametrize("place", ["caltech101/101_ObjectCategories", "caltech101", "101_ObjectCategories", "."])

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from support import needs
 from support.strategies import random_model, reading
 
-from bstdg import datasets, export
+from bstdg import datasets, disk, export
 from bstdg import export as exports
 from bstdg.engine import oracle
 from bstdg.errors import DownloadError, FileFormatError, InputError
@@ -264,6 +264,7 @@ def test_a_failed_rename_puts_back_what_was_there(out, monkeypatch):
             raise OSError(5, "Input/output error")
         return rename(path, target)
 
+    monkeypatch.setattr(disk, "exchange", lambda *_: False)  # where the file system cannot
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(OSError, match="Input/output error"):
         exports.export("c", MODEL, out, name="other")

@@ -433,7 +433,7 @@ def test_what_is_no_regular_file_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.nir")
     (tmp_path / "zero.nir").symlink_to("/dev/zero")
     for name in ("pipe.nir", "zero.nir"):
-        with pytest.raises(FileFormatError, match="is a (pipe|device), not a file"):
+        with pytest.raises(FileFormatError, match=r"is a (pipe|device), not a file"):
             nir_file.read(tmp_path / name)
 
 

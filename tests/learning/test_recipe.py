@@ -170,6 +170,13 @@ def test_names_of_version_0_1_are_read_as_those_of_now(recipe):
     assert recipe_of(stored) == read
 
 
+def test_a_byte_order_mark_is_no_part_of_a_recipe(recipe):
+    text = 'title = "größer"\n[train]\nepochs = 4\n'
+    assert load_recipe(recipe(b"\xef\xbb\xbf" + text.encode())) == load_recipe(recipe(text))
+    with pytest.raises(InputError, match="it is no text in UTF-8; save it as such"):
+        load_recipe(recipe(text.encode("utf-16")))
+
+
 def test_bare_words_are_texts_without_the_space_around_them(recipe):
     loaded = load_recipe(recipe(), ["data.name= another ", " kernel = exponential "])
     assert (loaded.data.name, loaded.rule.kernel) == ("another", "exponential")
@@ -208,7 +215,7 @@ def test_recipes_are_frozen_and_hashable():
         ('[train]\nepochs = "3"', "train.epochs must be an integer, not '3'"),
         ("[rule]\nwidth = true", "rule.width must be a number, not True"),
         ('[rule]\nwidth = "3"', "rule.width must be a number, not '3'"),
-        ("[rule]\nwidth = nan", "rule.width must be a number, not nan"),
+        ("[rule]\nwidth = nan", "rule.width must be a number in 1e-06 … 1e+09, not nan"),
         ("[loss]\nsilent_remainder = 1", "loss.silent_remainder must be true or false, not 1"),
         ("[loss]\nsilent_remainder = 0.0", "loss.silent_remainder must be true or false, not 0.0"),
         ("[network]\nlayers = 600", "network.layers must be a list such as [600], not 600"),
@@ -216,6 +223,7 @@ def test_recipes_are_frozen_and_hashable():
         ("[network]\nlayers = [600, 2.5]", "network.layers[1] must be an integer or a text, not 2.5"),
         ('[network]\nlayers = [600, "32swirl5"]', "network.layers: '32swirl5' is no layer known here"),
         ('[network]\nlayers = ["6²"]', "is no layer known here"),
+        (f'[network]\nlayers = ["1{"0" * 5000}"]', "is no layer known here"),
         ("[network]\nlayers = [true]", "network.layers[0] must be an integer or a text, not True"),
         ("[network]\nlayers = [[600]]", "network.layers[0] must be an integer or a text, not [600]"),
         (
@@ -253,7 +261,7 @@ OUT_OF_RANGE = [
     ("network", "initial_output_share", [0, 1, 1.5]),
     ("network", "initial_output_margin", [-1, 2**20]),
     ("rule", "width", [0, -1]),
-    ("rule", "final_width", [-1]),
+    ("rule", "final_width", [-1, 1e-7, 1e10]),
     ("rule", "tau", [0, -1]),
     ("loss", "latency_weight", [-0.1]),
     ("loss", "spike_weight", [-0.1]),
@@ -346,7 +354,8 @@ def test_a_word_that_is_no_choice_is_refused_in_python_too(section, field):
         ("train", "shift_share", [0, 1]),
         ("train", "weight_rate", [0]),
         ("loss", "label_smoothing", [0]),
-        ("rule", "width", [float("inf")]),  # the box
+        ("rule", "width", [1e-6, 1e9]),  # the second as good as the box
+        ("rule", "final_width", [0, 1e-6, 1e9]),
     ],
 )
 def test_the_ends_of_a_range_are_allowed(section, field, values):

@@ -365,6 +365,14 @@ def test_a_folder_that_holds_a_run_is_not_overwritten_by_accident(tmp_path):
         train(recipe(), tmp_path / "file")
 
 
+def test_a_shift_beyond_the_picture_is_refused_before_a_run_is_replaced(tmp_path):
+    train(recipe(epochs=1), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"train\.shift = 8 moves a 8 x 8 image out of sight"):
+        train(recipe(shift=8), tmp_path, overwrite=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_early_stopping(tmp_path):
     report = train(recipe(epochs=50, patience=2, weight_rate=0.0, threshold_rate=0.0), tmp_path)
     assert report["epochs"] == 3  # nothing moves: the first is the best, and two more do not better it

@@ -18,6 +18,7 @@ from bstdg.classifier.arrays import encode, warn_of_idle_steps
 from bstdg.datasets import StepDataset
 from bstdg.engine import native_training
 from bstdg.errors import BstdgWarning, InputError
+from bstdg.fields import short
 from bstdg.inputs import InputCode
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import from_dict
@@ -32,6 +33,7 @@ from bstdg.training.split import Parts, stratified
 from bstdg.training.train import find_device
 
 FEWEST_HELD_OUT = 10
+MOST_THREADS = 1024
 WORK_A_THREAD = 1 << 30  # samples times weights of an epoch, above which more threads pay
 SECTIONS = {
     "network": ("layers", "num_steps"),
@@ -72,8 +74,10 @@ class Settings:
         share, threads = plain["validation_fraction"], plain["n_jobs"]
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
             raise InputError(f"validation_fraction must be in [0, 1), not {share!r}")
-        if threads is not None and (not isinstance(threads, int) or threads == 0 or threads < -1):
-            raise InputError(f"n_jobs must be None, a number of threads, or -1 for all, not {threads!r}")
+        if threads is not None and (type(threads) is not int or threads not in (-1, *range(1, MOST_THREADS + 1))):
+            raise InputError(
+                f"n_jobs must be None, a number of threads up to {MOST_THREADS}, or -1 for all, not {short(threads)}"
+            )
         if plain["engine"] not in (None, "native", "dense"):
             raise InputError(f"engine must be None, 'native' or 'dense', not {plain['engine']!r}")
         values = {section: {name: plain[name] for name in names} for section, names in SECTIONS.items()}

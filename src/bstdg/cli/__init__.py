@@ -56,8 +56,3 @@ for _name, _function, _examples in (
     ("doctor", doctor.doctor, doctor.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=_examples)(_function)
-
-
-def run() -> None:
-    """Entry point of the `bstdg` command."""
-    app()

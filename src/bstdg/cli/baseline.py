@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bstdg import disk
 from bstdg.cli import complete
 from bstdg.cli.console import note, say, show_table, table
 from bstdg.cli.options import AsJson, DataDir
@@ -61,18 +62,24 @@ def baseline(
     """
     from bstdg.lab import predecessors
     from bstdg.lab.predecessors.base import write
+    from bstdg.lab.predecessors.settings import settings_of
     from bstdg.learning import overrides
 
     if weights is not None:
         if override:
             raise InputError("--weights runs a network as it was released: --set has nothing to change")
         report = predecessors.run_released(name, weights, data, data_dir=data_dir)
+        if out is not None:
+            write(report, out)
     else:
         settings = overrides.apply({}, override or (), predecessors.settings_kind(name))
-        report = predecessors.train(name, data, seed=seed, settings=settings, data_dir=data_dir, on_epoch=_print_epoch)
-    if weights is None or out is not None:
+        settings_of(predecessors.settings_kind(name), settings)  # before a folder is made
         out = out or Path("runs") / f"baseline-{name}-{data}" / f"seed{seed}.json"
-        write(report, out)
+        with disk.making(out):
+            report = predecessors.train(
+                name, data, seed=seed, settings=settings, data_dir=data_dir, on_epoch=_print_epoch
+            )
+            write(report, out)
     if as_json:
         print(json.dumps(report))
         return

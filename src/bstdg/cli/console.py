@@ -45,6 +45,16 @@ class Commands(TyperGroup):
             sys.exit(status)
         return status
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """As typer does, which would end in silence where somebody stops it."""
+        with _answering():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """The same."""
+        with _answering():
+            return super().invoke(ctx)
+
 
 class Command(TyperCommand):
     """A command whose help page ends in its examples, line by line."""
@@ -107,6 +117,16 @@ def show_table(what: Table) -> None:
     print("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Who stops a command is told that it has stopped."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("stopped")
+        raise typer.Exit(INTERRUPTED) from None
+
+
 def _status(command: Callable[[], Any]) -> int:
     """The exit status of `command`, after one line on standard error if it failed."""
     try:
@@ -141,16 +161,19 @@ def _bad_usage(error: Any) -> int:
 def _failed(error: Exception) -> int:
     """Say what went wrong and whose hand mends it: 2 the caller's, 1 the world's. What nobody foresaw is raised."""
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _says_memory(error)):
-        complain("out of memory; lower train.batch or network.layers, or give it fewer images at once")
+        lower = "out of memory; lower train.batch or network.layers, or give it fewer images at once"
+        complain("; ".join((lower, *getattr(error, "__notes__", ()))))
         return FAILURE
+    notes = getattr(error, "__notes__", ())
     if isinstance(error, (InputError, FileFormatError)):
-        complain(str(error))
+        complain("; ".join((str(error), *notes)))
         return BAD_INPUT
     if isinstance(error, (BstdgError, DownloadError)):
-        complain(str(error))
+        complain("; ".join((str(error), *notes)))
         return FAILURE
     if isinstance(error, OSError):
-        complain(": ".join(line(part) for part in (error.filename, error.strerror or error) if part is not None))
+        said = ": ".join(line(part) for part in (error.filename, error.strerror or error) if part is not None)
+        complain("; ".join((said, *notes)))
         mendable = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
         return BAD_INPUT if isinstance(error, mendable) else FAILURE
     raise error

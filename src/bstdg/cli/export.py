@@ -11,6 +11,7 @@ import typer
 from bstdg.cli import complete
 from bstdg.cli.console import FAILURE, say, show_table, table
 from bstdg.cli.options import AsJson, DataDir
+from bstdg.commands import quoted
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def export(
     for key, value in manifest["figures"].items():
         told.add_row(key.replace("_", " "), _plain(value))
     show_table(told)
-    say(f"prove it with:  bstdg verify {out}")
+    say(f"prove it with:  bstdg verify {quoted(out)}")
 
 
 def verify(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +22,8 @@ from bstdg.shown import columns, line, name
 if TYPE_CHECKING:
     from bstdg.model.runtime import Model
 
+LONGEST_PATH = 1 << 16  # bytes
+
 EVALUATE_EXAMPLES = """
 Examples:
   bstdg eval runs/digits-seed0/model.bstdg
@@ -30,6 +34,7 @@ PREDICT_EXAMPLES = """
 Examples:
   bstdg predict model.bstdg seven.png eight.jpg
   ls drawings/*.png | bstdg predict model.bstdg --json
+  find drawings -name '*.png' -print0 | bstdg predict model.bstdg -0
   bstdg predict model.bstdg photo.jpg --resize --invert   dark ink on white
   bstdg predict spoken.bstdg recordings.h5                a network of events: HDF5 of the layout of SHD
 """
@@ -88,12 +93,15 @@ def predict(
     trust: Trust = False,
     engine: EngineName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    null: Annotated[
+        bool, typer.Option("-0", "--null", help="Paths on stdin end in NUL, as find -print0 writes them.")
+    ] = False,
 ) -> None:
     """Decide images, or recordings of events: class, step and spikes."""
     from bstdg.datasets import spoken
     from bstdg.model import images, runtime
 
-    loaded, paths = runtime.load(model, engine), _paths(files)
+    loaded, paths = runtime.load(model, engine), _paths(files, null)
     reads = loaded.packed.input.samples
     _refuse_idle({"--resize": resize, "--invert": invert}, reads == "images", model, reads)
     _refuse_idle({"--trust-recordings": trust}, reads == "recordings", model, reads)
@@ -126,13 +134,39 @@ def _refuse_idle(options: dict[str, bool], of_use: bool, model: Path, reads: str
         raise InputError(f"{given[0]} does nothing here: {model} reads {reads}; leave it out")
 
 
-def _paths(files: list[Path] | None) -> Iterable[Path]:
-    """The files that were named; `-`, or none at all, stands for the paths on standard input, one a line."""
+def _paths(files: list[Path] | None, null: bool) -> Iterable[Path]:
+    """The files that were named; `-`, or none at all, stands for the paths on standard input."""
+    stdin = Path("-")
+    if null and files and stdin not in files:
+        raise InputError("-0 says how paths on standard input end: name no files, or - among them")
     if not files and (sys.stdin is None or sys.stdin.isatty()):
         raise InputError("name image files, or pipe their paths in, one a line")
-    listed = (Path(line.rstrip("\n")) for line in sys.stdin or () if line.strip())
-    stdin = Path("-")
-    return itertools.chain.from_iterable(listed if file == stdin else (file,) for file in files or (stdin,))
+    return itertools.chain.from_iterable(_listed(null) if file == stdin else (file,) for file in files or (stdin,))
+
+
+def _listed(null: bool) -> Iterator[Path]:
+    """Paths on standard input, each ending in NUL, or in a newline as any system writes it; empty ones are left out."""
+    if sys.stdin is None:
+        return
+    for n, part in enumerate(_parts(sys.stdin.buffer, b"\0" if null else b"\n")):
+        path = part if null else part.removesuffix(b"\r")
+        if n == 0 and not null:
+            path = path.removeprefix(codecs.BOM_UTF8)
+        if b"\0" in path:
+            raise InputError("the paths on standard input have a NUL in them: add -0 if they end in NUL")
+        if path.strip():
+            yield Path(os.fsdecode(path))
+
+
+def _parts(stream: Any, end: bytes) -> Iterator[bytes]:
+    """What comes before each `end`, as soon as it has come, and what comes after the last."""
+    rest = b""
+    while part := stream.read1(LONGEST_PATH):
+        *whole, rest = (rest + part).split(end)
+        yield from whole
+        if len(rest) > LONGEST_PATH:
+            raise InputError(f"standard input has more than {LONGEST_PATH:,} bytes without an end of a path: no paths")
+    yield rest
 
 
 def _decisions(model: Model, spikes: Any, file: str) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ import typer
 
 from bstdg.cli import complete
 from bstdg.cli.console import complain, say
+from bstdg.commands import quoted
 from bstdg.errors import InputError
 from bstdg.shipped import shipped_recipes
 
@@ -66,7 +67,7 @@ def new(
         recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, name=data), title=f"My {data}")
     files.write_atomic(file, text(recipe, of_events=datasets.are_events(recipe.data.name)).encode())
     say(file)
-    complain(f"now edit it, and train with  bstdg train {file}")
+    complain(f"now edit it, and train with  bstdg train {quoted(file)}")
 
 
 WIDTH = 110

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ import typer
 from bstdg.cli import complete
 from bstdg.cli.console import INTERRUPTED, complain, say, show_table
 from bstdg.cli.options import AsJson, DataDir
+from bstdg.commands import quoted
 from bstdg.errors import InputError
 from bstdg.shipped import shipped_recipes
 
@@ -115,7 +115,7 @@ def _resume_hint(folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         if not (folder / CHECKPOINT).exists():
             raise
-        complain(f"stopped; to go on, repeat the command with --out {shlex.quote(str(folder))} --resume")
+        complain(f"stopped; to go on, repeat the command with --out {quoted(folder)} --resume")
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "are_events",
     "is_own",
     "load",
+    "look",
     "names",
     "pictures_of",
     "source",
@@ -137,3 +138,27 @@ def load(
         has = "are recordings of events" if found.kind == "recordings" else "has one"
         raise InputError(f"data.channels is for photographs and arrays; {name} {has}, not {channels}")
     return found.load(name, split, data_dir, progress)
+
+
+def look(
+    training: Dataset | EventDataset,
+    split: Split,
+    data_dir: str | Path | None = None,
+    *,
+    progress: bool = False,
+    size: Sequence[int] = (),
+) -> None:
+    """See that another split is there and fits the training part, before work is put into that; nothing of it is read
+    but names and headers, so damage further on is found when the split is loaded.
+
+    Args:
+        training: as `load` gave it.
+        split: the one that will be wanted.
+        data_dir, progress, size: those of `load`.
+
+    Raises:
+        InputError, FileFormatError, DownloadError: as for `load`.
+    """
+    found = source(training.name)
+    if found.look is not None:
+        found.look(training, split, data_dir, progress, tuple(size))

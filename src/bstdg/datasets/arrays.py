@@ -10,6 +10,8 @@ import math
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +84,20 @@ def read_npy(path: Path, most: int = MAX_MEMBER) -> NDArray[Any]:
 
 def _content(file: Any, length: int, most: int, name: str) -> NDArray[Any]:
     """The array in an open file of `length` bytes, which an error calls by `name`."""
+    shape, fortran, dtype = _checked_header(file, length, most, name)
+    there = math.prod(shape) * dtype.itemsize
+    data = bytearray(there)
+    view, done = memoryview(data), 0
+    while done < there:
+        got = file.readinto(view[done : done + _CHUNK])
+        if not got:
+            raise FileFormatError(f"{name} is truncated: {done:,} of {there:,} bytes")
+        done += got
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _checked_header(file: Any, length: int, most: int, name: str) -> Header:
+    """The header at the start of an open file of `length` bytes, which promises just what follows it."""
     if length > most:
         raise FileFormatError(f"{name} has {length:,} bytes, more than the {most:,} allowed")
     try:
@@ -93,14 +109,7 @@ def _content(file: Any, length: int, most: int, name: str) -> NDArray[Any]:
     promised, there = math.prod(shape) * dtype.itemsize, length - file.tell()
     if promised != there:
         raise FileFormatError(f"{name} should have {promised:,} bytes by its header, and has {there:,}")
-    data = bytearray(there)
-    view, done = memoryview(data), 0
-    while done < there:
-        got = file.readinto(view[done : done + _CHUNK])
-        if not got:
-            raise FileFormatError(f"{name} is truncated: {done:,} of {there:,} bytes")
-        done += got
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return Header(shape, fortran, dtype)
 
 
 def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels: int = 0) -> Dataset:
@@ -116,24 +125,16 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
         InputError: an array is missing, or has another type, shape or range than it should.
         FileFormatError: the file is damaged or too large.
     """
-    try:
-        with files.open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            there = _members(archive, path)
-            own = all(f"{name}.npy" in there for name in SPLIT)
-            if not own and (missing := [name for name in WHOLE if f"{name}.npy" not in there]):
-                wanted = f"{' and '.join(WHOLE)}, or {', '.join(SPLIT)}"
-                raise InputError(f"{path} has no array {missing[0]}; it should have {wanted}")
-            images, labels = (_array(archive, f"{split}_{kind}" if own else kind, path) for kind in WHOLE)
-            classes = _array(archive, "classes", path) if "classes.npy" in there else None
-            white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
-            every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
-    except (BstdgError, MemoryError):
-        raise
-    except Exception as error:  # zipfile and the packings that it knows have many names for damage
-        if isinstance(error, OSError) and error.errno is not None:
-            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {told}") from error
+    with _opened(path) as archive:
+        there = _members(archive, path)
+        own = all(f"{name}.npy" in there for name in SPLIT)
+        if not own and (missing := [name for name in WHOLE if f"{name}.npy" not in there]):
+            wanted = f"{' and '.join(WHOLE)}, or {', '.join(SPLIT)}"
+            raise InputError(f"{path} has no array {missing[0]}; it should have {wanted}")
+        images, labels = (_array(archive, f"{split}_{kind}" if own else kind, path) for kind in WHOLE)
+        classes = _array(archive, "classes", path) if "classes.npy" in there else None
+        white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
+        every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
     images = _channels_first(images, channels, path)
     _check(images, labels, white, path, size)
     if not own:
@@ -167,6 +168,50 @@ def _members(archive: zipfile.ZipFile, path: Path) -> set[str]:
             f"{path}: its arrays have {total:,} bytes, more than the {allowed:,} allowed in a file of {packed:,}"
         )
     return there
+
+
+def look(path: Path, training: Dataset, split: Split) -> None:
+    """See that a split of an .npz file fits the training part, from the headers of its arrays alone.
+
+    Raises:
+        InputError, FileFormatError: as for `load`.
+    """
+    with _opened(path) as archive:
+        there = _members(archive, path)
+        if not all(f"{name}.npy" in there for name in SPLIT):
+            return  # it is drawn from the arrays that were learnt from
+        images, labels = (_header(archive, f"{split}_{kind}", path) for kind in WHOLE)
+    channels, rows, columns = training.shape
+    fits = {(channels, rows, columns), (rows, columns, channels), *([(rows, columns)] if channels == 1 else [])}
+    if images.dtype != np.uint8 or images.shape[1:] not in fits:
+        shape = " x ".join(map(str, images.shape[1:]))
+        learnt = " x ".join(map(str, training.images.shape[1:]))
+        raise InputError(f"{path}: {split}_images are {images.dtype} of {shape}, those to learn from uint8 of {learnt}")
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1] or not labels.shape[0]:
+        found = f"{labels.dtype} {list(labels.shape)}"
+        raise InputError(f"{path}: {split}_labels must be {images.shape[0]} integers, one an image, not {found}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An open archive; what is wrong with it, here or inside of the context, in the words of this package."""
+    try:
+        with files.open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            yield archive
+    except (BstdgError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and the packings that it knows have many names for damage
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {told}") from error
+
+
+def _header(archive: zipfile.ZipFile, name: str, path: Path) -> Header:
+    """What the array `name` says of itself, held against the bytes that are there."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as file:
+        return _checked_header(file, info.file_size, MAX_MEMBER, f"{path}: {name}")
 
 
 def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:

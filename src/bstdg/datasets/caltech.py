@@ -17,8 +17,10 @@ Workshop on Generative-Model Based Vision; doi:10.22002/D1.20086, CC BY 4.0.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,11 +89,45 @@ def load(
         InputError: the pictures are missing.
         FileFormatError: archive or picture is damaged, or the archive has members that do not belong there.
     """
-    wanted = {
+    wanted = _wanted(name, split)
+    place, content = _content(name, split, wanted, data_dir)
+    return Dataset(
+        name=name,
+        split=split,
+        images=_pictures(content, list(wanted), size, channels or 1, place),
+        labels=np.array(list(wanted.values()), np.int64),
+        white=255,
+        classes=CLASSES,
+    )
+
+
+def look(
+    training: Dataset, split: Split, data_dir: str | Path | None, progress: bool = False, size: tuple[int, ...] = ()
+) -> None:
+    """See that all pictures of a split are there, and that each begins like one.
+
+    Raises:
+        InputError, FileFormatError: as for `load`.
+    """
+    place, content = _content(training.name, split, _wanted(training.name, split), data_dir)
+    for name, data in content.items():
+        with _opened(name, data, place):
+            pass
+
+
+def _wanted(name: str, split: Split) -> dict[str, int]:
+    """The pictures of a split, and the label of each."""
+    return {
         f"{category}/image_{number:04d}.jpg": label
         for label, (category, numbers) in enumerate(zip(CATEGORIES, SPLITS[name](split), strict=True))
         for number in numbers
     }
+
+
+def _content(
+    name: str, split: Split, wanted: Mapping[str, int], data_dir: str | Path | None
+) -> tuple[Path, dict[str, bytes]]:
+    """Where the pictures are, and the bytes of each."""
     place = _place(name, data_dir)
     if place.is_file():
         content = read_members(place, {f"{ROOT}/{file}" for file in wanted}, max_file=MAX_FILE, max_bytes=MAX_ARCHIVE)
@@ -102,14 +138,7 @@ def load(
         raise InputError(
             f"{place} lacks {len(missing)} of the {len(wanted)} pictures of {name} ({split}): {missing[0]} …"
         )
-    return Dataset(
-        name=name,
-        split=split,
-        images=_pictures(content, list(wanted), size, channels or 1, place),
-        labels=np.array(list(wanted.values()), np.int64),
-        white=255,
-        classes=CLASSES,
-    )
+    return place, content
 
 
 def locate(folder: Path) -> Path | None:
@@ -151,18 +180,23 @@ def _pictures(
     mode, (rows, columns) = mode_of(channels), size
     images = np.empty((len(names), *((channels,) if channels > 1 else ()), rows, columns), np.uint8)
     for n, name in enumerate(names):
-        data = content[name]
-        try:
-            with opened(io.BytesIO(data), len(data), name, ("JPEG",), "JPEG") as picture:
-                resized = picture.convert(mode).resize((columns, rows), Image.Resampling.BOX)
-        except (InputError, OSError) as error:
-            raise FileFormatError(f"{place}: {name} is no picture, or a damaged one: {error}") from error
-        images[n] = planes(resized)
+        with _opened(name, content[name], place) as picture:
+            images[n] = planes(picture.convert(mode).resize((columns, rows), Image.Resampling.BOX))
     return images
 
 
+@contextmanager
+def _opened(name: str, data: bytes, place: Path) -> Iterator[Any]:
+    """An open picture, of which the header has been read."""
+    try:
+        with opened(io.BytesIO(data), len(data), name, ("JPEG",), "JPEG") as picture:
+            yield picture
+    except (InputError, OSError) as error:
+        raise FileFormatError(f"{place}: {name} is no picture, or a damaged one: {error}") from error
+
+
 SOURCES = tuple(
-    Source(name, title, "images", load, locate=locate, wanted=WANTED, photographs=True)
+    Source(name, title, "images", load, look=look, locate=locate, wanted=WANTED, photographs=True)
     for name, title in {
         "caltech-face-motorbike": "Caltech-101 Face/Motorbike",
         "caltech-face-motorbike-all": "Caltech-101 Face/Motorbike, all images",

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from bstdg.datasets import arrays
 from bstdg.datasets.base import Dataset, Split, stratified_test_mask
 from bstdg.datasets.files import named_folder
-from bstdg.datasets.pictures import ENDINGS, levels
+from bstdg.datasets.pictures import ENDINGS, levels, size_of
 from bstdg.datasets.sources import Source
 from bstdg.errors import BstdgWarning, InputError
 from bstdg.spikes.events import MAX_CHANNELS
@@ -37,6 +37,8 @@ LITTER = ("thumbs.db", "desktop.ini")  # which systems leave behind; others of t
 _SAID: set[str] = set()  # warnings, so that a training that loads both parts hears of each once
 MAX_FILE = 1 << 26  # bytes of one picture
 MAX_BYTES = 1 << 31  # of all pictures of a split, a byte a pixel
+
+R = TypeVar("R")
 
 
 class Pictures(NamedTuple):
@@ -86,6 +88,28 @@ def load(
         white=255,
         classes=chosen.classes,
     )
+
+
+def look(
+    training: Dataset, split: Split, data_dir: str | Path | None, progress: bool = False, size: tuple[int, ...] = ()
+) -> None:
+    """See that a split is there and fits the training part: its folders, and the headers of its files.
+
+    Raises:
+        InputError, FileFormatError: as for `load`.
+    """
+    place = _place(data_dir)
+    if place.is_file():
+        arrays.look(place, training, split)
+        return
+    for file in _split(place, split).files:
+        found = _opened(file, size_of)
+        if not size and found not in (None, training.shape[1:]):
+            learnt = " x ".join(map(str, training.shape[1:]))
+            raise InputError(
+                f"pictures differ in size (those to learn from are {learnt}, {file} is {found[0]} x {found[1]}): say "
+                "what to bring them to, rows and columns, with data.size = [32, 32] for instance"
+            )
 
 
 def locate(place: Path) -> Path | None:
@@ -265,10 +289,14 @@ def _size(picture: NDArray[np.uint8]) -> str:
 
 
 def _levels(file: Path, size: tuple[int, int] | None, channels: int) -> NDArray[np.uint8]:
+    return _opened(file, lambda path: levels(path, size, channels))
+
+
+def _opened(file: Path, read: Callable[[Path], R]) -> R:
     try:
         if file.stat().st_size > MAX_FILE:
             raise InputError(f"{file} has more than the {MAX_FILE:,} bytes that a picture may have here")
-        return levels(file, size, channels)
+        return read(file)
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from error
 
@@ -279,6 +307,7 @@ SOURCES = (
         "Pictures of one's own",
         "images",
         load,
+        look=look,
         locate=locate,
         wanted="a folder of pictures, one of each class in it, or an .npz file",
         photographs=True,

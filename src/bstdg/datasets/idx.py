@@ -12,8 +12,9 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ MAX_BYTES = 1 << 28  # five times the pixels of MNIST
 UBYTE = 0x08  # the only IDX type these data sets use
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
+
+R = TypeVar("R")
 
 
 def read_idx(path: str | Path, *, ndim: int, max_bytes: int = MAX_BYTES) -> NDArray[np.uint8]:
@@ -44,6 +47,17 @@ def read_idx(path: str | Path, *, ndim: int, max_bytes: int = MAX_BYTES) -> NDAr
         FileFormatError: it is no such IDX file, too large, truncated, altered, or has bytes after its end.
     """
     path = Path(path)
+    return _opened(path, lambda stream, most: _parse(stream, path, ndim, most), max_bytes)
+
+
+def read_idx_shape(path: str | Path, *, ndim: int) -> tuple[int, ...]:
+    """The shape of the array in an IDX file, from its header alone; errors as for `read_idx`."""
+    path = Path(path)
+    return _opened(path, lambda stream, _: _read_shape(stream, path, ndim))
+
+
+def _opened(path: Path, read: Callable[[BinaryIO, int], R], max_bytes: int = MAX_BYTES) -> R:
+    """What `read` makes of a file's content, given the bytes that it may announce."""
     try:
         with files.open_regular(path) as raw:
             packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
@@ -51,8 +65,8 @@ def read_idx(path: str | Path, *, ndim: int, max_bytes: int = MAX_BYTES) -> NDAr
             if packed:
                 max_bytes = unpacked(path.stat().st_size, max_bytes)
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    return _parse(stream, path, ndim, max_bytes)  # pyright: ignore[reportArgumentType]
-            return _parse(raw, path, ndim, max_bytes)
+                    return read(stream, max_bytes)  # pyright: ignore[reportArgumentType]
+            return read(raw, max_bytes)
     except EOFError as error:
         raise FileFormatError(f"{path}: truncated: the packed data break off") from error
     except (gzip.BadGzipFile, zlib.error) as error:

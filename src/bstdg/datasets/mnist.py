@@ -15,7 +15,7 @@ import numpy as np
 
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.files import RemoteFile, provide
-from bstdg.datasets.idx import read_idx
+from bstdg.datasets.idx import read_idx, read_idx_shape
 from bstdg.datasets.sources import Source
 from bstdg.errors import FileFormatError, InputError
 
@@ -137,21 +137,41 @@ def load(name: str, split: Split, data_dir: str | Path | None = None, progress: 
         DownloadError: they had to be downloaded and no mirror gave them.
     """
     collection = COLLECTIONS[name]
-    files = collection.splits[split]
-    images_path, labels_path = provide(
-        name, (files.images, files.labels), collection.mirrors, data_dir, progress=progress
-    )
+    images_path, labels_path = _paths(name, split, data_dir, progress)
     labels = read_idx(labels_path, ndim=1)
     _refuse_namesake(name, split, zlib.crc32(labels.tobytes()), labels_path)
     if (largest := int(labels.max())) >= len(collection.classes):
         raise FileFormatError(f"{labels_path}: a label is {largest}, expected 0 … 9")
     images = read_idx(images_path, ndim=3)
-    if images.shape[1:] != SHAPE:
-        height, width = images.shape[1:]
-        raise FileFormatError(f"{images_path}: images are {height} x {width}, expected 28 x 28")
-    if len(images) != len(labels):
-        raise FileFormatError(f"{images_path} has {len(images)} images, but {labels_path} has {len(labels)} labels")
+    _check_shapes(images.shape, labels.shape, images_path, labels_path)
     return Dataset(name, split, images, labels.astype(np.int64), white=255, classes=collection.classes)
+
+
+def look(
+    training: Dataset, split: Split, data_dir: str | Path | None, progress: bool = False, size: tuple[int, ...] = ()
+) -> None:
+    """See that the files of a split are there, downloading them if they are not, and that their headers fit.
+
+    Raises:
+        InputError, FileFormatError, DownloadError: as for `load`.
+    """
+    images, labels = _paths(training.name, split, data_dir, progress)
+    _check_shapes(read_idx_shape(images, ndim=3), read_idx_shape(labels, ndim=1), images, labels)
+
+
+def _paths(name: str, split: Split, data_dir: str | Path | None, progress: bool) -> list[Path]:
+    """Where images and labels of a split are."""
+    collection = COLLECTIONS[name]
+    files = collection.splits[split]
+    return provide(name, (files.images, files.labels), collection.mirrors, data_dir, progress=progress)
+
+
+def _check_shapes(images: tuple[int, ...], labels: tuple[int, ...], images_path: Path, labels_path: Path) -> None:
+    if images[1:] != SHAPE:
+        height, width = images[1:]
+        raise FileFormatError(f"{images_path}: images are {height} x {width}, expected 28 x 28")
+    if images[0] != labels[0]:
+        raise FileFormatError(f"{images_path} has {images[0]} images, but {labels_path} has {labels[0]} labels")
 
 
 def _refuse_namesake(name: str, split: Split, labels_crc: int, path: Path) -> None:
@@ -171,6 +191,7 @@ SOURCES = tuple(
         collection.title,
         "images",
         load,
+        look=look,
         files={split: (of.images.name, of.labels.name) for split, of in collection.splits.items()},
         wanted="its four idx files (.gz or not)",
         mirrors=collection.mirrors,

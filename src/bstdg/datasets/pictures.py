@@ -32,7 +32,7 @@ FREE_PIXELS = 1 << 24
 PIXELS_A_BYTE = 32
 MOST_PIXELS = 89_478_485  # Pillow's own
 BAND = 1 << 20  # pixels whose transparency and colour are looked at together
-ORIENTATION = 0x0112  # the tag of EXIF and TIFF
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the tag of EXIF and TIFF; its values for pictures that lie on a side
 
 _READ = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")  # Pillow's modes
 _READ_16 = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -85,6 +85,21 @@ def levels(path: Path, size: tuple[int, int] | None = None, channels: int = 1) -
         smooth = Image.Resampling.BOX if flat.width > columns else Image.Resampling.BICUBIC
         flat = flat.resize((columns, rows), smooth)
     return planes(flat)
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Rows and columns of a picture, upright, from its header alone; None where that does not tell them.
+
+    Raises:
+        InputError, OSError: as for `levels`.
+    """
+    with files.open_regular(path, MAX_FILE, "any picture") as raw, opened(raw, path.stat().st_size, str(path)) as file:
+        late = file.format == "PNG" and "exif" not in file.info  # it may come after the pixels
+        try:
+            turned = not late and file.getexif().get(ORIENTATION, 1) in SIDEWAYS
+        except Exception:  # what a broken EXIF makes Pillow raise is part of no contract
+            return None
+        return (file.width, file.height) if turned else (file.height, file.width)
 
 
 @contextmanager

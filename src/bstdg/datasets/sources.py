@@ -39,6 +39,8 @@ class Source:
         files: names of the files of each split, packed (.gz); unpacked ones are as good.
         folders: subfolders in which they are looked for before the folder itself; that of the data set's name if none
             is given.
+        look: takes the training part, then split, data_dir, progress and the size asked for; finds out whether a split
+            is there and fits the training part, from names and headers alone.
         locate: finds the files below a folder where they are no plain list, as `files` and `folders` do.
         wanted: the files in words, for someone who has to put them somewhere.
         mirrors: addresses of downloads, to be put before a file's name.
@@ -53,6 +55,7 @@ class Source:
     load: Callable[..., Dataset | EventDataset]
     files: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    look: Callable[..., None] | None = None
     locate: Callable[[Path], Path | None] | None = None
     wanted: str = ""
     mirrors: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ from bstdg.errors import BstdgWarning, FileFormatError, InputError
 __all__ = ["DIGITS", "NUM_CHANNELS", "load", "read"]
 
 MAX_BYTES = 1 << 30  # of an unpacked file; SHD's larger one has a quarter of that
-_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_MAGIC, _HDF5_MAGIC = b"\x1f\x8b", b"\x89HDF\r\n\x1a\n"
 _PACKED_LIMIT = 1 << 28  # bytes; the publisher gives MD5 sums alone, and no sizes
 
 MIRRORS = {"shd": ("https://zenkelab.org/datasets/", "https://compneuro.net/datasets/"), "hd-spikes": ()}
@@ -86,6 +86,29 @@ def load(name: str, split: Split, data_dir: str | Path | None = None, progress: 
             stacklevel=2,
         )
     return found
+
+
+def look(
+    training: EventDataset,
+    split: Split,
+    data_dir: str | Path | None,
+    progress: bool = False,
+    size: tuple[int, ...] = (),
+) -> None:
+    """See that the file of a split is there, downloading it if it is not, and begins like one.
+
+    Raises:
+        InputError, FileFormatError, DownloadError: as for `load`.
+    """
+    name = training.name
+    (path,) = provide(name, [FILES[name][split]], MIRRORS[name], data_dir, progress=progress, folders=FOLDERS[name])
+    try:
+        with files.open_regular(path) as file:
+            start = file.read(len(_HDF5_MAGIC))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if start != _HDF5_MAGIC and not start.startswith(_GZIP_MAGIC):
+        raise FileFormatError(f"{path}: no HDF5 file, packed or not; get the file again")
 
 
 def read(path: Path, name: str, split: Split, *, isolated: bool | None = None) -> EventDataset:
@@ -180,6 +203,7 @@ SOURCES = tuple(
         TITLES[name],
         "recordings",
         load,
+        look=look,
         files={split: (file.name,) for split, file in files.items()},
         folders=FOLDERS[name],
         wanted=" and ".join(file.name.removesuffix(".gz") for file in files.values()) + " (.gz or not)",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+
+from bstdg import files
 
 KINDS = ("svg", "png", "pdf")
 
@@ -28,8 +31,17 @@ class Drawing(Figure):
 
 
 def save(figure: Figure, file: Any, kind: str, dpi: int = 150) -> None:
-    """Write a figure to a path or an open file, as svg, png or pdf; the same figure always gives the same bytes."""
+    """Write a figure to a path, whole or not at all, or to an open file, as svg, png or pdf.
+
+    The same figure always gives the same bytes.
+    """
     import matplotlib
+
+    if isinstance(file, Path):
+        content = io.BytesIO()
+        save(figure, content, kind, dpi)
+        files.write_atomic(file, content.getvalue())
+        return
 
     metadata = {"svg": {"Date": None, "Creator": "bstdg"}, "pdf": {"CreationDate": None}, "png": {"Software": "bstdg"}}
     # A fixed salt and no date.

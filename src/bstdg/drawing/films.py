@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import disk, files
 from bstdg.drawing import style
 from bstdg.drawing.lettering import IN_TITLE, gap, lettering
 from bstdg.drawing.scene import Sample, Scene, scene
@@ -109,3 +112,11 @@ def animate(model: Model, sample: Sample, *, label: str | None = None) -> FuncAn
 
     film = Film(scene(model, sample), label)
     return FuncAnimation(film.figure, film.show, frames=film.frames, interval=1000 // FRAMES_A_SECOND, repeat=False)
+
+
+def save_film(film: FuncAnimation, path: Path) -> None:
+    """Write a film as GIF, whole or not at all."""
+    with disk.naming(path), tempfile.TemporaryDirectory(prefix="bstdg-") as scratch:
+        made = Path(scratch) / f"film.{FILM}"  # matplotlib writes films to names alone
+        film.save(made, writer="pillow", fps=FRAMES_A_SECOND, dpi=100)
+        files.write_atomic(path, made.read_bytes())

@@ -112,18 +112,18 @@ def _scatter(axis: Axes, layer: Layer, decided: int, num_steps: int) -> None:
 def save_decision(model: Model, image: Sample, path: Path, label: str | None = None) -> None:
     """Draw a decision into a file; its ending tells the format: svg, png or pdf for `raster`, gif for `animate`.
 
-    The same decision gives the same file.
+    The same decision gives the same file, which is written whole or not at all.
 
     Raises:
         InputError: matplotlib does not write that format.
         OSError: the file cannot be written.
     """
-    from bstdg.drawing.films import FILM, FRAMES_A_SECOND, animate
+    from bstdg.drawing.films import FILM, animate, save_film
 
     kind = path.suffix.lstrip(".").lower()
     if kind not in (*KINDS, FILM):
         raise InputError(f"a figure ends in .svg, .png or .pdf, a film in .gif, not {path.name!r}")
     if kind == FILM:
-        animate(model, image, label=label).save(path, writer="pillow", fps=FRAMES_A_SECOND, dpi=100)
+        save_film(animate(model, image, label=label), path)
     else:
         save(raster(model, image, label=label), path, kind)

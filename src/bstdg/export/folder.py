@@ -7,16 +7,18 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bstdg import files
+from bstdg import disk, files, locks
 from bstdg.errors import FileFormatError, InputError
 from bstdg.export import names
 
 FORMAT = "bstdg-export"
 VERSION = 1
+LOCK = "lock"
 MANIFEST, MODEL, GOLDEN = "manifest.json", "model.bstdg", "golden.safetensors"
 _LARGEST_MANIFEST = 1 << 24  # bytes
 
@@ -35,6 +37,8 @@ def check_replaceable(folder: Path, force: bool, keep: Path | None = None) -> No
     Raises:
         InputError: says why, and what to do.
     """
+    if folder.name:
+        mend(folder)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError(f"{folder} is no folder; name another with --out")
     if not folder.exists():
@@ -75,30 +79,68 @@ def write(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, An
     """Write an export beside where it goes, then rename it; what was there is replaced in the same move.
 
     Raises:
-        OSError: the disk is full, say; what was there is then as it was.
+        InputError: another process is writing this export.
+        OSError: the disk is full, say; it names the file, and what was there is then as it was.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
-    fresh, old = (folder.with_name(f".{folder.name}.{token}.{end}") for end in ("tmp", "old"))
+    fresh, old = (disk.beside(folder, f"{token}.{end}") for end in ("tmp", "old"))
     listed = {name: sha256(data) for name, data in sorted(contents.items())}
     # What UTF-8 cannot hold, bytes of names that are no text, is escaped as JSON escapes it.
     text = json.dumps({**manifest, "files": listed}, indent=2, ensure_ascii=False) + "\n"
-    try:
-        for name, data in {**contents, MANIFEST: text.encode("utf-8", "backslashreplace")}.items():
-            path = fresh / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_atomic(path, data)
-        if folder.exists():
-            folder.replace(old)
+    with _alone(folder):
         try:
-            fresh.replace(folder)
-        except OSError:
-            if old.exists():
-                old.replace(folder)
-            raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            for name, data in {**contents, MANIFEST: text.encode("utf-8", "backslashreplace")}.items():
+                with disk.naming(folder / name):
+                    path = fresh / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    files.write_atomic(path, data)
+            with disk.naming(folder):
+                _put(fresh, folder, old)
+                disk.sync_folder(folder.parent)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)  # which is what was there before, where they changed places
+
+
+def _put(fresh: Path, folder: Path, old: Path) -> None:
+    """Let `folder` name the fresh one. Where the two cannot change places, a kill may leave the old one as `old`."""
+    if folder.exists() and disk.exchange(fresh, folder):
+        return
+    if folder.exists():
+        folder.replace(old)
+    try:
+        fresh.replace(folder)
+    except OSError:
+        if old.exists():
+            old.replace(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)  # only now that the new one is in its place
+
+
+def mend(folder: Path) -> None:
+    """Put back and clear away what a writer of this export left behind when it was killed.
+
+    Raises:
+        InputError: another process is writing this export.
+    """
+    locks.look(disk.beside(folder, LOCK), folder)
+    if disk.leftovers(folder, "old") or disk.leftovers(folder, "tmp"):
+        with _alone(folder):
+            pass
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process writes this export meanwhile; what one that was killed left behind is mended first."""
+    with ExitStack() as holding:
+        with disk.naming(folder):
+            holding.enter_context(locks.hold(disk.beside(folder, LOCK), folder))
+            for old in disk.leftovers(folder, "old"):
+                if not folder.exists():
+                    old.replace(folder)
+        for left in (*disk.leftovers(folder, "old"), *disk.leftovers(folder, "tmp")):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -26,19 +26,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from numbers import Real
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
+from bstdg.fields import MANY, Range, check
 from bstdg.inputs import edges
-from bstdg.inputs.base import is_integer
 from bstdg.inputs.latency import latency
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, Events, Keep, bin_events, never
-from bstdg.spikes.whole import own_numbers
 
+DURATION = Range(1e-6, 1e6)  # seconds
 WHITE = 255  # of the picture that counts make
 
 
@@ -68,43 +67,22 @@ class InputCoding:
     ([1, 4], [4, 6])
     """
 
-    duration: float = 1.4
-    onset: int = 0
-    pool: int = 1
+    duration: Annotated[float, DURATION] = 1.4
+    onset: Annotated[int, Range(0, MANY)] = 0
+    pool: Annotated[int, Range(1, MAX_CHANNELS)] = 1
     keep: Keep = "all"
-    gates: int = 1
-    delays: tuple[int, ...] = (0,)
-    windows: tuple[int, ...] = (0,)
-    counts: int = 0
-    edges: int = 0
+    gates: Annotated[int, Range(1, MAX_STEPS)] = 1
+    delays: Annotated[tuple[int, ...], Range(0, MAX_STEPS)] = (0,)
+    windows: Annotated[tuple[int, ...], Range(0, MAX_STEPS)] = (0,)
+    counts: Annotated[int, Range(0, 2**16 - 1)] = 0
+    edges: Annotated[int, Range(0, MAX_CHANNELS)] = 0
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        for name in ("onset", "pool", "gates", "counts", "edges"):
-            if not is_integer(getattr(self, name)):
-                raise InputError(f"input.{name} must be an integer, not {getattr(self, name)!r}")
-        if not _seconds(self.duration):
-            raise InputError(f"input.duration must be a positive number of seconds, not {self.duration!r}")
-        if self.onset < 0:
-            raise InputError(f"input.onset must be 0 or the number of an event, not {self.onset}")
-        if not 1 <= self.pool < 2**31:
-            raise InputError(f"input.pool must be 1 channel or more, not {self.pool}")
-        if self.keep not in ("all", "one_per_step", "first"):
-            raise InputError(f"input.keep must be one of 'all', 'one_per_step', 'first', not {self.keep!r}")
-        if not 1 <= self.gates <= MAX_STEPS:
-            raise InputError(f"input.gates must be in 1 … {MAX_STEPS}, not {self.gates}")
+        check(self, "input")
         for name in ("delays", "windows"):
             steps = getattr(self, name)
-            row = isinstance(steps, (tuple, list)) and all(
-                is_integer(step) and 0 <= step <= MAX_STEPS for step in steps
-            )
-            if not row or not steps or len(set(steps)) < len(steps):
-                shown = list(steps) if isinstance(steps, tuple) else steps
-                raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {shown!r}")
-        if not 0 <= self.counts < 2**16:
-            raise InputError(f"input.counts must be in 0 … {2**16 - 1}, not {self.counts}")
-        if self.edges < 0:
-            raise InputError(f"input.edges must be 0 or more, not {self.edges}")
+            if not steps or len(set(steps)) < len(steps):
+                raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {list(steps)}")
 
     def pooled(self, num_channels: int) -> int:
         """How many channels are left of `num_channels` when neighbours are joined."""
@@ -237,12 +215,6 @@ class InputCoding:
         if not self.edges:
             del values["edges"]
         return values
-
-
-def _seconds(value: Any) -> bool:
-    """Whether a duration is a number by which steps can be told apart."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    return number and 0 < float(value) < math.inf and MAX_STEPS / float(value) < math.inf
 
 
 def since_onset(offsets: NDArray, times: NDArray, onset: int) -> NDArray[np.float64]:

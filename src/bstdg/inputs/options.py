@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from bstdg.errors import InputError
+from bstdg.fields import BELOW_ONE, MANY, Range, check
 from bstdg.inputs.base import InputCode, Shape
-from bstdg.inputs.coding import InputCoding
+from bstdg.inputs.coding import DURATION, InputCoding
 from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.latency import LatencyCode
 from bstdg.inputs.recordings import RecordingCode
-from bstdg.spikes.events import Keep
-from bstdg.spikes.whole import own_numbers
+from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, Keep
 
 FOR_IMAGES = ("edges", "silent_below")
 FOR_RECORDINGS = tuple(field.name for field in dataclasses.fields(InputCoding))
@@ -46,21 +45,19 @@ class InputOptions:
     (4, 14, 14)
     """
 
-    edges: int = 0
-    silent_below: float = 0.0
-    duration: float = 1.4
-    onset: int = 0
-    pool: int = 1
+    edges: Annotated[int, Range(0, MAX_CHANNELS)] = 0
+    silent_below: Annotated[float, BELOW_ONE] = 0.0
+    duration: Annotated[float, DURATION] = 1.4
+    onset: Annotated[int, Range(0, MANY)] = 0
+    pool: Annotated[int, Range(1, MAX_CHANNELS)] = 1
     keep: Keep = "all"
-    gates: int = 1
-    delays: tuple[int, ...] = (0,)
-    windows: tuple[int, ...] = (0,)
-    counts: int = 0
+    gates: Annotated[int, Range(1, MAX_STEPS)] = 1
+    delays: Annotated[tuple[int, ...], Range(0, MAX_STEPS)] = (0,)
+    windows: Annotated[tuple[int, ...], Range(0, MAX_STEPS)] = (0,)
+    counts: Annotated[int, Range(0, 2**16 - 1)] = 0
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        if not (math.isfinite(self.silent_below) and 0 <= self.silent_below < 1):
-            raise InputError(f"input.silent_below must be in [0, 1), not {self.silent_below}")
+        check(self, "input")
         self.coding()
 
     def coding(self) -> InputCoding:

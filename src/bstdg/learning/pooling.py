@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -78,7 +79,7 @@ class SpikePool2d(Unscripted, nn.Module):
         values = below.margin
         fast = values is not None and choose.native_computes(values) and self.engine != dense.NAME
         steps, winner = (native_training.pool if fast else chosen)(
-            below.source.read, values, layer.convolution, layer.count, num_steps
+            cast(StepSource, below.source).read, values, layer.convolution, layer.count, num_steps
         )
         if below.fired is None or below.reach is None or values is None:  # what it reads is the input
             return Spikes(StepSource(steps, num_steps), steps, None, (steps != num_steps).float())

@@ -1,7 +1,7 @@
 """What a network is and how it is trained, as frozen dataclasses: the fields of a recipe.
 
-Each is checked for itself when it is made; how they are read from a file, see `bstdg.learning.recipe_file`; whether
-together they make sense for the data at hand, see `bstdg.training.options`.
+Each is checked for itself when it is made, see `bstdg.fields`; how they are read from a file, see
+`bstdg.learning.recipe_file`; whether together they make sense for the data at hand, see `bstdg.training.options`.
 """
 
 from __future__ import annotations
@@ -9,20 +9,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from bstdg.errors import InputError
+from bstdg.fields import BELOW_ONE, INSIDE, MANY, SHARE, Range, check, require, short
 from bstdg.inputs.options import InputOptions
 from bstdg.layers import written
-from bstdg.learning.choices import require, require_choice
 from bstdg.learning.recipe_augmentation import DistortConfig, EventAugmentation, TeacherConfig
-from bstdg.spikes.events import never
-from bstdg.spikes.whole import own_numbers
+from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS
 
 ThresholdMode = Literal["neuron", "layer", "fixed"]
 Kernel = Literal["step", "exponential", "none"]
 WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
+
+WIDTH, RATE, SCALE_RATE = Range(1e-6, 1e9), Range(0.0, 1e3), Range(0.0, 10.0)
+LONGEST_LAYER = 100  # characters of one that is written as a text
 
 
 @dataclass(frozen=True)
@@ -39,25 +41,16 @@ class DataConfig:
     """
 
     name: str = "digits"
-    validation: float = 0.1
-    validation_speakers: tuple[int, ...] = ()
-    size: tuple[int, ...] = ()
-    channels: int = 0
-    limit: int = 0
+    validation: Annotated[float, INSIDE] = 0.1
+    validation_speakers: Annotated[tuple[int, ...], Range(0, MANY)] = ()
+    size: Annotated[tuple[int, ...], Range(1, 4096)] = ()
+    channels: Annotated[int, Range(0, 3)] = 0
+    limit: Annotated[int, Range(0, MANY)] = 0
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        require(0.0 < self.validation < 1.0, f"data.validation must be between 0 and 1, not {self.validation}")
-        require(self.limit >= 0, f"data.limit must be 0 or more, not {self.limit}")
-        require(
-            all(speaker >= 0 for speaker in self.validation_speakers),
-            f"data.validation_speakers are numbers from 0 on, not {list(self.validation_speakers)}",
-        )
+        check(self, "data")
         require(self.channels in (0, 1, 3), f"data.channels must be 1 or 3 (0: the data's own), not {self.channels}")
-        require(
-            len(self.size) in (0, 2) and all(1 <= side <= 4096 for side in self.size),
-            f"data.size must be rows and columns such as [32, 48], not {list(self.size)}",
-        )
+        require(len(self.size) in (0, 2), f"data.size must be rows and columns such as [32, 48], not {list(self.size)}")
 
 
 @dataclass(frozen=True)
@@ -72,17 +65,15 @@ class RuleConfig:
         tau: time constant of the exponential kernel, in steps.
     """
 
-    width: float = 20.0
-    final_width: float = 0.0
+    width: Annotated[float, WIDTH] = 20.0
+    final_width: Annotated[float, Range(0, WIDTH.most)] = 0.0
     kernel: Kernel = "step"
-    tau: float = 4.0
+    tau: Annotated[float, Range(1e-6, 1e9)] = 4.0
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        require_choice(self.kernel, Kernel, "rule.kernel")
-        require(self.width > 0, f"rule.width must be positive, not {self.width}")
-        require(self.final_width >= 0, f"rule.final_width must be 0 or more, not {self.final_width}")
-        require(self.tau > 0, f"rule.tau must be positive, not {self.tau}")
+        check(self, "rule")
+        final = self.final_width
+        require(not final or final in WIDTH, f"rule.final_width must be 0, or in {WIDTH}, not {final}")
 
 
 @dataclass(frozen=True)
@@ -102,29 +93,23 @@ class NetworkConfig:
             step, and the whole input decides.
     """
 
-    layers: tuple[int | str, ...] = (600,)
-    num_steps: int = 8
+    layers: Annotated[tuple[int | str, ...], Range(1, MAX_CHANNELS)] = (600,)
+    num_steps: Annotated[int, Range(1, MAX_STEPS)] = 8
     threshold_mode: ThresholdMode = "neuron"
     weights: WeightKind = "binary"
-    initial_share: float = 0.15
-    initial_output_share: float = 0.15
-    initial_output_margin: float = 0.0
+    initial_share: Annotated[float, INSIDE] = 0.15
+    initial_output_share: Annotated[float, INSIDE] = 0.15
+    initial_output_margin: Annotated[float, Range(0, 2**20, "[)")] = 0.0
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        require_choice(self.threshold_mode, ThresholdMode, "network.threshold_mode")
-        require_choice(self.weights, WeightKind, "network.weights")
-        never(self.num_steps)
+        check(self, "network")
         for text in self.layers:
             try:
+                if len(str(text)) > LONGEST_LAYER:
+                    raise InputError(f"{short(text)} is no layer known here; a layer is {written.HELP}")
                 written.layer(text)
             except InputError as error:
                 raise InputError(f"network.layers: {error}") from None
-        for name in ("initial_share", "initial_output_share"):
-            share = getattr(self, name)
-            require(0 < share < 1, f"network.{name} must be between 0 and 1, not {share}")
-        margin = self.initial_output_margin
-        require(0 <= margin < 2**20, f"network.initial_output_margin must be in 0 … {2**20 - 1}, not {margin}")
 
 
 @dataclass(frozen=True)
@@ -142,21 +127,15 @@ class LossConfig:
     """
 
     name: LossName = "first_to_fire"
-    latency_weight: float = 0.0
-    spike_weight: float = 0.0
-    label_smoothing: float = 0.0
+    latency_weight: Annotated[float, Range(0, 1e6)] = 0.0
+    spike_weight: Annotated[float, Range(0, 1e6)] = 0.0
+    label_smoothing: Annotated[float, BELOW_ONE] = 0.0
     silent_remainder: bool = False
-    scale: float = 2.0
-    gamma: int = 1
+    scale: Annotated[float, Range(1e-6, 1e6)] = 2.0
+    gamma: Annotated[int, Range(1, MAX_STEPS)] = 1
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        require_choice(self.name, LossName, "loss.name")
-        require(self.latency_weight >= 0, f"loss.latency_weight must be 0 or more, not {self.latency_weight}")
-        require(self.spike_weight >= 0, f"loss.spike_weight must be 0 or more, not {self.spike_weight}")
-        require(0 <= self.label_smoothing < 1, f"loss.label_smoothing must be in [0, 1), not {self.label_smoothing}")
-        require(self.scale > 0, f"loss.scale must be positive, not {self.scale}")
-        require(self.gamma >= 1, f"loss.gamma must be 1 or more, not {self.gamma}")
+        check(self, "loss")
 
 
 @dataclass(frozen=True)
@@ -179,29 +158,22 @@ class TrainConfig:
         calibration: training samples from which thresholds start.
     """
 
-    epochs: int = 30
-    batch: int = 256
-    weight_rate: float = 0.01
-    threshold_rate: float = 0.1
-    scale_rate: float = 0.01
-    shift: int = 0
-    shift_share: float = 1.0
-    jitter: int = 0
-    input_dropout: float = 0.0
-    spike_dropout: float = 0.0
-    average: float = 0.0
-    patience: int = 0
-    calibration: int = 1024
+    epochs: Annotated[int, Range(1, MANY)] = 30
+    batch: Annotated[int, Range(1, MANY)] = 256
+    weight_rate: Annotated[float, RATE] = 0.01
+    threshold_rate: Annotated[float, RATE] = 0.1
+    scale_rate: Annotated[float, SCALE_RATE] = 0.01
+    shift: Annotated[int, Range(0, 4096)] = 0
+    shift_share: Annotated[float, SHARE] = 1.0
+    jitter: Annotated[int, Range(0, MAX_STEPS)] = 0
+    input_dropout: Annotated[float, BELOW_ONE] = 0.0
+    spike_dropout: Annotated[float, BELOW_ONE] = 0.0
+    average: Annotated[float, BELOW_ONE] = 0.0
+    patience: Annotated[int, Range(0, MANY)] = 0
+    calibration: Annotated[int, Range(1, MANY)] = 1024
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        for name in ("epochs", "batch", "calibration"):
-            require(getattr(self, name) >= 1, f"train.{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("weight_rate", "threshold_rate", "scale_rate", "shift", "jitter", "patience"):
-            require(getattr(self, name) >= 0, f"train.{name} must be 0 or more, not {getattr(self, name)}")
-        require(0 <= self.shift_share <= 1, f"train.shift_share must be in [0, 1], not {self.shift_share}")
-        for name in ("input_dropout", "spike_dropout", "average"):
-            require(0 <= getattr(self, name) < 1, f"train.{name} must be in [0, 1), not {getattr(self, name)}")
+        check(self, "train")
 
 
 @dataclass(frozen=True)
@@ -224,6 +196,9 @@ class Recipe:
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     input: InputOptions = field(default_factory=InputOptions)
     events: EventAugmentation = field(default_factory=EventAugmentation)
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, as JSON and TOML hold them."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from bstdg.errors import InputError
-from bstdg.learning.choices import require
-from bstdg.spikes.whole import own_numbers
+from bstdg.fields import BELOW_ONE, SHARE, Range, check, require
+from bstdg.spikes.events import MAX_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,16 @@ class DistortConfig:
         mirror: mirror half of the copies, left to right.
     """
 
-    copies: int = 0
-    rotation: float = 0.0
-    zoom: float = 0.0
-    shear: float = 0.0
-    move: float = 0.0
-    elastic: float = 0.0
+    copies: Annotated[int, Range(0, 254)] = 0
+    rotation: Annotated[float, Range(0, 360)] = 0.0
+    zoom: Annotated[float, BELOW_ONE] = 0.0
+    shear: Annotated[float, Range(0, 10)] = 0.0
+    move: Annotated[float, Range(0, 4096)] = 0.0
+    elastic: Annotated[float, Range(0, 4096)] = 0.0
     mirror: bool = False
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        for name in ("copies", "rotation", "shear", "move", "elastic"):
-            require(getattr(self, name) >= 0, f"distort.{name} must be 0 or more, not {getattr(self, name)}")
-        require(self.copies <= 254, f"distort.copies must be 254 or fewer, not {self.copies}")
-        require(0 <= self.zoom < 1, f"distort.zoom must be in [0, 1), not {self.zoom}")
+        check(self, "distort")
 
 
 @dataclass(frozen=True)
@@ -58,26 +53,17 @@ class TeacherConfig:
         dropout: share of the hidden neurons dropped while it learns.
     """
 
-    weight: float = 0.0
-    temperature: float = 1.0
-    channels: tuple[int, ...] = (32, 64)
-    neurons: int = 256
-    passes: int = 6
-    rate: float = 0.003
-    dropout: float = 0.3
+    weight: Annotated[float, SHARE] = 0.0
+    temperature: Annotated[float, Range(1e-3, 1e6)] = 1.0
+    channels: Annotated[tuple[int, ...], Range(1, 4096)] = (32, 64)
+    neurons: Annotated[int, Range(1, 65_535)] = 256
+    passes: Annotated[int, Range(1, 10**6)] = 6
+    rate: Annotated[float, Range(1e-9, 1e3)] = 0.003
+    dropout: Annotated[float, BELOW_ONE] = 0.3
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        require(0 <= self.weight <= 1, f"teacher.weight must be in [0, 1], not {self.weight}")
-        require(self.temperature > 0, f"teacher.temperature must be positive, not {self.temperature}")
-        require(
-            len(self.channels) == 2 and min(self.channels) >= 1,
-            f"teacher.channels must be two positive numbers, not {list(self.channels)}",
-        )
-        for name in ("neurons", "passes"):
-            require(getattr(self, name) >= 1, f"teacher.{name} must be 1 or more, not {getattr(self, name)}")
-        require(self.rate > 0, f"teacher.rate must be positive, not {self.rate}")
-        require(0 <= self.dropout < 1, f"teacher.dropout must be in [0, 1), not {self.dropout}")
+        check(self, "teacher")
+        require(len(self.channels) == 2, f"teacher.channels must be two positive numbers, not {list(self.channels)}")
 
 
 @dataclass(frozen=True)
@@ -97,21 +83,13 @@ class EventAugmentation:
         InputError: a value is out of range.
     """
 
-    channel_shift: int = 0
-    channel_stretch: float = 0.0
-    time_stretch: float = 0.0
-    time_shift: float = 0.0
-    time_jitter: float = 0.0
-    event_dropout: float = 0.0
-    mixup: float = 0.0
+    channel_shift: Annotated[int, Range(0, MAX_CHANNELS)] = 0
+    channel_stretch: Annotated[float, BELOW_ONE] = 0.0
+    time_stretch: Annotated[float, BELOW_ONE] = 0.0
+    time_shift: Annotated[float, Range(0.0, 1e6)] = 0.0
+    time_jitter: Annotated[float, Range(0.0, 1e6)] = 0.0
+    event_dropout: Annotated[float, BELOW_ONE] = 0.0
+    mixup: Annotated[float, SHARE] = 0.0
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        for name in ("channel_shift", "time_shift", "time_jitter"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise InputError(f"events.{name} must be 0 or more, not {getattr(self, name)}")
-        for name in ("channel_stretch", "time_stretch", "event_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"events.{name} must be in [0, 1), not {getattr(self, name)}")
-        if not 0 <= self.mixup <= 1:
-            raise InputError(f"events.mixup must be in [0, 1], not {self.mixup}")
+        check(self, "events")

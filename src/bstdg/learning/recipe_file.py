@@ -6,23 +6,20 @@ What version 0.1 wrote, in recipes, checkpoints and models, is read as well: see
 from __future__ import annotations
 
 import dataclasses
-import math
 import tomllib
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from bstdg import files
 from bstdg.errors import FileFormatError, InputError
-from bstdg.learning.choices import require_choice, short, suggest
+from bstdg.fields import short, suggest
 from bstdg.learning.overrides import apply
 from bstdg.learning.recipe import Recipe
-from bstdg.spikes.whole import plain
 
 
 def from_dict(kind: type, values: Mapping[str, Any], where: str = "") -> Any:
-    """Fill the frozen dataclass `kind` from plain values, checking names and types.
+    """Fill the frozen dataclass `kind` from plain values, checking names; types and ranges it checks itself.
 
     Raises:
         InputError: a key is unknown (the nearest known one is suggested), or a value has the wrong type or range.
@@ -34,49 +31,12 @@ def from_dict(kind: type, values: Mapping[str, Any], where: str = "") -> Any:
         name = f"{where}.{key}" if where else key
         if key not in known:
             raise InputError(f"unknown key {name!r}{suggest(key, known, where)}")
-        filled[key] = _convert(hints[key], value, name)
+        section = dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping)
+        filled[key] = from_dict(hints[key], value, name) if section else value
     return kind(**filled)
 
 
-def _convert(kind: Any, value: Any, name: str) -> Any:
-    value = plain(value)
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise InputError(f"{name} is a section, not the value {short(value)}")
-        return from_dict(kind, value, name)  # pyright: ignore[reportArgumentType]
-    origin = get_origin(kind)
-    if origin is Literal:
-        require_choice(value, kind, name)
-        return value
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise InputError(f"{name} must be a list such as [600], not {short(value)}")
-        return tuple(_convert(get_args(kind)[0], item, f"{name}[{i}]") for i, item in enumerate(value))
-    if origin in (Union, types.UnionType):
-        return _one_of(get_args(kind), value, name)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            raise InputError(f"{name} must be a number that a float holds") from None
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{name} must be {_KIND_NAMES[kind]}, not {short(value)}")
-    if kind is float and math.isnan(value):  # a NaN would pass every range check
-        raise InputError(f"{name} must be a number, not {value!r}")
-    return value
-
-
-def _one_of(kinds: Sequence[Any], value: Any, name: str) -> Any:
-    for kind in kinds:
-        if type(value) is kind:
-            return value
-    raise InputError(f"{name} must be {' or '.join(_KIND_NAMES[kind] for kind in kinds)}, not {short(value)}")
-
-
 LIMIT = 1 << 20  # bytes of a recipe
-_KIND_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
-
-
 _RENAMED = {("network", "hidden"): ("network", "layers")}
 _MOVED = {("data", "edges"): ("input", "edges"), ("network", "silent_below"): ("input", "silent_below")}
 _FORMER = {f"{a}.{b}": f"{c}.{d}" for (a, b), (c, d) in {**_RENAMED, **_MOVED}.items()} | {"hidden": "network.layers"}
@@ -121,11 +81,13 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(path)
     try:
-        values = tomllib.loads(files.read(path, LIMIT, "any recipe").decode("utf-8-sig"))
+        values = tomllib.loads(files.read(path, LIMIT, "any recipe").decode("utf-8-sig"))  # some begin with a mark
     except FileFormatError as error:
         raise InputError(f"cannot read the recipe: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the recipe {path}: {getattr(error, 'strerror', None) or error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"cannot read the recipe {path}: it is no text in UTF-8; save it as such") from None
+    except OSError as error:
+        raise InputError(f"cannot read the recipe {path}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:  # TOML that does not parse, or a number or nesting without end
         raise InputError(f"{path} is no valid TOML: {error}") from None
     try:

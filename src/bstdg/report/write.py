@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bstdg import files
+from bstdg import files, locks
 from bstdg.drawing.figure import save
 from bstdg.errors import InputError
 from bstdg.model import packed, runtime
@@ -20,6 +20,7 @@ from bstdg.report.page import MARK, Page
 from bstdg.report.plates import Plate, Subject
 
 KINDS = ("svg", "png")
+LOCK = ".lock"  # of the folder of figures, while they are written
 START = 4096  # bytes within which a file of ours says so
 
 
@@ -184,6 +185,7 @@ def _check_folder(folder: Path, force: bool) -> None:
     """Refuse a folder for figures that holds pictures of somebody else's."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; --figures names a folder")
+    locks.look(folder / LOCK, folder)
     for path in () if force or not folder.exists() else sorted(folder.iterdir()):
         if path.suffix[1:] in KINDS and b"bstdg" not in _start(path):
             raise InputError(f"{path} is there and was not drawn by bstdg; name another folder, or add --force")
@@ -193,7 +195,7 @@ def _write_figures(folder: Path, drawn: dict[str, Plate], show_progress: bool) -
     """Every figure as SVG and PNG; what else is in the folder stays."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {folder / f"{name}.{kind}": plate for name, plate in drawn.items() for kind in KINDS}
-    with bar("writing figures", len(paths), "files", show=show_progress) as advance:
+    with locks.hold(folder / LOCK, folder), bar("writing figures", len(paths), "files", show=show_progress) as advance:
         for path, plate in paths.items():
             save(plate.figure, path, path.suffix[1:], dpi=200)
             advance(1)

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bstdg import files, strict_json
+from bstdg import disk, files, strict_json
+from bstdg.commands import quoted
 from bstdg.errors import FileFormatError
 from bstdg.model import figures
 from bstdg.training.run_folder import CHECKPOINT, PREVIOUS, STAGED
@@ -51,9 +52,10 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     }
     data = files.seal(to_bytes(tensors, metadata))
     staged = folder / STAGED
-    files.write_atomic(staged, data)  # a full disk ends here, with both older files untouched
-    files.keep_previous(folder / CHECKPOINT, folder / PREVIOUS)
-    staged.replace(folder / CHECKPOINT)
+    with disk.naming(folder / CHECKPOINT):
+        files.write_atomic(staged, data)  # a full disk ends here, with both older files untouched
+        files.keep_previous(folder / CHECKPOINT, folder / PREVIOUS)
+        staged.replace(folder / CHECKPOINT)
 
 
 def load(path: Path) -> Checkpoint:
@@ -77,7 +79,7 @@ def load(path: Path) -> Checkpoint:
     except FileFormatError as error:
         previous = path.with_name(PREVIOUS)
         if path.name != PREVIOUS and previous.exists():
-            hint = f"; the one before it is still there: to go on from it, run  mv {previous} {path}"
+            hint = f"; the one before it is still there: to go on from it, run  mv {quoted(previous)} {quoted(path)}"
             raise FileFormatError(f"{error}{hint}") from None
         raise
 

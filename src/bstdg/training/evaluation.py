@@ -12,6 +12,7 @@ from bstdg.datasets import Dataset, EventDataset
 from bstdg.engine import choose
 from bstdg.engine.decide import decide
 from bstdg.layers import Layer
+from bstdg.model import samples
 from bstdg.model.metrics import Tally
 from bstdg.model.runtime import Model
 from bstdg.spikes.events import Events
@@ -56,7 +57,11 @@ def on_test_set(
         model: what is judged.
         test: read here, and nowhere before.
         heard: speakers whose recordings were trained on.
+
+    Raises:
+        InputError: the test set does not fit the model.
     """
+    samples.check(model.packed, test, "the network")
     if isinstance(test, EventDataset):
         return model.evaluate_events(test), by_speaker(model, test, heard) if heard else {}
     return model.evaluate(test.images, test.labels), {}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.errors import InputError
 from bstdg.inputs import InputCode, checks
 from bstdg.inputs.options import InputOptions
 from bstdg.learning.recipe import Recipe
@@ -72,6 +73,9 @@ class StepLoader:
         recipe: T and augmentation.
         origin: where copies and a teacher are made from: the data set, its input code, the positions of the training
             part, and the seed; None makes none.
+
+    Raises:
+        InputError: the recipe's shift leaves nothing of a sample.
     """
 
     def __init__(
@@ -83,6 +87,9 @@ class StepLoader:
     ):
         self._steps, self._shape, self._recipe, self._origin = torch.from_numpy(steps), shape, recipe, origin
         self._copies: Copies | None = None
+        if recipe.train.shift and len(shape) > 1 and recipe.train.shift >= min(shape[-2:]):
+            sides = " x ".join(map(str, shape[-2:]))
+            raise InputError(f"train.shift = {recipe.train.shift} moves a {sides} image out of sight: give less")
 
     def __len__(self) -> int:
         return len(self._steps)

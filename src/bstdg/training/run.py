@@ -173,7 +173,8 @@ class TrainingRun:
             loss = self._step(index)
             if not math.isfinite(loss):
                 raise TrainingError(
-                    f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate or train.threshold_rate"
+                    f"the loss became {loss} in epoch {self.epoch}; lower train.weight_rate, train.threshold_rate or "
+                    "train.scale_rate"
                 )
             total += loss * len(index)
             progress.batch(self.epoch, len(index))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bstdg import datasets, files
+from bstdg import datasets, disk, files
 from bstdg.about import about_machine
+from bstdg.commands import quoted
 from bstdg.datasets import Dataset, EventDataset
 from bstdg.engine import choose
 from bstdg.errors import InputError
@@ -64,10 +66,12 @@ def train(
         What `report.json` holds.
 
     Raises:
-        InputError: recipe, data or folder do not fit; or an option would do nothing for these data.
+        InputError: recipe, data or folder do not fit; an option would do nothing for these data; or another process
+            is training in the folder.
         FileFormatError: a data file or the checkpoint is damaged.
         TrainingError: the loss is no longer a number.
         OSError: a file could not be written; what was there before still is.
+        Any of these, where only judging is left: the network is there, and a note of the error says how to go on.
     """
     loader: Loader = load or (
         lambda name, split: datasets.load(
@@ -80,24 +84,34 @@ def train(
     out = Path(out)
     run_folder.check(out, resume=resume, overwrite=overwrite)
     where = find_device(device)
-    if load is None and recipe.data.name in datasets.names():
-        options.check(recipe, "recordings" if datasets.are_events(recipe.data.name) else "images")
-    training = loader(recipe.data.name, "train")
+    name = recipe.data.name
+    if load is None and name in datasets.names():
+        options.check(recipe, "recordings" if datasets.are_events(name) else "images")
+    training = loader(name, "train")
     options.check(recipe, options.kind_of(training))
+    if load is None:
+        datasets.look(training, "test", data_dir, progress=show_progress, size=recipe.data.size)
     run = TrainingRun(recipe, training, seed, where, engine)
-    run_folder.prepare(out, overwrite=overwrite)  # not before recipe and data are known to be good
+    # Not before recipe and data are known to be good.
+    with run_folder.taken(out, resume=resume, overwrite=overwrite):
+        _run(run, out, resume=resume, show_progress=show_progress, tensorboard=tensorboard)
+        return _conclude(run, out, loader)
+
+
+def _run(run: TrainingRun, out: Path, *, resume: bool, show_progress: bool, tensorboard: bool) -> None:
+    """All epochs that are left, each in the log and in a checkpoint once it is done."""
     run.prepare(out)
     files.write_atomic(out / START, (json.dumps(run.start) + "\n").encode())
     if resume and (out / CHECKPOINT).exists():
         run.restore(checkpoint.load(out / CHECKPOINT))
     run_folder.cut_log(out / LOG, run.epoch)
-    progress: Progress = live(recipe.train.epochs, len(run.training), run.epoch) if show_progress else Quiet()
+    progress: Progress = live(run.recipe.train.epochs, len(run.training), run.epoch) if show_progress else Quiet()
     writer = EpochWriter(out / "tensorboard", run.epoch) if tensorboard else None
     try:
         while not run.finished:
             with run.own_threads():
                 row = run.run_epoch(progress)
-            with (out / LOG).open("a", encoding="utf-8") as log:
+            with disk.naming(out / LOG), (out / LOG).open("a", encoding="utf-8") as log:
                 log.write(json.dumps(row) + "\n")
             checkpoint.save(out, run.checkpoint())
             progress.epoch(row)
@@ -107,7 +121,6 @@ def train(
         progress.close()
         if writer is not None:
             writer.close()
-    return _conclude(run, out, loader)
 
 
 def find_device(name: str) -> torch.device:
@@ -124,12 +137,16 @@ def find_device(name: str) -> torch.device:
 
 def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     """Deploy the best network, judge it once on the test set, and write the report."""
-    model, binary = run.best_model(), run.engine != choose.REAL
-    figures, extra = on_test_set(
-        Model(model, None if binary else choose.REAL), loader(run.recipe.data.name, "test"), run.speakers
-    )
-    model = packed.with_figures(model, validation=run.best.figures, test=figures)
-    length = packed.save(model, out / MODEL) if binary else 0  # a file holds one bit a weight
+    model, binary = run.best_model(), run.engine != choose.REAL  # a file holds one bit a weight
+    model = packed.with_figures(model, validation=run.best.figures)
+    if binary:  # before it is judged: the network is there, whatever has become of the test set
+        packed.save(model, out / MODEL)
+    with _saying_where(out, MODEL if binary else CHECKPOINT):
+        figures, extra = on_test_set(
+            Model(model, None if binary else choose.REAL), loader(run.recipe.data.name, "test"), run.speakers
+        )
+    model = packed.with_figures(model, test=figures)
+    length = packed.save(model, out / MODEL) if binary else 0
     report = {
         "recipe": run.recipe.to_dict(),
         "seed": run.seed,
@@ -150,3 +167,14 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
     }
     files.write_atomic(out / REPORT, (json.dumps(report, indent=2) + "\n").encode())
     return report
+
+
+@contextmanager
+def _saying_where(out: Path, name: str) -> Iterator[None]:
+    """An error inside also says that the training is done, and how to go on once it is mended."""
+    try:
+        yield
+    except Exception as error:
+        again = f"repeat the command with --out {quoted(out)} --resume"
+        error.add_note(f"the network is trained, and in {out / name}: when this is mended, {again}")
+        raise

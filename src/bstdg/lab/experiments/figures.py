@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bstdg import files
 from bstdg.drawing.lettering import lettering
 from bstdg.lab.experiments import catalogue
 from bstdg.lab.experiments.claims import figure_of
@@ -112,9 +114,11 @@ def _points(runs: Sequence[Run], of: str) -> list[Point]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure; the same runs give the same bytes."""
+    """Write a figure, whole or not at all; the same runs give the same bytes."""
     import matplotlib
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "bstdg"}):
-        figure.savefig(path, metadata={"Date": None})
+        figure.savefig(content, format=path.suffix[1:], metadata={"Date": None})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_atomic(path, content.getvalue())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bstdg import disk
 from bstdg.errors import InputError
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments.catalogue import Experiment, Predecessor, Variant
@@ -82,6 +83,20 @@ def _one(
         _check_same(run.config, recipe, path)
         log("there already")
         return run
+    with disk.making(path):
+        return _train(variant, recipe, seed, out, quick, data_dir, log, show_progress)
+
+
+def _train(
+    variant: Variant,
+    recipe: Recipe,
+    seed: int,
+    out: Path,
+    quick: bool,
+    data_dir: Path | None,
+    log: Log,
+    show_progress: bool,
+) -> Run:
     from bstdg.training.train import MODEL, train
 
     log("training")
@@ -141,16 +156,17 @@ def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path 
     from bstdg.lab import predecessors
 
     log(f"{name}, seed {seed}: training")
-    report = predecessors.train(
-        predecessor.method,
-        predecessor.data,
-        seed=seed,
-        settings={**({"hidden": [predecessor.hidden]} if predecessor.hidden else {}), **dict(predecessor.settings)},
-        data_dir=data_dir,
-        on_epoch=lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
-    )
-    run = results.from_report(report, name)
-    results.save(run, out)
+    with disk.making(path):
+        report = predecessors.train(
+            predecessor.method,
+            predecessor.data,
+            seed=seed,
+            settings={**({"hidden": [predecessor.hidden]} if predecessor.hidden else {}), **dict(predecessor.settings)},
+            data_dir=data_dir,
+            on_epoch=lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
+        )
+        run = results.from_report(report, name)
+        results.save(run, out)
     return run
 
 

@@ -86,18 +86,27 @@ def train(
         InputError: the name, a setting or the data do not fit.
         TrainingError: the training went astray.
     """
-    from bstdg import datasets
     from bstdg.lab.predecessors.base import train_and_judge
     from bstdg.lab.predecessors.settings import settings_of
 
     chosen, seed = settings_of(settings_kind(name), settings), seed_of(seed)
-    loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
+    loader: Loader = load or (lambda which, split: _looked_at(which, split, data_dir))
     if name in WITHOUT_TORCH:
         return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
     from bstdg.learning.surroundings import undisturbed
 
     with undisturbed():
         return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
+
+
+def _looked_at(data: str, split: str, data_dir: Path | str | None) -> Any:
+    """A split; with the training part, the test part is looked at, so that no training ends without being judged."""
+    from bstdg import datasets
+
+    loaded = datasets.load(data, split, data_dir)  # pyright: ignore[reportArgumentType]
+    if split == "train":
+        datasets.look(loaded, "test", data_dir)
+    return loaded
 
 
 def run_released(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from bstdg.errors import InputError
+from bstdg.fields import BELOW_ONE
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun, dense_operations, figures_of_scores, flat
 from bstdg.lab.predecessors.settings import BatchSettings
@@ -45,13 +45,8 @@ class SignSettings(BatchSettings):
     """
 
     title: str = "binary network, not spiking, sign activations"
-    dropout: float = 0.0
+    dropout: Annotated[float, BELOW_ONE] = 0.0
     activation: Activation = "sign"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout must be in [0, 1), not {self.dropout}")
 
 
 @dataclass(frozen=True)

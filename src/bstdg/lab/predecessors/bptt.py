@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from bstdg.fields import Range
 from bstdg.inputs.latency import latency
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun
@@ -36,8 +37,9 @@ from bstdg.lab.predecessors.settings import BatchSettings
 from bstdg.learning.loss import Loss
 from bstdg.learning.modules import BinaryLinear
 from bstdg.learning.network import Network
-from bstdg.learning.recipe import LossConfig, LossName, NetworkConfig, RuleConfig
+from bstdg.learning.recipe import RATE, SCALE_RATE, WIDTH, LossConfig, LossName, NetworkConfig, RuleConfig
 from bstdg.learning.rule import psi
+from bstdg.spikes.events import MAX_STEPS
 from bstdg.training.evaluation import evaluate
 
 CALIBRATION = 1024  # training samples from which thresholds start
@@ -53,13 +55,13 @@ class Settings(BatchSettings):
     epochs: int = 18
     rate: float = 0.02
     label_smoothing: float = 0.03
-    num_steps: int = 8
-    width: float = 20.0
-    threshold_rate: float = 0.1
-    scale_rate: float = 0.01
+    num_steps: Annotated[int, Range(1, MAX_STEPS)] = 8
+    width: Annotated[float, WIDTH] = 20.0
+    threshold_rate: Annotated[float, RATE] = 0.1
+    scale_rate: Annotated[float, SCALE_RATE] = 0.01
     loss: LossName = "first_to_fire"
-    latency_weight: float = 0.0
-    spike_weight: float = 0.0
+    latency_weight: Annotated[float, Range(0, 1e6)] = 0.0
+    spike_weight: Annotated[float, Range(0, 1e6)] = 0.0
 
     def network_config(self) -> NetworkConfig:
         """The structure."""

@@ -19,14 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import TrainingError
+from bstdg.fields import Range
 from bstdg.lab.predecessors import temporal
 from bstdg.lab.predecessors.network import Response, run
-from bstdg.lab.predecessors.settings import TemporalSettings
+from bstdg.lab.predecessors.settings import POSITIVE, TemporalSettings
 
 # The scales of the released MNIST network.
 RELEASED_SCALES = (4.03707844, 9.06516109)
@@ -46,8 +48,8 @@ class Settings(TemporalSettings):
     hidden: tuple[int, ...] = (600,)
     gamma: int = 1
     rate: float = 0.1
-    scale: float = 5.0
-    scale_rate: float = 0.01
+    scale: Annotated[float, POSITIVE] = 5.0
+    scale_rate: Annotated[float, Range(0.0, 1e3)] = 0.01
 
 
 def encode(images: NDArray[np.uint8], white: int = 255) -> NDArray[np.int16]:

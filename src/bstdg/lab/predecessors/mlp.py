@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bstdg.fields import BELOW_ONE
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun, dense_operations, figures_of_scores, flat
 from bstdg.lab.predecessors.settings import BatchSettings
@@ -27,7 +28,7 @@ class Settings(BatchSettings):
 
     title: str = "float32 network, rectified linear units"
     rate: float = 0.001
-    dropout: float = 0.2
+    dropout: Annotated[float, BELOW_ONE] = 0.2
 
 
 class MlpRun(BatchRun):

@@ -20,10 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg.fields import SHARE
 from bstdg.lab.predecessors import temporal
 from bstdg.lab.predecessors.network import Response, run
 from bstdg.lab.predecessors.settings import TemporalSettings
@@ -47,8 +49,8 @@ class Settings(TemporalSettings):
     hidden: tuple[int, ...] = (400,)
     gamma: int = 3
     rate: float = 0.2
-    penalty: float = 1e-6
-    reset_below: float = 0.001
+    penalty: Annotated[float, SHARE] = 1e-6
+    reset_below: Annotated[float, SHARE] = 0.001
 
 
 def encode(images: NDArray[np.uint8], white: int = 255) -> NDArray[np.int16]:

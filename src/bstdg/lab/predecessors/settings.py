@@ -6,14 +6,17 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
+from bstdg.fields import INSIDE, MANY, SHARE, Range, check
 from bstdg.learning.recipe_file import from_dict
-from bstdg.spikes.whole import own_numbers
+from bstdg.spikes.events import MAX_CHANNELS
+
+POSITIVE = Range(1e-9, 1e6)
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,15 @@ class Settings:
     deep: ClassVar[bool] = False  # whether there may be another number of hidden layers than one
 
     title: str = ""
-    epochs: int = 10
-    hidden: tuple[int, ...] = (600,)
-    validation: float = 0.0834
-    limit: int = 0
+    epochs: Annotated[int, Range(1, MANY)] = 10
+    hidden: Annotated[tuple[int, ...], Range(1, MAX_CHANNELS)] = (600,)
+    validation: Annotated[float, INSIDE] = 0.0834
+    limit: Annotated[int, Range(0, MANY)] = 0
 
     def __post_init__(self) -> None:
-        own_numbers(self)
-        if self.epochs < 1:
-            raise InputError(f"epochs must be 1 or more, not {self.epochs}")
-        if any(width < 1 for width in self.hidden) or (len(self.hidden) != 1 and not self.deep):
-            several = "layers" if self.deep else "one layer"
-            raise InputError(f"hidden must be {several} of 1 or more neurons, such as [600], not {list(self.hidden)}")
-        if not 0 < self.validation < 1:
-            raise InputError(f"validation must be between 0 and 1, not {self.validation}")
-        if self.limit < 0:
-            raise InputError(f"limit must be 0 or more, not {self.limit}")
+        check(self)
+        if len(self.hidden) != 1 and not self.deep:
+            raise InputError(f"hidden must be one layer of 1 or more neurons, such as [600], not {list(self.hidden)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""
@@ -65,19 +61,11 @@ class TemporalSettings(Settings):
         greatest_output: the same for the output layer.
     """
 
-    threshold: float = 100.0
-    gamma: int = 1
-    rate: float = 0.1
-    greatest_hidden: float = 5.0
-    greatest_output: float = 48.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.gamma < 1:
-            raise InputError(f"gamma must be 1 or more, not {self.gamma}")
-        for name in ("threshold", "rate", "greatest_hidden", "greatest_output"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} must be positive, not {getattr(self, name)}")
+    threshold: Annotated[float, POSITIVE] = 100.0
+    gamma: Annotated[int, Range(1, 256)] = 1
+    rate: Annotated[float, POSITIVE] = 0.1
+    greatest_hidden: Annotated[float, POSITIVE] = 5.0
+    greatest_output: Annotated[float, POSITIVE] = 48.0
 
     def initial_weights(self, widths: tuple[int, int, int], generator: np.random.Generator) -> list[NDArray]:
         """Uniform, float32, `[inputs, hidden]` and `[hidden, classes]`."""
@@ -98,23 +86,11 @@ class BatchSettings(Settings):
     """
 
     epochs: int = 20
-    batch: int = 256
-    rate: float = 0.01
-    label_smoothing: float = 0.0
-    shift: int = 1
-    shift_share: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.batch < 1:
-            raise InputError(f"batch must be 1 or more, not {self.batch}")
-        if self.shift < 0:
-            raise InputError(f"shift must be 0 or more, not {self.shift}")
-        if not self.rate > 0:
-            raise InputError(f"rate must be positive, not {self.rate}")
-        for name in ("label_smoothing", "shift_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} must be in [0, 1], not {getattr(self, name)}")
+    batch: Annotated[int, Range(1, MANY)] = 256
+    rate: Annotated[float, POSITIVE] = 0.01
+    label_smoothing: Annotated[float, SHARE] = 0.0
+    shift: Annotated[int, Range(0, 4096)] = 1
+    shift_share: Annotated[float, SHARE] = 0.5
 
 
 S = TypeVar("S", bound=Settings)
