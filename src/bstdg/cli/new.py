@@ -139,5 +139,7 @@ def _note(said: str, indent: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """As TOML writes it, which for these types is as JSON does."""
+    """As TOML writes it, which for all types but a table is as JSON does."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_value(key)} = {_value(weight)}' for key, weight in value.items())} }}"
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

@@ -176,8 +176,8 @@ class Loss(nn.Module):
         config: see `LossConfig`.
 
     Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, the
-    `fired` tensors of the hidden layers, and `taught`, a teacher's probabilities `[batch, classes]` with the share of
-    the target that they are; returns one number.
+    `fired` tensors of the hidden layers, `taught`, a teacher's probabilities `[batch, classes]` with the share of
+    the target that they are, and how much each sample counts, `weights` `[batch]`; returns one number.
     """
 
     def __init__(self, config: LossConfig):
@@ -193,6 +193,7 @@ class Loss(nn.Module):
         labels: Tensor,
         fired: Sequence[Tensor] = (),
         taught: tuple[Tensor, float] | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         config = self.config
         if config.name == "relative_target":
@@ -213,4 +214,4 @@ class Loss(nn.Module):
             loss = loss + config.latency_weight * latency
         if config.spike_weight:
             loss = loss + config.spike_weight * sum(f.sum(1) for f in fired)
-        return loss.mean()
+        return loss.mean() if weights is None else (loss * weights).mean()

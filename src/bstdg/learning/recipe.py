@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from bstdg.errors import InputError
 from bstdg.inputs.options import InputOptions
@@ -22,6 +23,7 @@ ThresholdMode = Literal["neuron", "layer", "fixed"]
 Kernel = Literal["step", "exponential", "none"]
 WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
+ClassWeight = Literal["none", "balanced"] | dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,8 @@ class TrainConfig:
         input_dropout: share of input spikes lost while training.
         spike_dropout: share of hidden spikes lost while training.
         average: keep running averages of weights and thresholds with this decay a step, and deploy those (0: none).
+        class_weight: how much a sample counts in the loss, in choosing the best epoch and for patience: "none" lets all
+            count alike, "balanced" all classes; or a table of weights by class, such as { "3" = 5.0 }, the others 1.
         patience: stop after this many epochs without a better validation accuracy (0: never).
         calibration: training samples from which thresholds start.
     """
@@ -184,6 +188,7 @@ class TrainConfig:
     input_dropout: float = 0.0
     spike_dropout: float = 0.0
     average: float = 0.0
+    class_weight: ClassWeight = field(default="none", hash=False)  # a table has no hash
     patience: int = 0
     calibration: int = 1024
 
@@ -195,6 +200,14 @@ class TrainConfig:
         require(0 <= self.shift_share <= 1, f"train.shift_share must be in [0, 1], not {self.shift_share}")
         for name in ("input_dropout", "spike_dropout", "average"):
             require(0 <= getattr(self, name) < 1, f"train.{name} must be in [0, 1), not {getattr(self, name)}")
+        if isinstance(self.class_weight, str):
+            require_choice(self.class_weight, get_args(ClassWeight)[0], "train.class_weight")
+            return
+        require(len(self.class_weight) > 0, "train.class_weight is a table of no class: leave it out")
+        for name, weight in self.class_weight.items():
+            require(
+                0 <= weight < math.inf, f"train.class_weight.{name} must be a finite number, 0 or more, not {weight}"
+            )
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,20 @@ def _one_of(kinds: Sequence[Any], value: Any, name: str) -> Any:
     for kind in kinds:
         if type(value) is kind:
             return value
-    raise InputError(f"{name} must be {' or '.join(_KIND_NAMES[kind] for kind in kinds)}, not {short(value)}")
+        if get_origin(kind) is dict and isinstance(value, Mapping):
+            return {str(key): _convert(get_args(kind)[1], item, f"{name}.{key}") for key, item in value.items()}
+        if get_origin(kind) is Literal and value in get_args(kind):
+            return value
+    raise InputError(f"{name} must be {' or '.join(map(_kind_name, kinds))}, not {short(value)}")
 
 
 _KIND_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
+
+
+def _kind_name(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return ", ".join(map(repr, get_args(kind)))
+    return "a table of numbers by name" if get_origin(kind) is dict else _KIND_NAMES[kind]
 
 
 _RENAMED = {("network", "hidden"): ("network", "layers")}
