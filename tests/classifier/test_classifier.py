@@ -545,14 +545,6 @@ def test_values_out_of_range_count_as_the_nearest_end():
         model.predict(X + 1e6)
 
 
-def test_pixels_out_of_range_are_clipped():
-    X, _, y, _ = digits()
-    images = X[:200].reshape(-1, 8, 8).astype(np.uint8)
-    model = BSTDGClassifier(**SMALL).fit(images, y[:200])
-    bright = np.where(images == 16, 200, images)
-    np.testing.assert_array_equal(model.predict(bright), model.predict(images))
-
-
 @pytest.mark.parametrize(
     ("X", "num_steps", "message"),
     [

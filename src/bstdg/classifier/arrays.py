@@ -6,6 +6,7 @@ All else gets a `bstdg.inputs.features.FeatureScaling`, made from the training s
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import cast
 
@@ -126,15 +127,16 @@ def warn_of_idle_steps(rows: NDArray, steps: NDArray[np.uint8], num_steps: int) 
         )
 
 
-def one_line(error: ValueError) -> str:
+def one_line(error: Exception) -> str:
     """scikit-learn's complaint, without the essay that follows the first line of it."""
     first = str(error).strip().splitlines()[0]
     if "Expected 2D array, got 1D" in first:
         return "X has one axis. Reshape your data: X.reshape(1, -1) is one sample, X.reshape(-1, 1) one feature"
     if "contains NaN" in first:
         return f"{first.rstrip('.')}. Drop these samples, or fill them in with sklearn.impute.SimpleImputer"
-    if "could not convert string" in first or "arrays of bytes/strings" in first:
-        return f"{first.rstrip('.')}. Make numbers of texts with sklearn.preprocessing.OneHotEncoder or OrdinalEncoder"
+    if "could not convert string" in first:
+        first = re.sub(r"np\.(?:str|bytes)_\((.*)\)", r"\1", first)
+        return f"{first}. Make numbers of texts with sklearn.preprocessing.OneHotEncoder or OrdinalEncoder"
     return first
 
 

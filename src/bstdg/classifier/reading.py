@@ -132,20 +132,28 @@ def samples_of(
     Raises:
         InputError: these are no numbers, or of another shape.
     """
-    flat, shape = flattened(given, labels)
-    if learnt is not None:
-        learnt.check_shape(shape)
     try:
-        rows = check(flat)
-        rows = rows if rows.dtype.kind in VALUES else _numbers(rows)
-    except ValueError as error:
+        flat, shape = flattened(given, labels)
+        if learnt is not None:
+            learnt.check_shape(shape)
+        rows = _checked(flat, check)
+    except (ValueError, np.exceptions.DTypePromotionError) as error:
         raise InputError(one_line(error)) from None
     values = VALUES[rows.dtype.kind]
     return Samples(rows.astype(np.uint8) if values == "truth values" else rows, values, shape)
 
 
+def _checked(flat: Any, check: Callable[[Any], NDArray]) -> NDArray:
+    """What scikit-learn's checks let pass, as numbers; `ValueError` where it is none."""
+    flat = np.asarray(flat) if isinstance(flat, list) else flat
+    if isinstance(flat, np.ndarray) and flat.dtype.kind in "US":
+        flat = flat.astype(np.float64)  # says which text is no number, as conversion does for columns of a frame
+    rows = check(flat)
+    return rows if rows.dtype.kind in VALUES else _numbers(rows)
+
+
 def _numbers(rows: NDArray) -> NDArray[np.float64]:
-    """What came as objects, such as columns of categories, as numbers; `ValueError` where these are none."""
+    """What came as objects, such as columns of categories, as numbers."""
     if rows.dtype.kind != "O":  # of dates and times NumPy would make a count of nanoseconds
         raise ValueError(
             f"X holds {rows.dtype}, which are no numbers: give how long it is since a date that you choose"
