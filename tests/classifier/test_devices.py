@@ -135,7 +135,7 @@ def test_a_device_that_is_not_there_is_said_and_another_can_be_taken():
 def test_an_engine_that_does_not_compute_on_a_device_moves_nothing():
     model = trained("fit")
     model.set_params(device="meta", engine="native")
-    with pytest.raises(InputError, match="engine 'native' computes with float32 on a CPU, not .* meta"):
+    with pytest.raises(InputError, match=r"engine 'native' computes with float32 on a CPU, not .* meta"):
         model.partial_fit(X, Y)
     assert {tensor.device.type for tensor in tensors(model)} == {"cpu"}
     model.set_params(device="cpu").partial_fit(X, Y)

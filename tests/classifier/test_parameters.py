@@ -42,7 +42,12 @@ REFUSED = {
     "validation_fraction": 0.5,
     "patience": 1,
 }
-ELSEWHERE = {"engine": "dense", "device": "meta", "n_jobs": 2, "verbose": True}  # where it is computed, and what is said
+ELSEWHERE = {
+    "engine": "dense",
+    "device": "meta",
+    "n_jobs": 2,
+    "verbose": True,
+}  # where it is computed, and what is said
 
 
 def begun(how: str) -> BSTDGClassifier:

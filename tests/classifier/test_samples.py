@@ -134,9 +134,9 @@ def test_white_is_the_end_of_the_range():
     model = BSTDGClassifier(**SMALL).fit(LEARNT["uint8"], DIGITS)
     one_too_bright = LEARNT["uint8"].copy()
     one_too_bright[7, 3, 3] = 17
-    with pytest.raises(InputError, match="integers 0 … 17, .* integers 0 … 16"):
+    with pytest.raises(InputError, match=r"integers 0 … 17, .* integers 0 … 16"):
         model.predict(one_too_bright)
-    with pytest.raises(InputError, match="floats 0 … 1.01"):
+    with pytest.raises(InputError, match=r"floats 0 … 1\.01"):
         BSTDGClassifier(**SMALL).fit(LEARNT["unit floats"], DIGITS).predict(LEARNT["unit floats"] * 1.01)
 
 
