@@ -57,6 +57,15 @@ def test_a_resumed_run_begins_where_it_was(capsys):
 
 
 @pytest.mark.usefixtures("terminal")
+def test_a_label_is_shown_and_not_obeyed(capsys):
+    with progress.bar("a\x1b]0;b\n{bar}\udce9", 2) as advance:
+        advance(1)
+    err = capsys.readouterr().err
+    assert r"a\x1b]0;b\n{bar}\xe9: " in err
+    assert "\x1b]" not in err
+
+
+@pytest.mark.usefixtures("terminal")
 def test_a_bar_leaves_nothing_behind(capsys):
     with progress.bar("measuring", 1000) as advance:
         advance(1000)

@@ -1,8 +1,21 @@
 """What can go wrong, by whose hand it is mended: the caller's, a file's, or the world's."""
 
+from __future__ import annotations
+
+from bstdg.shown import line
+
 
 class BstdgError(Exception):
-    """Base of every error this package raises on purpose; its message is one line for the person at the keyboard."""
+    """Base of every error this package raises on purpose; its message is one line for the person at the keyboard.
+
+    Names that others chose stand in it, fit to be shown (see `bstdg.shown`); `args` has them as they are.
+
+    >>> print(BstdgError("there is no file two\\nlines"))
+    there is no file two\\nlines
+    """
+
+    def __str__(self) -> str:
+        return line(super().__str__())
 
 
 class InputError(BstdgError, ValueError):
@@ -23,3 +36,6 @@ class TrainingError(BstdgError, RuntimeError):
 
 class BstdgWarning(UserWarning):
     """Base of every warning of this package: something goes on, but not as one would wish; it says what to change."""
+
+    def __str__(self) -> str:
+        return line(super().__str__())

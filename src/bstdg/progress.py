@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from tqdm.std import tqdm
 
+from bstdg.shown import line
+
 PATIENCE = 0.2  # seconds between two updates; in a notebook each is a message to the browser
 GAUGE = "{bar:20}"  # where a terminal's bar stands in a line
 EPOCHS = "{desc} " + GAUGE + " {rate_noinv_fmt}, {remaining} left{postfix}"  # tqdm puts a comma before the figures
@@ -138,7 +140,7 @@ def _bar(label: str, total: int | None, unit: str, form: str, **more: Any) -> tq
     screen = shutil.get_terminal_size()  # 80 x 24 where a terminal does not tell; tqdm would then show nothing
     size = {"ncols": screen.columns, "nrows": screen.lines}
     settings = {"miniters": 1, "mininterval": PATIENCE, "smoothing": 0, **size, **more}
-    return (Cell if in_notebook() else Bar)(desc=label, total=total, unit=unit, bar_format=form, **settings)
+    return (Cell if in_notebook() else Bar)(desc=line(label), total=total, unit=unit, bar_format=form, **settings)
 
 
 class Bar(tqdm):

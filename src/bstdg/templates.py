@@ -2,7 +2,7 @@
 
 A wing's templates lie in its folder `templates`. In a page values stand in `{{ }}` and are escaped; in any other file
 they stand in `@{ }` and blocks in `@% %@`, since braces are what C and Verilog are made of, and nothing is escaped. A
-value that a template names and nobody gives is an error.
+value that a template names and nobody gives is an error. A text in a page is fit to be shown, see `bstdg.shown`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+
+from bstdg.shown import lines
 
 # How every template is read: a file keeps its last line's end, and a block leaves no empty line behind.
 COMMON: dict[str, Any] = {
@@ -62,11 +64,17 @@ def allowed(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
+def _fit(value: Any) -> Any:
+    """What comes into a page: markup as it is, any other text without what HTML has no place for."""
+    return lines(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
 @functools.cache
 def _environment(package: str, page: bool) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader(package),
         autoescape=jinja2.select_autoescape(["html"]),
         **COMMON,
+        finalize=_fit if page else None,
         **({} if page else CODE),
     )

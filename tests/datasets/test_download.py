@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import pytest
 from support import needs
+from support.nasty import acting
 
 from bstdg import datasets
 from bstdg.datasets import download, files, mnist
@@ -158,6 +159,24 @@ def failure(target, *urls, **kwargs):
 
 def complete(target):
     return target.read_bytes() == DATA and not part(target).exists()
+
+
+def says(reason: bytes):
+    """A server that says this where others give the reason of their answer."""
+    return lambda handler: handler.wfile.write(b"HTTP/1.1 503 " + reason + b"\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_what_a_server_says_is_told_and_not_obeyed(mirror, target):
+    said = failure(target, mirror.url("/a", says(b"\x1b]0;mine\x07 \x9b2J \xe2\x80\xae" + b"busy " * 5000)))
+    assert said.startswith("cannot download file.gz: ")
+    assert r"answered 503 \x1b]0;mine\x07 \u009b2J â\u0080®busy " in said
+    assert acting(said) == []
+    assert len(said) < 1000
+    odd = lambda handler: handler.wfile.write(b"\x1b[1mHELLO\nnobody\r\n")  # noqa: E731  (no HTTP at all)
+    assert acting(failure(target, mirror.url("/b", odd))) == []
+    away = status(302, Location="ftp://\x1b[1m/x" + "y" * 5000)
+    said = failure(target, mirror.url("/c", away))
+    assert (acting(said), len(said) < 1000) == ([], True)
 
 
 def test_a_file_is_downloaded_once(mirror, target):

@@ -234,6 +234,7 @@ def test_arrays_with_a_split_names_and_white(tmp_path):
     ("change", "says"),
     [
         ({"labels": None}, "has no array labels; it should have images and labels, or train_images"),
+        ({"images": None, "labels": None}, "has no array images; it should have"),
         ({"images": np.zeros((10, 3, 4))}, "images must be uint8"),
         ({"images": np.zeros((10, 12), np.uint8)}, "images must be uint8"),
         ({"images": np.zeros((10, 300, 300), np.uint8)}, "images are 300 x 300; a network has 1 … 65535"),
@@ -241,16 +242,40 @@ def test_arrays_with_a_split_names_and_white(tmp_path):
         ({"labels": np.zeros(10)}, "labels must be 10 integers"),
         ({"labels": np.arange(10) - 1}, "labels must be 0, 1, 2 …, not -1 … 8"),
         ({"labels": np.arange(10)}, "class 0 has one sample"),
+        ({"labels": np.arange(10) % 2 + 65_534}, "labels must be 0, 1, 2 …, not 65534 … 65535"),
         ({"images": np.zeros((0, 3, 4), np.uint8), "labels": np.zeros(0, int)}, "no samples"),
         ({"classes": np.array(["one"])}, "classes must be 2 texts"),
         ({"classes": np.array([1, 2])}, "classes must be 2 texts"),
         ({"white": 256}, "white must be an integer in 1 … 255"),
+        ({"white": 0}, "white must be an integer in 1 … 255"),
+        ({"white": 255.0}, "white must be an integer in 1 … 255"),
+        ({"white": np.array([255])}, "white must be an integer in 1 … 255"),
+        ({"images": np.zeros((10, 0, 4), np.uint8)}, "images are 0 x 4; a network has 1 … 65535"),
         ({"white": 9}, "above white = 9"),
     ],
 )
 def test_arrays_that_do_not_fit(tmp_path, change, says):
     content = {name: values for name, values in (some() | change).items() if values is not None}
     assert says in refusal(npz(tmp_path / "mine.npz", **content))
+
+
+@pytest.mark.parametrize(
+    ("change", "classes"),
+    [
+        ({"images": np.ones((10, 1, 1), np.uint8)}, 2),
+        ({"images": np.ones((10, 1, 65_535), np.uint8)}, 2),
+        ({"images": np.ones((10, 3, 4), np.uint8), "white": 1}, 2),
+        ({"labels": np.zeros(10, int)}, 2),
+        ({"labels": np.zeros(10, int), "classes": np.array(["only"])}, 1),
+        ({"labels": np.repeat([0, 65_534], 5)}, 65_535),
+        ({"classes": np.array(["no", "yes"])}, 2),
+    ],
+)
+def test_arrays_that_just_fit(tmp_path, change, classes):
+    content = some() | change
+    found = load(npz(tmp_path / "mine.npz", **content))
+    assert np.array_equal(found.images, content["images"][~stratified_test_mask(content["labels"])])
+    assert len(found.classes) == classes
 
 
 def maps(*shape):
@@ -271,6 +296,7 @@ def maps(*shape):
         ((10, 8, 6, 2), 8, 1),
         ((10, 8, 6, 3), 8, 1),
         ((10, 8, 6, 4), 4, 3),
+        ((10, 5, 4, 2), 0, 1),  # small either way: channels come first
     ],
 )
 def test_channels_of_arrays_come_first_unless_they_can_only_be_last(tmp_path, shape, channels, axis):
@@ -287,6 +313,9 @@ def test_channels_of_arrays_come_first_unless_they_can_only_be_last(tmp_path, sh
 def test_arrays_of_other_channels_than_were_asked_for_are_refused(tmp_path):
     place = npz(tmp_path / "mine.npz", images=maps(10, 8, 6, 2), labels=np.arange(10) % 2)
     assert "8 channels if these come first, 2 if they come last: say which with data.channels = 2" in refusal(place)
+    for unclear in ((10, 8, 6, 4), (10, 5, 6, 2), (4, 8, 6, 2)):
+        images = npz(tmp_path / "unclear.npz", images=maps(*unclear), labels=np.arange(unclear[0]) % 2)
+        assert f"say which with data.channels = {unclear[3]}" in refusal(images)
     assert "[10, 8, 6, 2] have 8 channels, not 3; axes are [samples, channels, rows" in refusal(place, channels=3)
     assert "have 1 channel, not 3" in refusal(npz(tmp_path / "grey.npz", **some()), channels=3)
     assert len(load(tmp_path / "grey.npz", channels=1)) == 8
@@ -295,9 +324,18 @@ def test_arrays_of_other_channels_than_were_asked_for_are_refused(tmp_path):
     assert "images are 3 x 150 x 150; a network has 1 … 65535" in refusal(place)
 
 
+def test_arrays_that_cannot_be_read_say_why(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    place = npz(tmp_path / "mine.npz", **some())
+    monkeypatch.setattr(zipfile, "ZipFile", broken)
+    assert refusal(place) == f"cannot read {place}: Input/output error"
+
+
 def test_arrays_are_not_resized(tmp_path):
     place = npz(tmp_path / "mine.npz", **some())
-    assert "images are 3 x 4, not 8 x 8" in refusal(place, size=(8, 8))
+    assert "images are 3 x 4, not 8 x 9" in refusal(place, size=(8, 9))
     assert len(load(place, size=(3, 4))) == 8
 
 

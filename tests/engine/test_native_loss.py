@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from support.strategies import seeds
 from torch import Tensor
 
-from bstdg.engine import native
+from bstdg.engine import native, native_training
 from bstdg.learning.loss import first_to_fire, first_to_fire_of
 
 
@@ -87,3 +87,22 @@ def test_the_native_kernel_does_not_hide_what_is_no_number(broken):
     log_first, step = first_to_fire_of(*given.values(), silent_remainder=False)
     assert not torch.isfinite(log_first).all()
     assert not torch.isfinite(step).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "compiling", "passes"), [(torch.float32, False, 1), (torch.float32, True, 0), (torch.float64, False, 0)]
+)
+def test_the_native_kernel_is_taken_for_float32_unless_a_compiler_looks_on(monkeypatch, dtype, compiling, passes):
+    native_pass, taken = native_training.first_to_fire, []
+
+    def counted(*given):
+        taken.append(given)
+        return native_pass(*given)
+
+    monkeypatch.setattr(native_training, "first_to_fire", counted)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
+    potentials, threshold = torch.arange(24.0, dtype=dtype).view(2, 3, 4), torch.full((4,), 9.0, dtype=dtype)
+    scale = torch.tensor(2.0, dtype=dtype)
+    found = first_to_fire_of(potentials, threshold, scale)
+    assert len(taken) == passes
+    torch.testing.assert_close(found, first_to_fire(potentials - threshold, scale))

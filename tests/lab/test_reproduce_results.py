@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 from support import needs
+from support.nasty import acting
 from support.paths import ROOT
 
 from bstdg.errors import FileFormatError, InputError
@@ -241,6 +243,19 @@ def test_the_page_holds_the_figures_and_is_the_same_whenever_it_is_written(tmp_p
     assert "NOT MET" in text
     assert "no early exit" in text
     assert text.count("](figures/tradeoff-mnist-") == 2
+
+
+def test_names_in_results_are_words_on_the_page_and_nothing_else(tmp_path):
+    filled(tmp_path / "results")
+    odd = "runs/a|b\n# <b>$\\bad{$ \x1b[1m\udce9"
+    results.save(make(odd, machine={"processor": "<script>\n\n# forged | \ud800", "threads": 1}), tmp_path / "results")
+    written = page.write(tmp_path / "results", tmp_path / "results.md")
+    text = written[0].read_text(encoding="utf-8")
+    assert acting(text) == []
+    assert r"| a\|b\n# &lt;b>$\bad{$ \x1b[1m\xe9 |" in text
+    assert r"- Measured on &lt;script>\n\n# forged \| \ud800, 1 thread(s)" in text
+    for path in written[1:]:
+        ET.parse(path)  # noqa: S314  (written above)
 
 
 def test_the_curve_shows_every_point_and_the_predecessors(tmp_path):

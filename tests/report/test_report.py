@@ -35,7 +35,7 @@ from bstdg.model import energy, packed, runtime
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import Model, Run
 from bstdg.report import costs, neurons
-from bstdg.report.looks import wilson
+from bstdg.report.looks import BLUE, wilson
 from bstdg.report.measure import _Counts, check_samples, telling
 from bstdg.report.svg import inline
 
@@ -241,6 +241,56 @@ def test_anytime_and_decision_steps(measured):
     bars = np.array([bar.get_height() for bar in below.patches]).reshape(2, -1)
     np.testing.assert_allclose(bars.sum(axis=0), 100 * measured.decided / measured.samples)
     assert bars[1].sum() == pytest.approx(100 * measured.figures["silent_rate"])
+    np.testing.assert_allclose([bar.get_y() for bar in below.patches], [*np.zeros(len(bars[0])), *bars[0]])
+    bounds = 100 * np.array(wilson(measured.right[some], measured.decided[some])).T
+    drawn = [[end[1] for end in bar] for bar in above.collections[0].get_segments()]
+    np.testing.assert_allclose(drawn, bounds)
+    assert measured.silent.any() == (below.get_legend() is not None)
+    least, _ = wilson(measured.right[some], measured.decided[some])
+    assert above.get_ylim()[0] <= 100 * least.min()
+
+
+def test_steps_at_which_a_single_sample_is_decided_have_their_accuracy(measured):
+    step = np.where(np.arange(measured.samples) == 0, 1, 3)
+    above, _ = report.decision_steps(replace(measured, step=step)).axes
+    assert above.lines[0].get_xdata().tolist() == [1, 3]
+
+
+def many_classes(number: int) -> report.Measured:
+    """What a random network of so many classes, with names of two letters, makes of noise that is mostly of class 0."""
+    model = random_model((20, number), 8, threshold=3)
+    model = Model(replace(model, classes=tuple(f"c{chr(97 + k)}" for k in range(number))))
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (400, 1, 20)).astype(np.uint8), rng.integers(0, number, 400) // 3
+    return report.measure(model, Dataset("noise", "test", pixels, labels, 255, model.packed.classes))
+
+
+@pytest.mark.parametrize(("classes", "numbered"), [(12, True), (13, False)])
+def test_confusion_is_redder_the_larger_the_share(classes, numbered):
+    told = many_classes(classes)
+    (axes,) = report.confusion(told).axes
+    share = told.confusion / np.maximum(told.confusion.sum(axis=1, keepdims=True), 1)
+    cells = {(round(cell.get_y() + 0.5), round(cell.get_x() + 0.5)): cell for cell in axes.patches}
+    wrong = [(share[place], cell.get_alpha()) for place, cell in cells.items() if place[0] != place[1]]
+    right = [(share[place], cell.get_alpha()) for place, cell in cells.items() if place[0] == place[1]]
+    assert len({s for s, _ in wrong}) > 2 and len({s for s, _ in right}) > 1
+    for some in (wrong, right):
+        assert all((a < b) == (alpha < beta) for (a, alpha), (b, beta) in pairwise(sorted(some)) if a != b)
+    for s, alpha in wrong:
+        assert alpha == pytest.approx(0.08 + 0.55 * s**0.5)
+    assert all(to_hex(cell.get_facecolor()) == (BLUE if a == b else LIT) for (a, b), cell in cells.items())
+    words = {(round(word.get_position()[1]), round(word.get_position()[0])): word for word in axes.texts}
+    assert words.keys() == (cells.keys() if numbered else set())
+    for (a, b), word in words.items():
+        assert (word.get_text(), word.get_weight()) == (str(told.confusion[a, b]), "bold" if a == b else "normal")
+    assert axes.get_xlim() == (-0.5, classes - 0.5) and axes.get_ylim() == (classes - 0.5, -0.5)
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {0}
+
+
+def test_long_names_are_turned(measured):
+    named = replace(measured, model=replace(measured.model, classes=tuple(f"c{k:02}" for k in range(10))))
+    (axes,) = report.confusion(named).axes
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {90}
 
 
 def test_neurons(measured):
@@ -360,6 +410,14 @@ def test_models_side_by_side(measured):
     for axes, key in zip(panels[1:], ("decision_step_mean", "hidden_spikes_to_decision",
                                       "synaptic_operations_to_decision"), strict=True):  # fmt: skip
         assert [bar.get_width() for bar in axes.patches] == [measured.figures[key]] * 2
+    hits = np.array([measured.right.sum()])
+    bounds = [100 * float(bound[0]) for bound in wilson(hits, np.array([measured.samples]))]
+    for bar, row in zip(panels[0].collections[0].get_segments(), (0, 1), strict=True):
+        np.testing.assert_allclose(bar, [[bounds[0], row], [bounds[1], row]])
+    assert [panels[3].xaxis.get_major_formatter()(value) for value in (0, 2500)] == ["0", "2.5k"]
+    assert panels[0].get_ylim() == (1.5, -0.5)
+    titles = [axes.get_title(loc="left") for axes in panels]
+    assert titles[0] == "accuracy, %" and all(titles)
 
 
 @pytest.mark.parametrize(("widths", "num_steps"), [((20, 3), 1), ((20, 5, 4, 3), 254), ((20, 1, 30), 8)])

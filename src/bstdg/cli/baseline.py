@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.console import show_table
+from bstdg.cli.console import note, say, show_table, table
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.errors import InputError
 
@@ -88,12 +87,10 @@ def _print_epoch(row: dict[str, Any]) -> None:
             f"  hidden spikes {row['hidden_spikes_to_decision']:.1f}"
             f"  decision step {row['decision_step_mean']:.2f} of {row['num_steps']}"
         )
-    print(f"{line}  {row['seconds']:.0f} s", file=sys.stderr, flush=True)
+    note(f"{line}  {row['seconds']:.0f} s")
 
 
 def _show(report: dict[str, Any], out: Path | None) -> None:
-    from rich.table import Table
-
     from bstdg.cli import show
     from bstdg.model import energy
     from bstdg.model.figures import FIGURES
@@ -104,18 +101,18 @@ def _show(report: dict[str, Any], out: Path | None) -> None:
     if row["hidden_spikes"] is not None:
         show_table(show.figures(title, row))
     else:
-        table = Table(title=title, title_justify="left", show_header=False)
+        told = table(title=title, show_header=False)
         for key, caption in UNTIMED.items():
-            table.add_row(caption, FIGURES[key].show(row[key]))
-        show_table(table)
+            told.add_row(caption, FIGURES[key].show(row[key]))
+        show_table(told)
     if "accuracy_lowest_index" in row:
-        print(f"accuracy if the lowest index won among the first: {row['accuracy_lowest_index']:.2%}")
+        say(f"accuracy if the lowest index won among the first: {row['accuracy_lowest_index']:.2%}")
     picojoules = energy.of_report(report)["estimate_pj"]
-    print(
+    say(
         f"energy an image, an estimate: {picojoules['arithmetic']:,.0f} pJ of arithmetic, {picojoules['sram']:,.0f} pJ "
         "of memory (docs/baselines.md says what is assumed)"
     )
     if "best_epoch" in report:
-        print(f"best of {report['epochs']} epochs: {report['best_epoch']}; {report['seconds']:.1f} s of training")
+        say(f"best of {report['epochs']} epochs: {report['best_epoch']}; {report['seconds']:.1f} s of training")
     if out is not None:
-        print(out)
+        say(out)

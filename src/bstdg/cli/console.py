@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import io
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bstdg.errors import BstdgError, DownloadError, FileFormatError, InputError
+from bstdg.shown import cut, line, spelled
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+LONGEST = 4000  # columns of a complaint, though what it names be longer
 PIPED_WIDTH = 120  # columns of a table that nobody's terminal bounds
 
 # Which class typer derives its usage errors from depends on whether it brings its own copy of click.
@@ -52,15 +58,45 @@ class Command(TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
-def complain(message: str) -> None:
-    """One line on standard error."""
+def say(message: object) -> None:
+    """One line on standard output, for people: whatever others named shows as it is fit to (see `bstdg.shown`)."""
+    print(line(message))
+
+
+def note(message: object) -> None:
+    """One line on standard error about how far something is."""
+    if sys.stderr is not None:
+        print(line(message), file=sys.stderr, flush=True)
+
+
+def complain(message: object) -> None:
+    """One line on standard error, fit to be shown like `say`."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # nobody may be listening any more
-            print(f"bstdg: {' '.join(message.splitlines())}", file=sys.stderr)
+            print(f"bstdg: {cut(line(' '.join(str(message).splitlines())), LONGEST)}", file=sys.stderr)
 
 
-def show_table(what: Any) -> None:
-    """Print a table for people: as wide as their terminal, or as it needs when piped."""
+def table(*heads: str, title: Any = None, **look: Any) -> Table:
+    """An empty table for `show_table`: a title, heads, and cells of `add_row`, each a line that is fit to be shown."""
+    return _table_of_lines()(*heads, title=title, title_justify="left", **look)
+
+
+@functools.cache
+def _table_of_lines() -> type[Table]:
+    from rich.table import Table
+
+    class Lines(Table):
+        def __init__(self, *heads: Any, title: Any, **look: Any):
+            super().__init__(*map(line, heads), title=None if title is None else line(title), **look)
+
+        def add_row(self, *cells: Any, **look: Any) -> None:
+            super().add_row(*map(line, cells), **look)
+
+    return Lines
+
+
+def show_table(what: Table) -> None:
+    """Print a `table` for people: as wide as their terminal, or as it needs when piped."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
@@ -114,7 +150,7 @@ def _failed(error: Exception) -> int:
         complain(str(error))
         return FAILURE
     if isinstance(error, OSError):
-        complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None))
+        complain(": ".join(line(part) for part in (error.filename, error.strerror or error) if part is not None))
         mendable = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
         return BAD_INPUT if isinstance(error, mendable) else FAILURE
     raise error
@@ -127,7 +163,7 @@ def _says_memory(error: RuntimeError) -> bool:
 
 @contextlib.contextmanager
 def _speaking_plainly() -> Iterator[None]:
-    """Warnings become one line; characters a terminal lacks are spelled out, and file names of any bytes pass."""
+    """Warnings become one line; characters a terminal lacks are spelled out, and file names of any bytes are read."""
     codecs.register_error("bstdg-plain", _spell_out)
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "bstdg-plain"), (sys.stderr, "bstdg-plain")):
         if isinstance(stream, io.TextIOWrapper):
@@ -141,9 +177,7 @@ def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]
-    if 0xDC80 <= ord(character) <= 0xDCFF:  # a byte of a file name that is no text in any encoding
-        return bytes([ord(character) - 0xDC00]), error.start + 1
-    return _PLAIN.get(character, ascii(character)[1:-1]), error.start + 1
+    return _PLAIN.get(character, spelled(character)), error.start + 1
 
 
 def _silence_output() -> None:

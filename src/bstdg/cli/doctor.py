@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from bstdg.cli.console import FAILURE, show_table
+from bstdg.cli.console import FAILURE, say, show_table, table
 from bstdg.cli.examine import Finding, examine
 from bstdg.cli.options import AsJson, DataDir
 
@@ -37,15 +37,14 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 def _show(findings: Sequence[Finding], wrong: int) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1), show_header=False)
+    told = table(box=None, padding=(0, 1), show_header=False)
     part = ""
     for finding in findings:
         first = finding.part != part
         part = finding.part
-        if first and table.row_count:
-            table.add_row()
-        table.add_row(part if first else "", finding.name, finding.status, finding.said)
-    show_table(table)
-    print("\nnothing is wrong" if not wrong else f"\n{wrong} wrong: see above")
+        if first and told.row_count:
+            told.add_row()
+        told.add_row(part if first else "", finding.name, finding.status, finding.said)
+    show_table(told)
+    say("")
+    say("nothing is wrong" if not wrong else f"{wrong} wrong: see above")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.console import FAILURE, show_table
+from bstdg.cli.console import FAILURE, say, show_table, table
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.errors import InputError
 
@@ -86,18 +86,16 @@ def export(
     if as_json:
         print(json.dumps({"folder": str(done.folder), **done.manifest}))
         return
-    from rich.table import Table
-
     manifest = done.manifest
-    table = Table(title=f"{out}: {target} export of {model}", title_justify="left", show_header=False)
-    table.add_row("name", manifest["name"])
-    table.add_row("files", ", ".join(manifest["files"]))
+    told = table(title=f"{out}: {target} export of {model}", show_header=False)
+    told.add_row("name", manifest["name"])
+    told.add_row("files", ", ".join(manifest["files"]))
     parts = (f"{part['vectors']:,} {part['what']}" for part in manifest["golden"]["parts"])
-    table.add_row("golden vectors", f"{manifest['golden']['vectors']:,}: {'; '.join(parts)}")
+    told.add_row("golden vectors", f"{manifest['golden']['vectors']:,}: {'; '.join(parts)}")
     for key, value in manifest["figures"].items():
-        table.add_row(key.replace("_", " "), _plain(value))
-    show_table(table)
-    print(f"prove it with:  bstdg verify {out}")
+        told.add_row(key.replace("_", " "), _plain(value))
+    show_table(told)
+    say(f"prove it with:  bstdg verify {out}")
 
 
 def verify(
@@ -122,16 +120,12 @@ def verify(
 
 
 def _show_checks(folder: Path, checks: list[Check]) -> None:
-    from rich.table import Table
-
-    table = Table(title=str(folder), title_justify="left")
-    for column in ("check", "status", "what was compared, or is missing"):
-        table.add_column(column)
+    told = table("check", "status", "what was compared, or is missing", title=folder)
     for check in checks:
-        table.add_row(*check)
-    show_table(table)
+        told.add_row(*check)
+    show_table(told)
     counts = {status: sum(c.status == status for c in checks) for status in ("passed", "failed", "not run")}
-    print(", ".join(f"{count} {status}" for status, count in counts.items()))
+    say(", ".join(f"{count} {status}" for status, count in counts.items()))
 
 
 def _show_targets(as_json: bool) -> None:
@@ -141,12 +135,10 @@ def _show_targets(as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    from rich.table import Table
-
-    table = Table("target", "gives", "what verify uses")
+    told = table("target", "gives", "what verify uses")
     for row in rows:
-        table.add_row(*row.values())
-    show_table(table)
+        told.add_row(*row.values())
+    show_table(told)
 
 
 def _described(name: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bstdg.cli.console import say
 from bstdg.errors import InputError
 
 EXAMPLES = """
@@ -36,4 +37,4 @@ def import_nir(
         raise InputError(f"{out} is there already; name another file, or give --force")
     model = nir_import.read(file, steps, dt=dt, first_spikes=first_spikes)
     size = packed.save(model, out)
-    print(f"{out}: {model.structure}, T = {model.num_steps}, {size:,} bytes")
+    say(f"{out}: {model.structure}, T = {model.num_steps}, {size:,} bytes")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.console import BAD_INPUT, complain, show_table
+from bstdg.cli.console import BAD_INPUT, complain, say, show_table
 from bstdg.cli.options import AsJson, DataDir, EngineName, ModelFile
 from bstdg.errors import FileFormatError, InputError
+from bstdg.shown import columns, line, name
 
 if TYPE_CHECKING:
     from bstdg.model.runtime import Model
@@ -63,13 +64,12 @@ def evaluate(
         row = loaded.evaluate_events(judged)
     else:
         row = loaded.evaluate(judged.images, judged.labels)
-    name = judged.name
     if as_json:
-        print(json.dumps({"model": str(model), "data": name, "split": split, **row}))
+        print(json.dumps({"model": str(model), "data": judged.name, "split": split, **row}))
         return
     from bstdg.cli import show
 
-    show_table(show.figures(f"{model} on {name} ({split})", row))
+    show_table(show.figures(f"{model} on {name(judged.name)} ({split})", row))
 
 
 def predict(
@@ -95,7 +95,7 @@ def predict(
     loaded, paths = runtime.load(model, engine), _paths(files)
     failed = False
     if not as_json:
-        print(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
+        say(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
     for path in paths:
         try:
             if loaded.packed.input.samples != "recordings":
@@ -105,10 +105,13 @@ def predict(
             rows = list(_decisions(loaded, spikes, str(path)))
         except (InputError, FileFormatError) as error:
             failed = True
-            complain(str(error) if str(path) in str(error) else f"{path}: {error}")
+            complain(error if line(path) in str(error) else f"{line(path)}: {error}")
             continue
         for row in rows:
-            print(json.dumps(row) if as_json else _line(row))
+            if as_json:
+                print(json.dumps(row))
+            else:
+                say(_columns(row))
     if failed:
         raise typer.Exit(BAD_INPUT)
 
@@ -122,7 +125,7 @@ def _paths(files: list[Path] | None) -> Iterable[Path]:
     return itertools.chain.from_iterable(listed if file == stdin else (file,) for file in files or (stdin,))
 
 
-def _decisions(model: Model, spikes: Any, name: str) -> Iterator[dict[str, Any]]:
+def _decisions(model: Model, spikes: Any, file: str) -> Iterator[dict[str, Any]]:
     from bstdg.model.metrics import input_to_decision
 
     run = model.run(spikes)
@@ -130,7 +133,7 @@ def _decisions(model: Model, spikes: Any, name: str) -> Iterator[dict[str, Any]]
     for i, label in enumerate(run.decision.label):
         step = int(run.decision.step[i])
         yield {
-            "file": f"{name}[{i}]" if many else name,
+            "file": f"{file}[{i}]" if many else file,
             "label": int(label),
             "class": model.packed.classes[label],
             "step": step,
@@ -143,6 +146,8 @@ def _decisions(model: Model, spikes: Any, name: str) -> Iterator[dict[str, Any]]
         }
 
 
-def _line(row: dict[str, Any]) -> str:
-    silent = "yes" if row["silent"] else "no"
-    return f"{row['class']:>14}  {row['step']:>4}  {row['hidden_spikes_to_decision']:>13}  {silent:>6}  {row['file']}"
+def _columns(row: dict[str, Any]) -> str:
+    silent, decided = "yes" if row["silent"] else "no", name(row["class"])
+    room = " " * (14 - columns(decided))
+    counts = f"{row['step']:>4}  {row['hidden_spikes_to_decision']:>13}  {silent:>6}"
+    return f"{room}{decided}  {counts}  {line(row['file'])}"

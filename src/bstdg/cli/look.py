@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bstdg.cli.console import show_table
+from bstdg.cli.console import say, show_table
 from bstdg.cli.options import AsJson, DataDir, ModelFile
 from bstdg.errors import InputError
 
@@ -70,7 +70,7 @@ def raster(
         _there(sample, len(recordings), str(file), "recordings")
         chosen = samples.one(loaded, recordings, sample)
     save_decision(loaded, chosen, out, label)
-    print(str(out))
+    say(out)
 
 
 def _there(sample: int, number: int, name: str, what: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.console import complain
+from bstdg.cli.console import complain, say
 from bstdg.errors import InputError
 from bstdg.shipped import shipped_recipes
 
@@ -65,7 +65,7 @@ def new(
             raise InputError(f"unknown data set {data!r}: known are {', '.join(datasets.names())}")
         recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, name=data), title=f"My {data}")
     files.write_atomic(file, text(recipe, of_events=datasets.are_events(recipe.data.name)).encode())
-    print(file)
+    say(file)
     complain(f"now edit it, and train with  bstdg train {file}")
 
 
@@ -139,7 +139,8 @@ def _note(said: str, indent: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """As TOML writes it, which for all types but a table is as JSON does."""
+    """As TOML writes it, for all types but a table as JSON does; what nobody would see there is spelled out."""
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{_value(key)} = {_value(weight)}' for key, weight in value.items())} }}"
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    written = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in written)

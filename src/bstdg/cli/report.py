@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bstdg.cli import complete
+from bstdg.cli.console import say
 from bstdg.cli.options import AsJson, DataDir, EngineName, whole_numbers
 
 EXAMPLES = """
@@ -76,4 +77,4 @@ def report(
     if as_json:
         print(json.dumps(done))
         return
-    print(f"{out}: {done['bytes']:,} bytes" + (f", figures in {figures}" if figures else ""))
+    say(f"{out}: {done['bytes']:,} bytes" + (f", figures in {figures}" if figures else ""))

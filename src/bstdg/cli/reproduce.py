@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.console import INTERRUPTED, complain, show_table
+from bstdg.cli.console import INTERRUPTED, complain, note, say, show_table, table
 from bstdg.cli.options import AsJson, DataDir, whole_numbers
 from bstdg.errors import InputError
 
@@ -64,7 +64,7 @@ def reproduce(
         from bstdg.lab.experiments import page
 
         for written in page.write(out, report):
-            print(written)
+            say(written)
         return
     experiment = catalogue.find(name or "")
     _run(experiment, out, _seeds(seeds, quick), quick, data_dir, as_json)
@@ -92,15 +92,11 @@ def _list(data_dir: Path | None, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    from rich.table import Table
-
-    table = Table(title="experiments; times are rough, for one core", title_justify="left")
-    for title in ("name", "what it tests", "data", "quick", "full"):
-        table.add_column(title)
+    told = table("name", "what it tests", "data", "quick", "full", title="experiments; times are rough, for one core")
     for row in rows:
         times = [_minutes(row[key]) for key in ("minutes_quick", "minutes")]
-        table.add_row(row["name"], row["tests"], f"{row['data']}: {row['where']}", *times)
-    show_table(table)
+        told.add_row(row["name"], row["tests"], f"{row['data']}: {row['where']}", *times)
+    show_table(told)
 
 
 def _minutes(minutes: float) -> str:
@@ -131,7 +127,7 @@ def _run(
     from bstdg.lab.experiments import run
 
     try:
-        runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, log=_note)
+        runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, log=note)
     except KeyboardInterrupt:
         complain(f"stopped; what is done is kept in {out}; repeat the command to go on")
         raise typer.Exit(INTERRUPTED) from None
@@ -140,9 +136,10 @@ def _run(
         return
     from bstdg.lab.experiments import show
 
-    for table in show.summary(experiment, runs, quick):
-        show_table(table)
-
-
-def _note(line: str) -> Any:
-    typer.echo(line, err=True)
+    for sheet in show.summary(experiment, runs, quick):
+        told = table(title=sheet.title)
+        for column in sheet.columns:
+            told.add_column(column, no_wrap=column in ("network", "outcome"))
+        for row in sheet.rows:
+            told.add_row(*row)
+        show_table(told)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
+from bstdg.cli.console import table as new_table
 from bstdg.layers import FullLayer, Layer
 from bstdg.model.describe import describe
 from bstdg.model.figures import FIGURES
 from bstdg.model.packed import PackedModel
+from bstdg.shown import name
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def figures(title: str, row: Mapping[str, Any]) -> Table:
     """The figures of `Tally.figures` as a table, always all of them together."""
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = new_table(title=title, show_header=False)
     for key, figure in FIGURES.items():
         if key in row:  # a model file's figures do not name the engine
             table.add_row(figure.caption, figure.show(row[key]))
@@ -25,7 +28,7 @@ def figures(title: str, row: Mapping[str, Any]) -> Table:
 def model(described: PackedModel, file: str, size: int, version: str, engine: str) -> Table:
     """What a model file holds."""
     said = describe(described)
-    table = Table(title=f"{file}", title_justify="left", show_header=False)
+    table = new_table(title=file, show_header=False)
     table.add_row("structure", said["structure"])
     table.add_row("weights", f"{said['weight_bits']:,} of one bit")
     table.add_row("file", f"{size:,} bytes, format version {version}")
@@ -38,11 +41,11 @@ def model(described: PackedModel, file: str, size: int, version: str, engine: st
         table.add_row(
             f"layer {i}", f"{layer['neurons']:,} {kind} neurons{shape}, {thresholds}{_ones(described.layers[i])}"
         )
-    table.add_row("classes", ", ".join(said["classes"]))
+    table.add_row("classes", ", ".join(map(name, said["classes"])))
     table.add_row("engine here", engine)
     trained = said["trained"]
     if "data" in trained:
-        table.add_row("trained on", f"{trained['data']}, seed {trained.get('seed')}")
+        table.add_row("trained on", f"{name(trained['data'])}, seed {name(trained.get('seed'))}")
     return table
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.console import INTERRUPTED, complain, show_table
+from bstdg.cli.console import INTERRUPTED, complain, say, show_table
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.errors import InputError
 from bstdg.shipped import shipped_recipes
@@ -97,12 +97,12 @@ def train(
 
     structure = "-".join(map(str, report["widths"]))
     show_table(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
-    show_table(
+    say(
         f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
         f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
-        f"{report['training_engine']} on {report['machine']['device']}\n"
-        + (f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes" if report["model_bytes"] else "no model file")
+        f"{report['training_engine']} on {report['machine']['device']}"
     )
+    say(f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes" if report["model_bytes"] else "no model file")
 
 
 @contextlib.contextmanager

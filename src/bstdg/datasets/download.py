@@ -20,9 +20,11 @@ from urllib.parse import urlsplit
 
 from bstdg.errors import DownloadError, InputError
 from bstdg.progress import Show, download_bar
+from bstdg.shown import name
 
 TIMEOUT = 30.0  # seconds without a byte before a mirror is given up
 MD5_LENGTH = 32  # hex digits
+ANSWER = 300  # characters of what a mirror answered that an error tells
 _CHUNK = 1 << 16
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
@@ -97,7 +99,7 @@ class _Transfer:
                 self.try_one(url)
                 return
             except _MirrorError as error:
-                answers.append(f"{url}: {error}")
+                answers.append(f"{url}: {name(error, ANSWER)}")
         raise DownloadError(
             f"cannot download {self.part.stem}: {'; '.join(answers)} — try again later, or get the file by "
             "other means and name its folder with --data-dir or BSTDG_DATA"

@@ -11,7 +11,15 @@ KINDS = ("svg", "png", "pdf")
 
 
 class Drawing(Figure):
-    """A matplotlib `Figure`; in a notebook it is its picture, though pyplot knows nothing of it."""
+    """A matplotlib `Figure`; in a notebook it is its picture, though pyplot knows nothing of it.
+
+    Attributes:
+        spelled: names by how they were drawn, where no font had their letters (`bstdg.drawing.lettering`).
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any):
+        super().__init__(*arguments, **keywords)
+        self.spelled: dict[str, str] = {}
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()

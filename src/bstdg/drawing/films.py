@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.drawing import style
+from bstdg.drawing.lettering import IN_TITLE, gap, lettering
 from bstdg.drawing.scene import Sample, Scene, scene
 from bstdg.model.runtime import Model
 
@@ -47,8 +48,11 @@ class Film:
         pictures = 0 if what.picture is None else 1
         self.figure: Figure
         self.figure, axes = style.panels(pictures + self._turns, None, pictures)
+        names = (what.classes[what.label], "" if label is None else label)
+        (decided, truth), font = lettering(self.figure, names, IN_TITLE)
         if what.picture is not None:
-            style.show_picture(axes[0], what.picture, f"image{'' if label is None else f' of {label}'}")
+            said = "image" if label is None else f"image of{gap(truth)}{truth}"
+            style.show_picture(axes[0], what.picture, said, **font)
         num_steps = len(what.lead)
         self._layers = []
         for axis, layer in zip(axes[pictures:-1], what.layers, strict=True):
@@ -60,7 +64,8 @@ class Film:
         self._output = axes[-1]
         self._lines = [self._output.plot([], [], color=style.INK, alpha=0.5, lw=1)[0] for _ in what.classes]
         style.race(self._output, what.lead)
-        self._output.set_title("output")
+        self._end = f"output: {decided}{gap(decided)}at step {what.step}"
+        self._output.set_title("output" + "\n" * self._end.count("\n"), **font)  # room for all of its lines
         self._clocks = [axis.axvline(0, color=style.LIT, lw=1, zorder=0.5) for axis in axes[pictures:]]
         for axis in axes[pictures:]:
             style.frame(axis, num_steps)
@@ -86,8 +91,7 @@ class Film:
             clock.set_xdata([step, step])
         if shown > self._what.step:
             self._lines[self._what.label].set(color=style.LIT, alpha=1.0, lw=2)
-            name = self._what.classes[self._what.label]
-            self._output.set_title(f"output: {name} at step {self._what.step}")
+            self._output.set_title(self._end)
         else:
             self._lines[self._what.label].set(color=style.INK, alpha=0.5, lw=1)
             self._output.set_title("output")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bstdg.drawing.figure import KINDS, save
+from bstdg.drawing.lettering import IN_TITLE, gap, lettering
 from bstdg.drawing.scene import Layer, Sample, Scene, Steps, layer_of, scene
 from bstdg.drawing.style import DOT, INK, LATE, LIT, SHADE, frame, panels, race, settle, show_picture
 from bstdg.errors import InputError
@@ -62,14 +63,15 @@ def raster(
     if not named:
         raise InputError("there are no steps to draw")
     figure, axes = panels(len(named), columns)
-    for axis, (name, steps) in zip(axes, named.items(), strict=True):
+    titles, font = lettering(figure, named, IN_TITLE)
+    for axis, title, (name, steps) in zip(axes, titles, named.items(), strict=True):
         last = steps.num_steps if isinstance(steps, Events) else num_steps
         if last is None:
             raise InputError("arrays of steps do not tell T: give num_steps")
         layer = layer_of(name, steps)
         _scatter(axis, layer, last - 1, last)
         frame(axis, last)
-        axis.set_title(f"{name}: {layer.fired(last - 1)} of {layer.width} fired")
+        axis.set_title(f"{title}:{gap(title)}{layer.fired(last - 1)} of {layer.width} fired", **font)
     settle(figure)
     return figure
 
@@ -77,8 +79,9 @@ def raster(
 def _draw(what: Scene, label: str | None, columns: int | None) -> Figure:
     pictures = 0 if what.picture is None else 1
     figure, axes = panels(pictures + len(what.layers) + 1, columns, pictures)
+    (decided, truth), font = lettering(figure, (what.classes[what.label], "" if label is None else label), IN_TITLE)
     if what.picture is not None:
-        show_picture(axes[0], what.picture, f"image{'' if label is None else f' of {label}'}")
+        show_picture(axes[0], what.picture, "image" if label is None else f"image of{gap(truth)}{truth}", **font)
     num_steps = len(what.lead)
     for axis, layer in zip(axes[pictures:-1], what.layers, strict=True):
         _scatter(axis, layer, what.step, num_steps)
@@ -90,7 +93,7 @@ def _draw(what: Scene, label: str | None, columns: int | None) -> Figure:
         color, alpha, width = (LIT, 1.0, 2) if chosen else (INK, 0.35, 1)
         output.plot(row, color=color, alpha=alpha, lw=width, marker=marker, ms=3)
     race(output, what.lead)
-    output.set_title(f"output: {what.classes[what.label]} at step {what.step}")
+    output.set_title(f"output: {decided}{gap(decided)}at step {what.step}", **font)
     for axis in axes[pictures:]:
         axis.axvspan(what.step + 0.5, num_steps - 0.5, color=SHADE, lw=0, zorder=0)
         axis.axvline(what.step, color=LIT, lw=1, zorder=0.5)

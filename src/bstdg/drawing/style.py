@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,8 @@ def panels(number: int, columns: int | None, pictures: int = 0) -> tuple[Figure,
     return figure, axes[:number]
 
 
-def show_picture(axis: Axes, picture: NDArray, title: str = "") -> None:
-    """Draw a grey image, ink where it is bright; paper shows through where it is dark.
+def show_picture(axis: Axes, picture: NDArray, title: str = "", **font: Any) -> None:
+    """Draw a grey image, ink where it is bright; paper shows through where it is dark. `font` is of the title.
 
     Three channels are red, green and blue; the maps of any other number lie side by side.
     """
@@ -47,7 +47,8 @@ def show_picture(axis: Axes, picture: NDArray, title: str = "") -> None:
     shade = np.asarray(picture, float)
     if shade.ndim == 3 and len(shade) == 3:
         axis.imshow(np.moveaxis(shade, 0, -1) / max(shade.max(), 1e-9), interpolation="none")
-        axis.set(title=title, xticks=[], yticks=[])
+        axis.set(xticks=[], yticks=[])
+        axis.set_title(title, **font)
         return
     if shade.ndim == 3:
         shade = np.concatenate(list(shade), axis=1)
@@ -55,7 +56,8 @@ def show_picture(axis: Axes, picture: NDArray, title: str = "") -> None:
     rgba[..., :3] = to_rgb(INK)
     rgba[..., 3] = shade / max(shade.max(), 1e-9)
     axis.imshow(rgba, interpolation="none")
-    axis.set(title=title, xticks=[], yticks=[])
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(title, **font)
     axis.spines[:].set(visible=True, color=LATE)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from bstdg import datasets
+from bstdg import datasets, shown
 from bstdg.datasets import Dataset, EventDataset, Split
 from bstdg.errors import InputError
 from bstdg.inputs.base import by
@@ -62,7 +62,7 @@ def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "th
     if code.samples == "images" and isinstance(samples, Dataset) and samples.white != code.white:
         raise InputError(f"{name} has white {samples.white}, the model reads 0 … {code.white}")
     if datasets.is_own(name) and samples.classes != model.classes:  # the same folder may have changed
-        held, known = ", ".join(samples.classes), ", ".join(model.classes)
+        held, known = (", ".join(map(shown.name, classes)) for classes in (samples.classes, model.classes))
         raise InputError(f"the classes of the pictures are {held}, those of the model {known}")
     if (most := int(samples.labels.max())) >= len(model.classes):
         raise InputError(f"{called} has {len(model.classes)} classes, but {name} has a label {most}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bstdg.drawing.lettering import lettering
 from bstdg.drawing.style import INK, LATE, LIT
 from bstdg.model.figures import FIGURES
 from bstdg.report.looks import BLUE, panels, reach, styled, whole, wilson
@@ -31,9 +32,9 @@ def confusion(measured: Measured) -> Figure:
     """
     from matplotlib.patches import Rectangle
 
-    counts, names = measured.confusion, measured.model.classes
-    size = len(names)
+    counts, size = measured.confusion, len(measured.model.classes)
     figure, (axes,) = panels(1, 4.6)
+    names, font = lettering(figure, measured.model.classes)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     for row, column in zip(*np.nonzero(counts), strict=True):
         right = row == column
@@ -44,8 +45,9 @@ def confusion(measured: Measured) -> Figure:
             weight = "bold" if right else "normal"
             axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=9, weight=weight)
     turned = 90 if max(map(len, names)) >= LONG_NAMES else 0
-    axes.set_xticks(range(size), names, rotation=turned, fontsize=10.5 if size <= NUMBERED else 9)
-    axes.set_yticks(range(size), names, fontsize=10.5 if size <= NUMBERED else 9)
+    font["fontsize"] = 10.5 if size <= NUMBERED else 9
+    axes.set_xticks(range(size), names, rotation=turned, **font)
+    axes.set_yticks(range(size), names, **font)
     axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xlabel="decided", ylabel="label")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -95,7 +97,8 @@ def decision_steps(measured: Measured) -> Figure:
 def comparison(models: Sequence[Measured]) -> Figure:
     """Several models side by side: accuracy with its 95 % bounds, decision step, hidden spikes, operations."""
     figure, axes = panels(2, 1.5 + 0.62 * len(models), columns=2, sharey=True)
-    rows, names = np.arange(len(models)), [one.name for one in models]
+    rows = np.arange(len(models))
+    names, font = lettering(figure, [one.name for one in models])
     number = np.array([one.samples for one in models])
     hits = np.array([(one.label == one.truth).sum() for one in models])
     axes[0].errorbar(100 * (hits / number), rows, xerr=100 * reach(hits, number), **DOTS)
@@ -109,7 +112,7 @@ def comparison(models: Sequence[Measured]) -> Figure:
         axis.barh(rows, [one.figures[key] for one in models], color=INK, height=0.5)
         axis.set_title(title)
     for axis in axes:
-        axis.set_yticks(rows, names)
+        axis.set_yticks(rows, names, **font)
         axis.set_ylim(len(models) - 0.5, -0.5)
         axis.locator_params(axis="x", nbins=4)
         axis.tick_params(axis="y", length=0)

@@ -39,6 +39,7 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.w_pad": 0.08,
     "figure.facecolor": "white",
     "axes.facecolor": "none",
+    "text.usetex": False,  # which would obey what stands in a text
 }
 LIKELY = 0.95  # of what chance leaves open, bounds hold so much
 

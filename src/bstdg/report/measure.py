@@ -16,6 +16,7 @@ from bstdg.model import samples as reading
 from bstdg.model.metrics import Tally, input_to_decision
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import BATCH, Model, Run
+from bstdg.shown import name
 
 SATURATED = 0.9  # a neuron that fires at step 0 for this share of the samples tells nothing
 
@@ -52,6 +53,16 @@ class Measured:
     fired: tuple[NDArray[np.int64], ...]
     operations: tuple[float, ...]
     all_operations: tuple[float, ...]
+
+    @property
+    def called(self) -> str:
+        """The model's name, fit to be shown."""
+        return name(self.name)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, fit to be shown; the model has them as they are."""
+        return tuple(map(name, self.model.classes))
 
     @property
     def num_steps(self) -> int:

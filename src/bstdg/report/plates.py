@@ -68,7 +68,7 @@ class Subject:
     @property
     def name(self) -> str:
         """What the report calls it."""
-        return self.measured.name
+        return self.measured.called
 
     @cached_property
     def scenes(self) -> dict[int, Scene]:
@@ -78,24 +78,24 @@ class Subject:
 
 def decisions(subject: Subject) -> Iterator[Plate]:
     """The chosen samples, each from input to decision."""
-    measured, classes = subject.measured, subject.measured.model.classes
+    measured, classes, names = subject.measured, subject.measured.model.classes, subject.measured.classes
     for index in subject.chosen:
-        truth, label = classes[measured.truth[index]], classes[measured.label[index]]
+        truth, label = names[measured.truth[index]], names[measured.label[index]]
         step = int(measured.step[index])
         shown = subject.scenes[index]
         counts = [(layer.name, int((layer.steps <= step).sum())) for layer in shown.layers]
-        right = "rightly" if truth == label else "wrongly"
+        right = "rightly" if measured.truth[index] == measured.label[index] else "wrongly"
         how = ", silently: no output reached its threshold" if measured.silent[index] else ""
         spikes = ", ".join(f"{number:,} spikes of {name}" for name, number in counts)
         with style():
-            figure = raster(shown, label=truth, columns=2)
+            figure = raster(shown, label=classes[measured.truth[index]], columns=2)
         caption = f"Sample {index}, {truth}: decided {right} as {label} at step {step}{how}."
         yield Plate(f"sample-{index}", figure, caption, f"{caption} Up to the decision: {spikes}.")
 
 
 def decision_table(subject: Subject) -> Table:
     """The chosen samples in numbers."""
-    measured, classes = subject.measured, subject.measured.model.classes
+    measured, classes = subject.measured, subject.measured.classes
     rows = []
     for index in subject.chosen:
         shown = subject.scenes[index]
@@ -148,7 +148,7 @@ def _time(measured: Measured) -> Iterator[Plate]:
 
 
 def _errors(measured: Measured) -> Plate:
-    counts, classes = measured.confusion, measured.model.classes
+    counts, classes = measured.confusion, measured.classes
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
@@ -182,6 +182,6 @@ def comparison(subjects: Sequence[Subject]) -> Plate:
         "The models side by side, on the same samples: accuracy with 95% bounds (Wilson); means a sample, up to the "
         "decision.",
         "Accuracy, decision step, hidden spikes and synaptic operations of "
-        + ", ".join(m.name for m in measured)
+        + ", ".join(m.called for m in measured)
         + ".",
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bstdg.drawing.figure import save
@@ -53,6 +54,7 @@ def inline(figure: Figure, name: str) -> str:
         for paper in drawing.findall(f"{SVG}g[@id='patch_1']"):  # the page has its own
             drawing.remove(paper)
     _drop_styles(root)
+    _write_names(root, getattr(figure, "spelled", {}))
     _mask_pictures(root)
     _plain(root)
     _own_ids(root, name)
@@ -68,6 +70,14 @@ def _drop_styles(root: ET.Element) -> None:
         for child in list(parent):
             if child.tag == f"{SVG}style":
                 parent.remove(child)
+
+
+def _write_names(root: ET.Element, spelled: Mapping[str, str]) -> None:
+    """Names as they are written: who reads the page has letters that were wanting where it was drawn."""
+    longest_first = sorted(spelled.items(), key=lambda item: -len(item[0]))
+    for element in root.iter():
+        for drawn, name in longest_first if element.text else ():
+            element.text = (element.text or "").replace(drawn, name)
 
 
 def _mask_pictures(root: ET.Element) -> None:

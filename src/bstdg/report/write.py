@@ -121,7 +121,7 @@ def _told(out: Path, size: int, subjects: Sequence[Subject], folder: Path | None
                 "data": subject.measured.data,
                 "split": subject.measured.split,
                 **subject.measured.figures,
-                "name": subject.name,
+                "name": subject.measured.name,
                 "drawn": list(subject.chosen),
                 "confusion": subject.measured.confusion.tolist(),
                 "decided_by_step": subject.measured.decided.tolist(),

@@ -17,7 +17,7 @@ class EpochWriter:
         first_epoch: what a resumed run has done already.
 
     Raises:
-        InputError: TensorBoard is not installed.
+        InputError: TensorBoard is not installed, or does not write into a folder of that name.
     """
 
     def __init__(self, folder: Path, first_epoch: int):
@@ -25,7 +25,10 @@ class EpochWriter:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise InputError("TensorBoard is not installed: pip install 'bstdg[tensorboard]'") from None
-        self._writer = SummaryWriter(str(folder), purge_step=first_epoch + 1)
+        try:
+            self._writer = SummaryWriter(str(folder), purge_step=first_epoch + 1)
+        except UnicodeEncodeError:  # it wants names of files in UTF-8
+            raise InputError(f"TensorBoard cannot write into {folder}: its name is no text") from None
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Add one row of the log."""

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bstdg.drawing.lettering import lettering
 from bstdg.lab.experiments import catalogue
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
 from bstdg.lab.experiments.tables import Runs, short
 from bstdg.model.figures import FIGURES
+from bstdg.shown import LONGEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +49,9 @@ def tradeoff(data: str, axis: str, runs: Runs) -> Figure:
         alone = group == "base"  # its point is also where the curves begin: drawn above them
         _draw(axes, points, color, marker, "no weight" if alone else group, "none" if alone else "-", 4 if alone else 3)
     used: dict[str, int] = {}
-    for (color, markers), label, points in _others(data, axis, runs, of):
+    others = list(_others(data, axis, runs, of))
+    labels, font = lettering(figure, (label for _, label, _ in others), LONGEST)
+    for label, ((color, markers), _, points) in zip(labels, others, strict=True):
         used[color] = used.get(color, -1) + 1
         _draw(axes, points, color, markers[used[color] % len(markers)], label, "none")
     axes.set(xscale="log", xlabel=title, ylabel="accuracy on the test set, % (strict rule)", title=data)
@@ -56,7 +60,9 @@ def tradeoff(data: str, axis: str, runs: Runs) -> Figure:
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.minorticks_off()
     axes.grid(alpha=0.3, lw=0.5)
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    legend = axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    for text in legend.get_texts():
+        text.set(**font)
     return figure
 
 

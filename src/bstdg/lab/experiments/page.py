@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bstdg import datasets, files
+from bstdg import datasets, files, shown
 from bstdg.errors import InputError
 from bstdg.lab.experiments import figures, results, tables
 from bstdg.lab.experiments.claims import CLAIMS, ENOUGH_SEEDS, judge
@@ -70,7 +70,7 @@ def _machine(run: Run) -> str:
     about = run.machine
     versions = ", ".join(f"{name} {about[name]}" for name in ("bstdg", "python", "numpy", "torch") if name in about)
     place = ", ".join(str(about[key]) for key in ("processor", "system") if about.get(key))
-    return f"{place}, {about.get('threads', '?')} thread(s) a run; {versions}"
+    return tables.plain(f"{place}, {about.get('threads', '?')} thread(s) a run; {versions}")
 
 
 def _verdicts(runs: Runs) -> str:
@@ -158,5 +158,6 @@ def write(out: Path, page: Path) -> list[Path]:
             figures.save(figures.tradeoff(data, axis, runs), path)
             drawn.append((data, path))
     page.parent.mkdir(parents=True, exist_ok=True)
-    files.write_atomic(page, text(runs, [(data, path.name) for data, path in drawn]).encode())
+    written = shown.lines(text(runs, [(data, path.name) for data, path in drawn]))
+    files.write_atomic(page, written.encode())
     return [page, *(path for _, path in drawn)]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
-
-from rich.table import Table
 
 from bstdg.lab.experiments import tables
 from bstdg.lab.experiments.catalogue import Experiment
@@ -15,25 +12,16 @@ from bstdg.lab.experiments.results import QUICK, Run
 from bstdg.lab.experiments.tables import Sheet
 
 
-def summary(experiment: Experiment, runs: Sequence[Run], quick: bool) -> list[Any]:
-    """Tables for a terminal; a quick try is named as one."""
+def summary(experiment: Experiment, runs: Sequence[Run], quick: bool) -> list[Sheet]:
+    """The tables; a quick try is named as one."""
     by_name: dict[str, list[Run]] = {}
     for run in runs:
         by_name.setdefault(run.name.removeprefix(f"{QUICK}/"), []).append(dataclasses.replace(run))
     title = f"{experiment.name}, quick: a try with few epochs, no result" if quick else experiment.name
-    made = [_rich(tables.overview(title, [(tables.short(name), mine) for name, mine in by_name.items()]))]
+    made = [tables.overview(title, [(tables.short(name), mine) for name, mine in by_name.items()])]
     claims = [claim for claim in CLAIMS if claim.experiment == experiment.name]
     if claims:
         said = tables.claims(claims, by_name)
         heading = "claims, by this quick try (they are about the full run)" if quick else "claims"
-        made.append(_rich(dataclasses.replace(said, title=heading)))
+        made.append(dataclasses.replace(said, title=heading))
     return made
-
-
-def _rich(sheet: Sheet) -> Table:
-    table = Table(title=sheet.title, title_justify="left")
-    for column in sheet.columns:
-        table.add_column(column, no_wrap=column in ("network", "outcome"))
-    for row in sheet.rows:
-        table.add_row(*row)
-    return table

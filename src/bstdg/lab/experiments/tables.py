@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
 from bstdg.model.energy import of_report
 from bstdg.model.figures import FIGURES, TOGETHER, Figure
+from bstdg.shown import line
 
 Runs = Mapping[str, Sequence[Run]]
 NONE = "-"
@@ -36,8 +38,13 @@ class Sheet:
         | 1 | 2 |
         """
         lines = [self.columns, ("---",) * len(self.columns), *self.rows]
-        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        text = "\n".join(f"| {' | '.join(map(plain, row))} |" for row in lines)
         return text.replace("| --- | ", "|---|").replace("--- | ", "---|").replace("--- |", "---|")
+
+
+def plain(text: str) -> str:
+    """A line in which Markdown finds neither the end of a cell nor a tag."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line(text).replace("|", "\\|"))
 
 
 COLUMNS = tuple(FIGURES[key] for key in TOGETHER if key != "input_spikes_to_decision")
