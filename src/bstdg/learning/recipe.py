@@ -172,7 +172,7 @@ class TrainConfig:
         spike_dropout: share of hidden spikes lost while training.
         average: keep running averages of weights and thresholds with this decay a step, and deploy those (0: none).
         class_weight: how much a sample counts in the loss, in choosing the best epoch and for patience: "none" lets all
-            count alike, "balanced" all classes; or a table of weights by class, such as { "3" = 5.0 }, the others 1.
+            count alike, "balanced" all classes; or a table [train.class_weight] of weights by class, 1 for the others.
         patience: stop after this many epochs without a better validation accuracy (0: never).
         calibration: training samples from which thresholds start.
     """
