@@ -59,13 +59,12 @@ mutation: setup
 native-test: $(CMAKE)
 	$(TOOLS) native/tests/run.sh
 
-# The model reader (atheris) and, where clang is there, the native code that reads events (libFuzzer), for so long each.
+# Every reader of files (atheris), a fifth of so many seconds each, from the corpus in fuzz/corpus and what build/fuzz has
+# grown of it; then, where clang is there, the native code that reads events (libFuzzer), for so many.
 FUZZ_SECONDS ?= 60
 fuzz: setup $(CMAKE)
-	$(INSTALL) --editable '.[fuzz]'
-	mkdir -p build/fuzz/packed build/fuzz/events
-	cp tests/golden/*.bstdg build/fuzz/packed
-	$(BIN)/python fuzz/packed.py -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/packed
+	$(INSTALL) atheris
+	$(BIN)/python fuzz/run.py $$(( ($(FUZZ_SECONDS) + 4) / 5 )) $(READERS)
 	@if ! command -v clang++ >/dev/null; then echo "clang++ is not there: the native code was not fuzzed"; exit 0; fi; \
 	$(TOOLS) fuzz/run.sh $(FUZZ_SECONDS)
 

@@ -28,7 +28,7 @@ WINGS = (
     "inputs",
     "spikes",
 )
-GROUND = ("about", "errors", "files", "kinds", "progress", "shipped", "shown", "templates")
+GROUND = ("about", "errors", "files", "kinds", "progress", "shipped", "shown", "strict_json", "templates")
 TORCH_FREE = ("model", "datasets", "export", "inputs", "drawing", "report", "layers")
 TORCH_FREE_MODULES = ("bstdg.engine.native", "bstdg.engine.oracle", "bstdg.engine.oracle_events", "bstdg.engine.base")
 TABLES = {  # longer than a room should be, since they are lists

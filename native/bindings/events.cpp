@@ -8,6 +8,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "events/binning.hpp"
+#include "others_may_run.hpp"
 
 namespace {
 
@@ -24,7 +25,7 @@ auto bin_events(const ArrayIn<std::int64_t>& offsets, const ArrayIn<std::uint16_
   const bstdg::Keep which = parse_keep(keep);
   bstdg::BinnedEvents binned;
   {
-    const nb::gil_scoped_release others_may_run;
+    const OthersMayRun others_may_run;
     binned = bstdg::bin_events({view(offsets), view(channels), view(times)}, num_channels,
                                {num_steps, duration, start}, which);
   }

@@ -13,6 +13,7 @@
 #include "dispatch.hpp"
 #include "inference/network.hpp"
 #include "layers.hpp"
+#include "others_may_run.hpp"
 
 namespace {
 
@@ -98,7 +99,7 @@ void run_bytes(const bstdg::Network& network, const Rows<std::uint8_t, 2>& bytes
   if (step_of.shape(0) != 256) throw std::invalid_argument("step_of must name the step of each of 256 bytes");
   ResultArrays arrays(network, bytes.shape(0));
   const bstdg::Results& results = arrays.fill(wanted);
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   network.run(bstdg::ByteRows{bytes.data(), bytes.shape(0), step_of.data()}, results, early_exit, threads);
 }
 
@@ -108,7 +109,7 @@ void run_events(const bstdg::Network& network, const ArrayIn<std::int64_t>& offs
   if (offsets.size() < 1) throw std::invalid_argument("offsets must hold at least the 0 it starts from");
   ResultArrays arrays(network, offsets.size() - 1);
   const bstdg::Results& results = arrays.fill(wanted);
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   network.run(bstdg::EventRows{view(offsets), view(channels), view(steps)}, results, early_exit, threads);
 }
 

@@ -3,6 +3,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "others_may_run.hpp"
 
 namespace {
 
@@ -22,7 +23,7 @@ void first_to_fire(const Floats3& potentials, const Floats1& thresholds, float s
   same_shape<float, 2>(log_first, leads.batch, leads.classes);
   same_shape<float, 2>(log_after, leads.batch, leads.num_steps);
   same_shape<float, 2>(last, leads.batch, leads.classes);
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::first_to_fire(leads, {log_first.data(), log_after.data(), last.data()}, threads);
 }
 
@@ -41,7 +42,7 @@ void first_to_fire_back(const Floats3& potentials, const Floats1& thresholds, fl
   require(to_potentials.shape(1) == leads.num_steps, "a result has another shape than it needs");
   same_shape<float, 2>(to_thresholds, leads.batch, leads.classes);
   require(to_scale.shape(0) == leads.batch, "a result has another shape than it needs");
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::first_to_fire_back(leads, {log_first.data(), to_first.data(), to_after.data(), to_last.data()},
                             {to_potentials.data(), to_thresholds.data(), to_scale.data()}, threads);
 }

@@ -9,6 +9,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "others_may_run.hpp"
 
 namespace {
 
@@ -26,7 +27,7 @@ auto learn_temporal(const Out<float, 2>& below, const Out<float, 2>& above, cons
                                 shrunk,         fired.data()};
   std::int64_t right = 0;
   {
-    const nb::gil_scoped_release others_may_run;
+    const OthersMayRun others_may_run;
     right = bstdg::learn_predecessor(
         rule, state, {steps.data(), labels.data(), labels.size(), order.data(), order.size()});
   }

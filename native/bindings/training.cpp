@@ -7,13 +7,14 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "others_may_run.hpp"
 
 namespace {
 
 bstdg::Latent latent_of(const Floats2& weights) { return {weights.data(), weights.shape(0)}; }
 
 std::unique_ptr<bstdg::SpikeRows> rows_of_steps(const Bytes2& steps, std::int64_t num_steps, int threads) {
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   return std::make_unique<bstdg::SpikeRows>(steps.data(), steps.shape(0),
                                             static_cast<std::int64_t>(steps.shape(1)), num_steps, threads);
 }
@@ -22,7 +23,7 @@ std::unique_ptr<bstdg::SpikeRows> rows_of_events(const ArrayIn<std::int64_t>& of
                                                  const ArrayIn<std::uint16_t>& channels,
                                                  const ArrayIn<std::uint8_t>& steps,
                                                  std::int64_t num_channels, std::int64_t num_steps) {
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   return std::make_unique<bstdg::SpikeRows>(bstdg::EventRows{view(offsets), view(channels), view(steps)},
                                             num_channels, num_steps);
 }
@@ -38,7 +39,7 @@ void crossing(const bstdg::SpikeRows& spikes, const Floats2& weights, const Floa
   same_shape<std::uint8_t, 2>(steps, spikes.batch(), neurons);
   same_shape<std::uint8_t, 2>(reach, spikes.batch(), neurons);
   same_shape<float, 2>(margin, spikes.batch(), neurons);
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::crossing(spikes, latent_of(weights), thresholds.data(), thresholds.shape(0) == 1,
                   {steps.data(), reach.data(), margin.data()}, threads);
 }
@@ -49,7 +50,7 @@ void potentials(const bstdg::SpikeRows& spikes, const Floats2& weights, const Ou
           "the weights read another number of channels than there are");
   same_shape<float, 3>(out, spikes.batch(), weights.shape(0));
   require(out.shape(1) == spikes.num_steps(), "a result has another shape than it needs");
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::potentials(spikes, latent_of(weights), out.data(), threads);
 }
 
@@ -60,7 +61,7 @@ void impulse_gradient(const bstdg::SpikeRows& spikes, const Floats2& weights, co
   require(reach.shape(0) == spikes.batch() && reach.shape(1) == weights.shape(0), "reach has another shape");
   require(local.shape(0) == spikes.batch() && local.shape(1) == weights.shape(0), "local has another shape");
   same_shape<float, 2>(out, weights.shape(0), weights.shape(1));
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::impulse_gradient(spikes, latent_of(weights), reach.data(), local.data(), decay, out.data(), threads);
 }
 
@@ -72,7 +73,7 @@ void impulse_credit(const Bytes2& below, const Floats2& weights, const Bytes2& r
   require(local.shape(0) == batch && local.shape(1) == weights.shape(0), "local has another shape");
   require(num_steps >= 1 && num_steps <= bstdg::kMaxSteps, "num_steps is out of range");
   same_shape<float, 2>(out, batch, below.shape(1));
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::impulse_credit(below.data(), below.shape(1), latent_of(weights), reach.data(), local.data(), batch,
                         static_cast<std::size_t>(num_steps), out.data(), threads);
 }
@@ -85,7 +86,7 @@ void potential_gradient(const bstdg::SpikeRows& spikes, const Floats2& weights, 
               gradient.shape(2) == weights.shape(0),
           "the gradient has another shape");
   same_shape<float, 2>(out, weights.shape(0), weights.shape(1));
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::potential_gradient(spikes, latent_of(weights), gradient.data(), decay, out.data(), threads);
 }
 
@@ -97,7 +98,7 @@ void potential_credit(const Bytes2& below, const Floats2& weights, const Floats3
           "the gradient has another shape");
   require(gradient.shape(1) >= 1 && gradient.shape(1) <= bstdg::kMaxSteps, "num_steps is out of range");
   same_shape<float, 2>(out, batch, below.shape(1));
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::potential_credit(below.data(), below.shape(1), latent_of(weights), gradient.data(), batch,
                           gradient.shape(1), out.data(), threads);
 }

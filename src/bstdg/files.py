@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: atomic writes, and a seal that tells an altered file.
+"""Files that are either whole or not there: atomic writes, bounded reads, and a seal that tells an altered file.
 
 Models and checkpoints share the safetensors layout: 8 bytes of header length, a JSON header, then the tensors' bytes.
 The header's metadata holds `sha256`, the hash of the whole file with those 64 digits written as zeros, so a change of
@@ -7,21 +7,92 @@ any byte is seen, the header's own too.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
+from bstdg import strict_json
 from bstdg.errors import FileFormatError
 
 HEADER_LIMIT = 1 << 20  # no header of ours comes near it
+JSON_LIMIT = 1 << 24  # bytes of a file that is one JSON object
 UNSEALED = "0" * 64
 _SEAL = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+_CHUNK = 1 << 20
+_KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 _ITEM_SIZES = {"U8": 1, "I8": 1, "BOOL": 1, "I16": 2, "I32": 4, "I64": 8, "F32": 4, "F64": 8}
+
+
+def open_regular(path: Path | str, limit: int | None = None, most: str = "") -> BinaryIO:
+    """Open a file for reading: one that has an end, and that nobody has to wait for.
+
+    Args:
+        path: the file; a link to one will do.
+        limit: refuse a file of more bytes, if this is given.
+        most: what has as many at most, for errors: "any model".
+
+    Raises:
+        FileFormatError: it is a pipe, a socket or a device, or too large.
+        OSError: it cannot be opened, a folder for instance.
+    """
+    _check_regular(path, os.stat(path).st_mode)  # noqa: PTH116  # before opening: a pipe waits, and a device may act
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+    try:
+        found = os.fstat(file.fileno())  # another may have taken its place
+        _check_regular(path, found.st_mode)
+        if limit is not None and found.st_size > limit:
+            raise FileFormatError(f"{path} has {found.st_size} bytes, more than {most} ({limit})")
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _check_regular(path: Path | str, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "a device")
+        raise FileFormatError(f"{path} is {kind}, not a file: write what it gives into one, and name that")
+
+
+def read(path: Path | str, limit: int, most: str) -> bytes:
+    """All of a regular file, of which no more than `limit` bytes are ever taken; arguments and errors as above."""
+    with open_regular(path, limit, most) as file:
+        data = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
+        while len(data) <= limit and (more := file.read(min(_CHUNK, limit + 1 - len(data)))):
+            data += more  # it grew, or its system does not say how much there is
+    if len(data) > limit:
+        raise FileFormatError(f"{path} has more bytes than {most} ({limit})")
+    return data
+
+
+def read_object(path: Path | str, limit: int = JSON_LIMIT, most: str = "such a file may have") -> dict[str, Any]:
+    """A file that is one JSON object.
+
+    Raises:
+        FileFormatError: it is none, damaged, too large, or holds what no program can use (see `bstdg.strict_json`).
+        OSError: it cannot be read.
+    """
+    data = read(path, limit, most)
+    try:
+        value = strict_json.loads(data)
+    except ValueError as error:
+        raise FileFormatError(f"{path} is damaged: it is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise FileFormatError(f"{path} is damaged: it is no JSON object")
+    return value
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -51,7 +122,8 @@ def keep_previous(path: Path, previous: Path) -> None:
         os.link(path, temporary)
         temporary.replace(previous)
     except OSError:  # a file system without hard links: copy instead
-        write_atomic(previous, path.read_bytes())
+        with open_regular(path) as file:
+            write_atomic(previous, file.read())
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -143,9 +215,9 @@ def _header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
     if 8 + length > len(data):
         raise FileFormatError(f"{name} is truncated: its header has {length} bytes, the file {len(data)} in all")
     try:
-        header = json.loads(data[8 : 8 + length].decode("utf-8"))
-    except (UnicodeDecodeError, ValueError, RecursionError):
-        raise FileFormatError(f"{name} has a damaged header: it is no JSON") from None
+        header = strict_json.loads(data[8 : 8 + length], names=True)
+    except ValueError as error:
+        raise FileFormatError(f"{name} has a damaged header: it is no JSON: {error}") from None
     if not isinstance(header, dict):
         raise FileFormatError(f"{name} has a damaged header: it is no JSON object")
     return header, 8 + length
@@ -153,12 +225,12 @@ def _header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
 
 def _slot(data: bytes, start: int, end: int, key: str, entry: Any, name: str) -> tuple[TensorSlot, int]:
     """The tensor `key`, which must begin where the one before it ended; and where it ends."""
-    problem = f"{name} has a damaged header: tensor {key!r}"
+    problem = f"{name} has a damaged header: tensor {key[:60]!r}"
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise FileFormatError(f"{problem} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _ITEM_SIZES:
-        raise FileFormatError(f"{problem} has the unknown dtype {dtype!r}")
+        raise FileFormatError(f"{problem} has the unknown dtype {str(dtype)[:20]!r}")
     for numbers in (shape, offsets):
         if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 2**48 for n in numbers):
             raise FileFormatError(f"{problem} has a shape or offsets that are no sizes")
@@ -166,7 +238,7 @@ def _slot(data: bytes, start: int, end: int, key: str, entry: Any, name: str) ->
     for dimension in shape:
         size *= dimension
     if offsets != [end, end + size]:
-        raise FileFormatError(f"{problem} should lie at [{end}, {end + size}], not at {offsets}")
+        raise FileFormatError(f"{problem} should lie at [{end}, {end + size}], not at {str(offsets)[:60]}")
     view = memoryview(data)[start + end : start + end + size]
     return TensorSlot(dtype, tuple(shape), view), end + size
 

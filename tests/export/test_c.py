@@ -260,7 +260,8 @@ def decisive_model() -> PackedModel:
 
 
 CORTEX = [f"Cortex-M3 without a library under qemu-system-arm, {level}" for level in ("-Os", "-O2")]
-CHECKS = [*(build.title for build in proof.BUILDS), "self-test for a board", *CORTEX]
+AVR = [f"AVR, whose int has 16 bits, under simavr, {level}" for level in ("-Os", "-O2")]
+CHECKS = [*(build.title for build in proof.BUILDS), "self-test for a board", *CORTEX, *AVR]
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import needs
 from support.strategies import random_model, reading
 
 from bstdg import datasets, export
@@ -48,9 +49,9 @@ def damaged(**changes: object) -> str:
     return json.dumps({**whole, "figures": {}, "files": {}, **changes})
 
 
-def framework_checks(folder: Path) -> list[export.Check]:
+def framework_checks(folder: Path, **options: bool) -> list[export.Check]:
     """What comes before the target's own proof."""
-    checks = exports.verify(folder)
+    checks = exports.verify(folder, **options)
     return [next(checks), next(checks)]
 
 
@@ -357,7 +358,7 @@ def test_verify_notices_golden_vectors_that_are_not_the_oracles(out):
     wrong = golden.step.copy()
     wrong[17] = (wrong[17] + 1) % 8
     (out / "golden.safetensors").write_bytes(vectors.to_bytes(golden._replace(step=wrong)))
-    check = framework_checks(out)[1]
+    check = framework_checks(out, even_if_changed=True)[1]
     assert check.status == "failed"
     assert "step differs in 1 of 64 vectors, the first is vector 17" in check.detail
 
@@ -368,7 +369,124 @@ def test_verify_survives_damaged_files(out, file, place):
     data = bytearray((out / file).read_bytes())
     data[min(place, len(data) - 1)] ^= 0x55
     (out / file).write_bytes(bytes(data))
-    assert [c.status for c in exports.verify(out)] == ["failed", "failed"]
+    assert [c.status for c in exports.verify(out, even_if_changed=True)] == ["failed", "failed"]
+
+
+def spy_on_programs(monkeypatch, folder: Path) -> Path:
+    """Nothing but programs that say that they ran is on the path; where they say it."""
+    (folder / "ran").mkdir()
+    for name in (
+        "gcc",
+        "clang",
+        "cc",
+        "node",
+        "chromium",
+        "verilator",
+        "iverilog",
+        "vvp",
+        "yosys",
+        "avr-gcc",
+        "simavr",
+    ):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\n: > {folder}/ran/{name}\nexit 1\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder / "ran"
+
+
+@pytest.mark.parametrize(
+    ("target", "file"),
+    [("c", "bstdg_model.c"), ("verilog", "bstdg_model.v"), ("web", "index.html"), ("c", "README.md")],
+)
+def test_verify_runs_nothing_of_what_was_changed_unless_told(tmp_path, bstdg, monkeypatch, target, file):
+    out = exports.export(target, MODEL, tmp_path / "out").folder
+    (tmp_path / "bin").mkdir()
+    ran = spy_on_programs(monkeypatch, tmp_path / "bin")
+    (out / file).write_bytes((out / file).read_bytes() + b" ")
+    status, text, _ = bstdg("verify", out)
+    assert status == 1 and not list(ran.iterdir())
+    assert file in text and "--even-if-changed" in text
+    checks = list(exports.verify(out))
+    assert [(check.name, check.status) for check in checks] == [("files", "failed"), (f"{target} proof", "not run")]
+    status, _, _ = bstdg("verify", out, "--even-if-changed")
+    assert status == 1 and list(ran.iterdir())
+
+
+def test_files_that_an_export_did_not_write_are_no_sources(tmp_path):
+    """What lies beside them is neither compiled nor in the way."""
+    from bstdg.export.verilog import proof
+
+    out = exports.export("verilog", MODEL, tmp_path / "out").folder
+    listed = proof._sources(out, test=True)
+    (out / "more.v").write_text("module more; initial $finish; endmodule\n")
+    (out / "test" / "more.v").write_text("this is no Verilog")
+    assert proof._sources(out, test=True) == listed and len(listed) == 8
+    assert all((out / name).is_file() for name in listed)
+
+
+def sealed(out: Path, golden: Golden, vectors_listed: int) -> None:
+    """Put golden vectors into an export as if it had been written with them."""
+    data = vectors.to_bytes(golden)
+    (out / "golden.safetensors").write_bytes(data)
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["golden"]["parts"] = [{"what": "vectors", "vectors": vectors_listed}]
+    manifest["files"]["golden.safetensors"] = folders.sha256(data)
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("target", ["c", "verilog", "nir", "web"])
+def test_golden_vectors_of_no_samples_prove_nothing(tmp_path, bstdg, target):
+    if target == "nir":
+        needs.package("nir")
+    out = exports.export(target, MODEL, tmp_path / "out").folder
+    sealed(out, Golden.of(MODEL, np.empty((0, 20), np.uint8)), 0)
+    status, text, errors = bstdg("verify", out)
+    assert (status, errors) == (1, [])
+    assert "holds no vectors, and proves nothing" in text
+
+
+@pytest.mark.parametrize("target", ["c", "verilog", "web"])
+@pytest.mark.parametrize("listed", [0, 1, 65, 10**9])
+def test_the_manifest_lists_as_many_vectors_as_there_are(tmp_path, target, listed):
+    out = exports.export(target, MODEL, tmp_path / "out").folder
+    sealed(out, Golden.of(MODEL, vectors.corners(MODEL).steps), listed)
+    checks = framework_checks(out)
+    assert [check.status for check in checks] == ["passed", "failed"]
+    assert f"golden.safetensors holds 64, manifest.json lists {listed}" in checks[1].detail
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.just("\ud800") | st.just("[/]"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+PLACES = st.sampled_from((
+    "format", "version", "target", "name", "model", "golden", "golden/parts", "golden/parts/0",
+    "golden/parts/0/what", "golden/parts/0/vectors", "figures", "figures/ram_bytes", "figures/flash_bytes", "files",
+    "files/bstdg_model.c", "files/x\0y",
+))  # fmt: skip
+
+
+@given(st.sampled_from(["c", "verilog", "web"]), PLACES, JSON, st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_a_manifest_of_foreign_shape_is_one_line(tmp_path_factory, target, place, value, marked):
+    """Whatever stands in it, in whatever encoding of JSON."""
+    folder = tmp_path_factory.mktemp("export")
+    made = exports.export(target, MODEL, folder / "out")
+    manifest = json.loads(json.dumps(made.manifest))
+    inner, (*way, last) = manifest, place.split("/")
+    for key in way:
+        inner = inner[0 if key == "0" else key]
+    inner[0 if last == "0" else last] = value
+    (made.folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8-sig" if marked else "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(folder))
+        try:
+            for check in exports.verify(made.folder):
+                assert isinstance(check.detail, str) and check.status in ("passed", "failed", "not run")
+        except (FileFormatError, OSError) as error:
+            assert "\n" not in str(error)
 
 
 def test_golden_vectors_of_another_model_are_refused(out):
@@ -438,7 +556,7 @@ def test_export_and_its_list_on_the_command_line(tmp_path, bstdg):
 def test_a_failed_proof_ends_in_status_1(out, bstdg, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     (out / "README.md").write_text("changed")
-    status, text, _ = bstdg("verify", out)
+    status, text, _ = bstdg("verify", out, "--even-if-changed")
     assert status == 1
     assert "failed" in text and "README.md" in text
 

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -27,7 +28,7 @@ from support.strategies import (
 
 from bstdg.cli import app
 from bstdg.engine import oracle
-from bstdg.errors import FileFormatError, InputError
+from bstdg.errors import BstdgWarning, FileFormatError, InputError
 from bstdg.export import nir as target
 from bstdg.export.base import Golden
 from bstdg.export.nir import fidelity as nir_fidelity
@@ -178,7 +179,9 @@ def foreign(weights, thresholds, *, r=1.0, v_reset=-1e9, neuron=None, bias=None,
 def test_scaled_weights_become_the_integer_thresholds_of_exact_arithmetic(channels, neurons, rng, scale, r):
     signs = rng.choice([-1.0, 1.0], (neurons, channels))
     thresholds = rng.choice([-2.0, 0.0, 0.5, 1.0, 2.0, 3.3], neurons) * scale * r
-    model = nir_import.from_graph(foreign(signs * scale, thresholds, r=r), 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of thresholds that are whole numbers of weights
+        model = nir_import.from_graph(foreign(signs * scale, thresholds, r=r), 4, dt=1.0)
     np.testing.assert_array_equal(model.layers[0].signs, signs)
     unit = Fraction(scale) * Fraction(r)
     for theta, v_threshold in zip(model.layers[0].thresholds.tolist(), thresholds.tolist(), strict=True):
@@ -186,9 +189,17 @@ def test_scaled_weights_become_the_integer_thresholds_of_exact_arithmetic(channe
 
 
 def test_nir_fires_above_its_threshold_and_not_at_it():
-    model = nir_import.from_graph(foreign(np.ones((2, 3)), [2.0, 2.5]), 4)
+    graph = foreign(np.ones((2, 3)), [2.0, 2.5])
+    with pytest.warns(
+        BstdgWarning, match=r"^1 of 2 neurons have a threshold .* \(layer 0, node 'linear', neuron 0: 2\)"
+    ):
+        model = nir_import.from_graph(graph, 4)
     assert model.layers[0].thresholds.tolist() == [3, 3]
     assert model.num_steps == 4 and model.widths == (3, 2) and model.classes == ("0", "1")
+    at = nir_import.from_graph(graph, 4, at_threshold=True)
+    assert at.layers[0].thresholds.tolist() == [2, 3]
+    with pytest.raises(InputError, match=r"--at-threshold changes nothing"):
+        nir_import.from_graph(foreign(np.ones((2, 3)), [2.4, 2.5]), 4, at_threshold=True)
 
 
 LIF = {key: np.ones(2) for key in ("tau", "r", "v_leak", "v_threshold")}
@@ -196,14 +207,17 @@ ONES = np.ones((2, 3))
 REFUSED = {
     "a neuron that leaks": (lambda: foreign(ONES, 1, neuron=nir.LIF(**LIF)), "LIF node that leaks"),
     "another neuron": (lambda: foreign(ONES, 1, neuron=nir.Threshold(np.ones(2))), "Threshold node"),
-    "real weights": (lambda: foreign([[1, -1, 0.5], [1, 1, 1]], 1), r"layer 0 is not binary: neuron 0 .*-1, 0.5, 1"),
-    "a weight of zero": (lambda: foreign([[1, -1, 1], [0, 0, 0]], 1), "layer 0 is not binary: neuron 1"),
+    "real weights": (
+        lambda: foreign([[1, -1, 0.5], [1, 1, 1]], 1),
+        r"\(node 'linear'\) is not binary: neuron 0 .*-1, 0.5, 1",
+    ),
+    "a weight of zero": (lambda: foreign([[1, -1, 1], [0, 0, 0]], 1), "is not binary: neuron 1"),
     "a weight that is no number": (lambda: foreign(np.full((2, 3), np.nan), 1), "not binary"),
     "an infinite weight": (lambda: foreign(np.full((2, 3), np.inf), 1), "not binary"),
-    "a bias": (lambda: foreign(ONES, 1, bias=[0, 1]), "layer 0 has a bias"),
+    "a bias": (lambda: foreign(ONES, 1, bias=[0, 1]), r"layer 0 \(node 'affine'\) has a bias"),
     "a threshold that is no number": (lambda: foreign(ONES, np.nan), "no finite number"),
     "a threshold beyond 32 bits": (lambda: foreign(ONES * 1e-9, 3), "neuron 0: its threshold is 3e.09 weights"),
-    "a negative resistance": (lambda: foreign(ONES, 1, r=-1), "resistance"),
+    "a negative resistance": (lambda: foreign(ONES, 1, r=-1), r"node 'if' does not say .* \(r = -1\)"),
     "a reset that lets it fire again": (lambda: foreign(ONES, 1, v_reset=0), "may fire again .* --first-spikes"),
     "weights without neurons": (lambda: nir.NIRGraph.from_list(nir.Linear(ONES)), "alternate"),
     "neurons first": (
@@ -270,7 +284,7 @@ def test_the_other_graphs_point_to_the_one_to_import():
         ({"version": "2"}, "reads version 1: upgrade"),
         ({"config": "{"}, "no JSON table"),
         ({"config": "[]"}, "no JSON table"),
-        ({"config": '{"num_steps": 4, "image_shape": 3}'}, "makes no sense"),
+        ({"config": '{"num_steps": 4, "image_shape": 3}'}, "its image_shape is no list of whole numbers"),
         ({"config": '{"num_steps": 4, "image_shape": [3], "white": "x"}'}, "white"),
         ({"config": '{"num_steps": 4, "image_shape": [5]}'}, "layer 0 reads"),
         ({"config": '{"num_steps": 0}'}, "num_steps"),
@@ -377,7 +391,7 @@ def test_import_on_the_command_line(tmp_path, capsys):
     assert app(command, standalone_mode=False) == 2
     assert "--force" in capsys.readouterr().err
     assert app([*command, "--force"], standalone_mode=False) == 0
-    nir.write(tmp_path / "theirs.nir", foreign(ONES, 1))
+    nir.write(tmp_path / "theirs.nir", foreign(ONES, 1.5))
     command = ["import", str(tmp_path / "theirs.nir"), "--out", str(tmp_path / "t.bstdg")]
     assert app(command, standalone_mode=False) == 2
     assert capsys.readouterr().err.count("\n") == 1

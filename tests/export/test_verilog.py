@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import itertools
 import re
 import shutil
@@ -30,7 +31,8 @@ from support.strategies import (
 
 from bstdg.errors import InputError
 from bstdg.export.base import Golden
-from bstdg.export.verilog import TARGET, write
+from bstdg.export.tools import Failed
+from bstdg.export.verilog import TARGET, proof, write
 from bstdg.export.verilog.design import MAX_WEIGHT_BITS, MAX_WIDTH, plan
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
@@ -157,6 +159,12 @@ def test_corners_under_icarus(tmp_path):
     simulate_all(tmp_path, nets)
 
 
+def skip_old_verilator() -> None:
+    version = subprocess.run(["verilator", "--version"], check=True, capture_output=True, text=True).stdout
+    if int(re.findall(r"\d+", version)[0]) < 5:
+        needs.skip("verilator-5", more="it runs test benches with delays")
+
+
 @verilator
 def test_corners_under_verilator(tmp_path):
     nets, benches = corner_cases(), []
@@ -164,11 +172,9 @@ def test_corners_under_verilator(tmp_path):
         put(tmp_path, model, golden, f"net{i}")
         benches.append(variants(f"net{i}", model)[1 + i % 2])
     wrapper(tmp_path, benches)
-    version = subprocess.run(["verilator", "--version"], check=True, capture_output=True, text=True).stdout
-    if int(re.findall(r"\d+", version)[0]) < 5:
-        needs.skip("verilator-5", more="it runs test benches with delays")
+    skip_old_verilator()
     sources = [*sorted(tmp_path.glob("*.v")), *sorted((tmp_path / "test").glob("*.v"))]
-    build = ["verilator", "--binary", "-Wno-fatal", "--timescale-override", "1ns/1ns", "--top-module", "everything"]
+    build = ["verilator", "--binary", "-Wno-fatal", "--top-module", "everything"]
     options = ["-O0", "-CFLAGS", "-O0", "-Mdir", "obj", "-o", "run"]
     subprocess.run([*build, *options, *map(str, sources)], cwd=tmp_path, check=True, capture_output=True, timeout=600)
     done = subprocess.run([tmp_path / "obj" / "run"], cwd=tmp_path, check=True, capture_output=True, timeout=300)
@@ -177,16 +183,97 @@ def test_corners_under_verilator(tmp_path):
     assert all(failed == 0 and vectors == 18 for _, vectors, failed in found)
 
 
-@verilator
-@pytest.mark.parametrize("sizes", [(5, 1), (1, 3, 1), (16, 12, 8, 10)])
-def test_lint(tmp_path, sizes):
+SHAPES = [(5, 1), (1, 3, 1), (16, 12, 8, 10), (64, 32, 10)]
+
+
+def an_export(folder: Path, sizes: tuple[int, ...]) -> PackedModel:
     model = random_model(sizes, 7, threshold=9)
-    put(tmp_path, model, vectors_for(np.random.default_rng(0), model), "net")
+    put(folder, model, vectors_for(np.random.default_rng(0), model), "net")
+    return model
+
+
+def sources(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.v"))
+
+
+@verilator
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_lint(tmp_path, sizes):
+    an_export(tmp_path, sizes)
     for parallel in (1, 3, 8, max(sizes)):
         command = ["verilator", "--lint-only", "-Wall", "--top-module", "net", f"-GPARALLEL={parallel}"]
         files = sorted(path.name for path in tmp_path.glob("*.v"))
         done = subprocess.run([*command, *files], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+@verilator
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_lint_of_the_bench(tmp_path, sizes):
+    an_export(tmp_path, sizes)
+    skip_old_verilator()
+    command = ["verilator", "--lint-only", "-Wall", "--timing", "--top-module", "net_tb", *sources(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@icarus
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_icarus_warns_of_nothing(tmp_path, sizes):
+    an_export(tmp_path, sizes)
+    command = ["iverilog", "-g2005", "-Wall", "-s", "net_tb", "-o", "run.vvp", *sources(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@yosys
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_yosys_warns_of_nothing_and_finds_no_loose_end(tmp_path, sizes):
+    an_export(tmp_path, sizes)
+    script = "read_verilog *.v; hierarchy -check -top net; proc; check -assert"
+    done = subprocess.run(["yosys", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    warned = [line for line in done.stdout.splitlines() if "arning" in line and "Replacing memory" not in line]
+    assert not warned
+
+
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_slang_warns_of_nothing(tmp_path, sizes):
+    needs.package("pyslang")
+    model = an_export(tmp_path, sizes)
+    said = proof._slang(tmp_path, model, "net")
+    assert said.startswith(f"design and test bench without a warning, at 1, 3, 8, {max(sizes)} neurons a cycle; slang ")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("net.v", "wire take =", "wire soon = late;\n    wire late = in_end;\n    wire take ="),
+        ("test/net_bench.v", "wire moved =", "wire early = reported;\n    reg reported;\n    wire moved ="),
+        ("net_hidden.v", "`timescale 1ns / 1ns\n", ""),
+        ("net_output.v", "wire decide =", "wire [2:0] narrow = best_lead;\n    wire decide ="),
+    ],
+)
+def test_slang_sees_what_others_let_pass(tmp_path, file, old, new):
+    needs.package("pyslang")
+    model = an_export(tmp_path, (16, 12, 8, 10))
+    text = (tmp_path / file).read_text()
+    assert old in text
+    (tmp_path / file).write_text(text.replace(old, new, 1))
+    with pytest.raises(Failed, match=f"{Path(file).name}:"):
+        proof._slang(tmp_path, model, "net")
+
+
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_every_file_names_its_times_and_no_net_by_accident(tmp_path, sizes):
+    an_export(tmp_path, sizes)
+    for path in sources(tmp_path):
+        lines = (tmp_path / path).read_text().splitlines()
+        assert [line for line in lines if line.startswith("`")] == [
+            "`timescale 1ns / 1ns",
+            "`default_nettype none",
+            "`default_nettype wire",
+        ]
 
 
 @icarus
@@ -315,8 +402,13 @@ def test_verify_without_tools(tmp_path, monkeypatch):
     model, golden = corner_cases()[2]
     put(tmp_path, model, golden, "net")
     monkeypatch.setenv("PATH", str(tmp_path))
+
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
     checks = list(TARGET.verify(tmp_path, model, golden))
-    assert [check.status for check in checks] == ["passed"] + ["not run"] * 5
+    assert [check.status for check in checks] == ["passed"] + ["not run"] * 6
     assert all("install" in check.detail for check in checks[1:])
 
 

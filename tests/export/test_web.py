@@ -38,6 +38,7 @@ from bstdg.errors import InputError
 from bstdg.export import web
 from bstdg.export.base import Golden
 from bstdg.export.golden import corners
+from bstdg.export.web import outside
 from bstdg.export.web import proof as web_proof
 from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.latency import latency
@@ -304,3 +305,150 @@ def test_verify_runs_the_page_itself(engine, tmp_path):
     assert web_proof.in_chromium(page, model, golden).status == "failed"  # its policy does not let the altered code run
     page.write_text(text.replace("<main>", '<main><img src="https://example.org/a.png">'), encoding="utf-8")
     assert next(web.verify(tmp_path, model, golden)).status == "failed"
+
+
+# What a page names outside of itself
+
+NAMES = [
+    "src=x",
+    "http://example.org/a",
+    "//example.org",
+    '<script src="https://example.org/x.js"></script>',
+    "<img src=x onerror=alert(1)>",
+    "url(https://example.org)",
+    "@import 'x'",
+    "fetch('x')",
+    "href='http://x'",
+    "</script><script>fetch('//x')</script>",
+    "<!-- <script",
+    "script-src *",
+    "</body>",
+    "`${location}`",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_classes_are_called_the_page_is_self_contained(engine, tmp_path, name):
+    """It is what the page holds, and no part of what it is made of."""
+    model = dataclasses.replace(random_model((9, 2)), classes=(name, "other"), trained={"data": name})
+    golden = export(model, tmp_path)
+    check = next(web.verify(tmp_path, model, golden))
+    assert (check.name, check.status) == ("self-contained", "passed"), check.detail
+    engine.folder = tmp_path
+    engine.is_the_oracle(model, some_steps(model))
+
+
+OUTSIDE = {
+    "an image": ("<main>", '<main><img src="https://example.org/a.png">'),
+    "an image beside it": ("<main>", "<main><IMG SRC=a.png>"),
+    "images to choose from": ("<main>", '<main><img srcset="a.png 2x">'),
+    "a script": ("<main>", '<main><script src="//example.org/x.js"></script>'),
+    "a style": ("</head>", '<link rel="stylesheet" href="x.css"></head>'),
+    "a font": ("<style>", "<style>@font-face { src: url('https://example.org/f.woff') }"),
+    "an import": ("<style>", "<style>@import 'x.css';"),
+    "a spelled address in a style": ("<style>", "<style>a { background: \\75rl(//example.org) }"),
+    "a set of images in a style": ("<style>", '<style>a { background: image-set("//example.org/a" 1x) }'),
+    "an attribute's style": ("<main>", '<main style="background: url(//example.org/x)">'),
+    "a link": ("<main>", '<main><a href="http://example.org">x</a>'),
+    "a form": ("<main>", '<main><form action="/x"></form>'),
+    "a frame": ("<main>", '<main><iframe src="x.html"></iframe>'),
+    "a page in a frame": ("<main>", '<main><iframe srcdoc="&lt;img src=x&gt;"></iframe>'),
+    "an object": ("<main>", '<main><object data="x.svg"></object>'),
+    "a use of SVG": ("<main>", '<main><svg><use xlink:href="x.svg#a"/></svg>'),
+    "a refresh": ("</head>", '<meta http-equiv="Refresh" content="0; URL=http://example.org"></head>'),
+    "a base": ("</head>", '<base href="http://example.org/"></head>'),
+    "a handler": ("<main>", "<main onclick=\"fetch('x')\">"),
+    "an address of a script": ("<main>", "<main><a href=\"javascript:open('//example.org')\">x</a>"),
+    "a fetch": ('"use strict";', '"use strict"; fetch("x");'),
+    "a fetch by name": ('"use strict";', '"use strict"; window["fetch"]("x");'),
+    "a spelled fetch": ('"use strict";', '"use strict"; f\\u0065tch("x");'),
+    "a request": ('"use strict";', '"use strict"; new XMLHttpRequest();'),
+    "a socket": ('"use strict";', '"use strict"; new WebSocket(name);'),
+    "an import of a script": ('"use strict";', '"use strict"; import("./x.js");'),
+    "a beacon": ('"use strict";', '"use strict"; navigator.sendBeacon("x");'),
+    "a way off": ('"use strict";', '"use strict"; location = "x";'),
+    "an address": ('"use strict";', '"use strict"; open("https:" + "//example.org");'),
+    "a spelled address": ('"use strict";', '"use strict"; open("\\x68ttps:\\u002f\\/example.org");'),
+    "an address in a template": ('"use strict";', '"use strict"; open(`${"https"}://${`${"//example.org"}`}`);'),
+    "a fetch in a template": ('"use strict";', '"use strict"; const a = `b ${{c: fetch("x")}} d`;'),
+    "a picture made": ('"use strict";', '"use strict"; new Image().src = name;'),
+    "a picture set": ('"use strict";', '"use strict"; image.setAttribute("src", name);'),
+    "elements written": ('"use strict";', '"use strict"; document.body.innerHTML = "<img src=x>";'),
+    "a fetch after a division": ('"use strict";', '"use strict"; const a = b / c, d = fetch("x") / e;'),
+    "a fetch after a pattern": ('"use strict";', '"use strict"; const a = /[/"]`/; fetch("x");'),
+    "a map of imports": ("<main>", '<main><script type="importmap">{"imports": {"a": "https://example.org"}}</script>'),
+    "a module": ("<main>", '<main><script type="module">import "./x.js"</script>'),
+    "no policy": ("Content-Security-Policy", "X-Policy"),
+    "a policy that comes late": ('<meta charset="utf-8">', '<script>1</script><meta charset="utf-8">'),
+    "a policy that allows all": ("default-src 'none'", "default-src *"),
+    "a policy that allows a host": ("img-src data:", "img-src data: https://example.org"),
+    "a policy that allows scripts in it": ("script-src ", "script-src 'unsafe-inline' "),
+    "a policy that lets scripts be data": ("script-src ", "script-src data: "),
+    "a policy that allows to connect": ("img-src data:", "img-src data:; connect-src https:"),
+}
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+def test_what_leads_outside_is_seen(tmp_path, kind):
+    model = random_model((9, 2))
+    golden = export(model, tmp_path)
+    page, (before, after) = tmp_path / web.PAGE, OUTSIDE[kind]
+    text = page.read_text(encoding="utf-8")
+    assert before in text
+    assert outside.references(text) == outside.policy_holes(text) == []
+    page.write_text(text.replace(before, after, 1), encoding="utf-8")
+    assert next(web.verify(tmp_path, model, golden)).status == "failed"
+
+
+INSIDE = [
+    "<!-- <img src=x> --><p>src=x http://example.org fetch('x')</p>",
+    '<p title="src=x" data-src="x" alt="http://example.org">',
+    '<a href="#race">x</a><a href="">x</a><img src="data:image/png;base64,AA=="><img SRC="DATA:image/gif,x">',
+    "<style>/* url(x) @import */ a { fill: url(#b); background: url('data:,x'); content: \"\\201c\" }</style>",
+    "<script>// fetch('//example.org')\n/* import('x') */ const text = 'fetch src=x', of = `a // b`;</script>",
+    "<script>const a = b / c / fetched, r = /fetch\\/\\/[/]x/g, n = 1 / 2; refetch(a.fetcher);</script>",
+    "<script>document.createElementNS('http://www.w3.org/2000/svg', 'g'); if (a.src == b.src) c = a.src;</script>",
+    '<script type="application/json">{"a": "https://example.org", "b": "fetch(1)"}</script>',
+    "<textarea>&lt;img src=x&gt;</textarea>",
+]
+
+
+@pytest.mark.parametrize("page", INSIDE)
+def test_what_leads_nowhere_is_let_be(page):
+    assert outside.references(page) == []
+
+
+@given(st.text(alphabet="<>/\"'`${}\\srcuhefimpot=:()[]#!-*\n ", max_size=60))
+@settings(max_examples=300)
+def test_pages_of_no_sense_are_read_to_their_end(text):
+    for page in (text, f"<script>{text}", f"<style>{text}", f'<p style="{text}" onclick="{text}" srcdoc="{text}">'):
+        assert all(isinstance(found, str) for found in [*outside.references(page), *outside.policy_holes(page)])
+
+
+# The browser's sandbox
+
+
+@pytest.mark.parametrize(("user", "flags"), [(0, 1), (1000, 0)])
+def test_only_the_superuser_gets_a_browser_without_a_sandbox(tmp_path, monkeypatch, user, flags):
+    said = tmp_path / "said"
+    program = tmp_path / "chromium"
+    program.write_text(f'#!/bin/sh\nfor a; do echo "$a"; done >> {said}\necho "<html></html>"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    model = random_model((9, 4, 2))
+    golden = export(model, tmp_path)
+    assert web_proof.in_chromium(tmp_path / web.PAGE, model, golden).status == "failed"
+    assert said.read_text().split().count("--no-sandbox") == 2 * flags  # for the page, and an empty one
+    assert web_proof.quiet().count("--no-sandbox") == flags
+
+
+def test_a_browser_that_does_not_start_is_not_run(tmp_path, monkeypatch):
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh\necho 'FATAL: No usable sandbox, an error' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    model = random_model((9, 4, 2))
+    check = web_proof.in_chromium(tmp_path / web.PAGE, model, export(model, tmp_path))
+    assert check.status == "not run" and "does not show an empty page here" in check.detail
+    assert "No usable sandbox" in check.detail

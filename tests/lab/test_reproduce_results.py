@@ -8,9 +8,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import needs
 from support.nasty import acting
 from support.paths import ROOT
+from support.strange import changed
 
 from bstdg.errors import FileFormatError, InputError
 from bstdg.lab.experiments import catalogue, claims, figures, page, results, tables
@@ -74,7 +77,7 @@ def test_quick_tries_and_trained_networks_are_not_published(tmp_path):
         (lambda v: "", "is no JSON"),
         (lambda v: "[" * 100_000, "is no JSON"),
         (lambda v: '{"format": ', "is no JSON"),
-        (lambda v: "[1, 2]", '"format" should be "bstdg-run"'),
+        (lambda v: "[1, 2]", "it is no JSON object"),
         (lambda v: json.dumps(v | {"format": "else"}), '"format" should be "bstdg-run"'),
         (lambda v: json.dumps(v | {"version": 2}), "its version is 2"),
         (lambda v: json.dumps({k: x for k, x in v.items() if k != "seconds"}), "unknown or missing: seconds"),
@@ -82,7 +85,17 @@ def test_quick_tries_and_trained_networks_are_not_published(tmp_path):
         (lambda v: json.dumps(v | {"seed": True}), "seed should be a whole number"),
         (lambda v: json.dumps(v | {"epochs": -1}), "epochs should be a whole number"),
         (lambda v: json.dumps(v | {"quick": 0}), "quick should be true or false"),
-        (lambda v: json.dumps(v | {"seconds": float("nan")}), "seconds should be a number"),
+        (lambda v: json.dumps(v | {"seconds": float("nan")}), "NaN is no number"),
+        (lambda v: json.dumps(v | {"seconds": "1"}), "seconds should be a number"),
+        (lambda v: json.dumps(v | {"engine": "\ud800"}), "half a surrogate pair"),
+        (lambda v: json.dumps(v | {"widths": [784, 10**30]}), "widths should be"),
+        (lambda v: json.dumps(v | {"test": FIGURES | {"accuracy": "high"}}), "test.accuracy should be a number"),
+        (lambda v: json.dumps(v | {"test": FIGURES | {"samples": [1]}}), "test.samples should be a number"),
+        (lambda v: json.dumps(v | {"test": FIGURES | {"hidden_spikes_by_layer": 3}}), "should be numbers of 0 or more"),
+        (lambda v: json.dumps(v | {"extra": {"by_speaker": [1]}}), "extra.by_speaker should be an object"),
+        (lambda v: json.dumps(v | {"extra": {"by_speaker": {"4": {}}}}), "extra.by_speaker.4.accuracy is missing"),
+        (lambda v: json.dumps(v | {"extra": {"exits": [{"offset": "x"}]}}), "extra.exits[0].offset should be"),
+        (lambda v: json.dumps(v | {"extra": {"exits": [{}]}}), "extra.exits[0].offset should be"),
         (lambda v: json.dumps(v | {"config": []}), "config should be an object"),
         (lambda v: json.dumps(v | {"widths": [784, 0, 10]}), "widths should be"),
         (lambda v: json.dumps(v | {"widths": "784-10"}), "widths should be"),
@@ -102,6 +115,24 @@ def test_a_bad_or_foreign_file_is_refused_in_one_line(tmp_path, change, said):
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_any_part_of_a_run_may_be_anything(tmp_path_factory, data):
+    """Refused in one line, or good for every table of the page."""
+    folder = tmp_path_factory.mktemp("results")
+    speaker = {"4": {"accuracy": 0.5, "samples": 10}, "5": {"accuracy": 0.5, "samples": 10}}
+    extra = {"by_speaker": speaker, "speakers": {"known": {"accuracy": 0.5}}, "exits": [{"offset": 2, **FIGURES}]}
+    place = data.draw(st.sampled_from(["runs/mnist", "runs/hd-spikes-edges", "tradeoff/mnist/base"]))
+    path = results.save(make(place, extra=extra, test={"hidden_spikes_by_layer": [3.0]}), folder)
+    path.write_text(json.dumps(changed(data.draw, json.loads(path.read_text()))))
+    try:
+        runs = results.load_all(folder)
+    except FileFormatError as error:
+        assert "\n" not in str(error) and len(str(error)) < 1000
+        return
+    assert page.text(runs, []).encode()
 
 
 def test_a_report_of_a_network_without_spikes_has_no_spike_figures(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import importlib.util
 
 import numpy as np
@@ -240,6 +241,10 @@ def _one_of_two(rank: int, store: str, out: str) -> None:
     part = slice(rank * 6, rank * 6 + 6)
     loss_of(parallel, Loss(LossConfig(spike_weight=0.01)), steps[part], labels[part]).backward()
     torch.save([p.grad for p in net.parameters()], f"{out}/gradient{rank}.pt")
+    # Together and in order: gloo's threads abort a process that ends while they still run.
+    dist.barrier()
+    del parallel
+    gc.collect()
     dist.destroy_process_group()
 
 

@@ -10,12 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support import needs
 from support.strategies import seeds
 from torch import Tensor
 
 from bstdg.learning.loss import Loss, first_to_fire, relative_target
 from bstdg.learning.recipe import LossConfig
 
+needs_cuda = needs.mark("cuda", torch.cuda.is_available())
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 4))  # batch, T, classes
 
 
@@ -302,3 +304,22 @@ def test_gamma_reaches_the_relative_target():
     expected = relative_target(potentials - threshold, labels, 3).mean()
     assert loss(potentials, threshold, labels).item() == pytest.approx(expected.item())
     assert relative_target(potentials - threshold, labels, 1).mean() != expected
+
+
+@needs_cuda
+@pytest.mark.filterwarnings("ignore")
+def test_deterministic_algorithms_are_there_on_a_gpu():
+    """Torch has no running sum of them there, and refuses its own."""
+    lead = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
+    results = []
+    for deterministic, device in ((False, "cpu"), (True, "cuda")):
+        torch.use_deterministic_algorithms(deterministic)
+        try:
+            given = lead.to(device).requires_grad_()
+            log_first, step = first_to_fire(given, torch.tensor(2.0, device=device))
+            (log_first.sum() + step.sum()).backward()
+            results.append([log_first.detach().cpu(), step.detach().cpu(), given.grad.cpu()])
+        finally:
+            torch.use_deterministic_algorithms(False)
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)

@@ -573,6 +573,8 @@ def test_what_a_hidden_layer_keeps_does_not_grow_with_time(as_events):
     short, few = kept_for_backward(4, as_events)
     long, many = kept_for_backward(251, as_events)
     assert short == long
-    assert len(short) == 9  # a weight, a step and a margin for each of three layers
+    # Of each of three layers a weight, a step and a margin, and what it read: steps, and where those were judged, which
+    # the first of them does not know. Events are NumPy's, and nothing of torch.
+    assert len(short) == 9 + 2 + (2 if as_events else 3)
     assert all(251 not in shape and len(shape) == 2 for shape in long)
     assert few == many > 0

@@ -48,7 +48,7 @@ def test_round_trip(widths, num_steps, seed, threshold):
 
 
 def test_mnist_sized_model_is_under_64_kB_and_opens_as_safetensors(tmp_path):
-    model = random_model((784, 600, 10), trained={"recipe": "x" * 1500})
+    model = random_model((784, 600, 10), trained={"recipe": {"title": "x" * 1500}})
     size = packed.save(model, tmp_path / "m.bstdg")
     assert size == (tmp_path / "m.bstdg").stat().st_size < 64_000
     from safetensors import safe_open
@@ -198,7 +198,7 @@ def test_parts_that_do_not_fit_each_other():
 
 def test_more_than_a_header_holds_is_refused():
     with pytest.raises(InputError, match="the model: what is said takes 1,"):
-        packed.to_bytes(random_model((4, 2), trained={"recipe": "x" * (1 << 20)}))
+        packed.to_bytes(random_model((4, 2), trained={"recipe": {"title": "x" * (1 << 20)}}))
     with pytest.raises(ValueError, match="not JSON compliant"):  # what a NaN is in a file, readers do not agree on
         packed.to_bytes(random_model((4, 2), trained={"accuracy": float("nan")}))
 

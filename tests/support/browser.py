@@ -10,8 +10,6 @@ import pytest
 from bstdg.export.web import proof as web_proof
 from support import needs
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
 NOTHING_SIDEWAYS = "width => innerWidth === width && document.documentElement.scrollWidth <= width"
 
 
@@ -22,7 +20,7 @@ def browser():
     if program is None:
         needs.skip("chromium")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = driver.chromium.launch(executable_path=program, args=web_proof.quiet())
         yield browser
         browser.close()
 

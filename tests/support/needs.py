@@ -25,11 +25,12 @@ FOLDERS = {  # of data sets, below BSTDG_DATA
 }
 COMPILERS = ("gcc", "clang", "arm-linux-gnueabihf-gcc", "riscv64-linux-gnu-gcc", "arm-none-eabi-gcc")
 ARM_TOOLS = ("arm-none-eabi-size", "qemu-arm", "qemu-riscv64", "qemu-system-arm")
+AVR_TOOLS = ("avr-gcc", "avr-size", "simavr")
 CIRCUITS = ("iverilog", "verilator", "verilator-5", "yosys")
-PROGRAMS = (*COMPILERS, *ARM_TOOLS, *CIRCUITS, "make", "groff", "node", "chromium")
+PROGRAMS = (*COMPILERS, *ARM_TOOLS, *AVR_TOOLS, *CIRCUITS, "make", "groff", "node", "chromium")
 PACKAGES = (
-    "axe_playwright_python", "cosmic_ray", "fcntl", "h5py", "ipykernel", "lightning", "nbclient", "nbformat", "nir",
-    "norse", "playwright", "sinabs", "snntorch", "spikingjelly", "spyx", "tensorboard", "tonic",
+    "atheris", "axe_playwright_python", "cosmic_ray", "fcntl", "h5py", "ipykernel", "lightning", "nbclient", "nbformat",
+    "nir", "norse", "playwright", "pyslang", "sinabs", "snntorch", "spikingjelly", "spyx", "tensorboard", "tonic",
 )  # fmt: skip
 ABILITIES = ("cuda", "fork", "gloo", "docs")
 THINGS = frozenset((*FOLDERS, *PROGRAMS, *PACKAGES, *ABILITIES))

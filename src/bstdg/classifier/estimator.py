@@ -20,6 +20,7 @@ from bstdg.classifier.reading import Reading, Samples, samples_of
 from bstdg.classifier.training import Learner, Settings
 from bstdg.classifier.weights import heard, weights_of
 from bstdg.errors import InputError
+from bstdg.learning.surroundings import undisturbed
 from bstdg.model import packed
 from bstdg.model.runtime import Model
 
@@ -155,7 +156,8 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
             several(classes[np.unique(labels)], "y, of those that weigh more than 0,")
             learner, reading = self._begin(samples, rows, classes)
             share, verbose = self.validation_fraction, self.verbose
-            learner.fit(rows, labels, weights, validation_fraction=share, verbose=verbose)
+            with undisturbed():
+                learner.fit(rows, labels, weights, validation_fraction=share, verbose=verbose)
             self._take(learner, reading, classes)
         return self
 
@@ -196,7 +198,8 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
                 continuing.check(self._asked, self.get_params(deep=False))
                 learner.follow(Settings.of(self.get_params(deep=False), learner.samples))
             rows, labels, weights = heard(reading.in_range(samples), labels, weights)
-            learner.learn(rows, labels, weights, verbose=self.verbose)
+            with undisturbed():
+                learner.learn(rows, labels, weights, verbose=self.verbose)
             self._take(learner, reading, known)
         return self
 

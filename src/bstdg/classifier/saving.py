@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -14,7 +15,8 @@ from bstdg.classifier.reading import VALUES, Reading, Values
 from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs import FeatureCode, LatencyCode
 from bstdg.layers import size
-from bstdg.model.packed import PackedModel
+from bstdg.model.figures import is_number
+from bstdg.model.packed import PackedModel, briefly
 from bstdg.model.runtime import Model
 
 KEY, VERSION = "estimator", 1
@@ -46,6 +48,8 @@ class Fitted(Protocol):
 
 C = TypeVar("C", bound=Fitted)
 KINDS = "biufU"  # of labels: what JSON holds exactly
+LARGEST = 1 << 26  # bytes of all labels
+_DTYPES = re.compile(rf"[<>|=][{KINDS}][0-9]{{1,5}}|\|O")
 
 
 def packed_model(estimator: Fitted) -> PackedModel:
@@ -81,30 +85,34 @@ def restore(estimator: C, model: PackedModel, name: str) -> C:
         raise InputError(f"{name} holds a network, but no classifier: bstdg.load reads it")
     said = model.trained[KEY]
     try:
+        if model.input.samples == "recordings":
+            raise ValueError("a classifier reads features or images, not recordings of events")
         if said["version"] != VERSION:
             found = said["version"]
             raise FileFormatError(
                 f"{name} holds a classifier of version {found}; this program reads {VERSION}: upgrade it"
             )
-        estimator.set_params(**{name: _from_plain(value) for name, value in said["params"].items()})
+        estimator.set_params(**{name: _param(value) for name, value in said["params"].items()})
         estimator._asked = estimator.get_params(deep=False)
         estimator._reading = Reading(_code(model), _values(said.get("values")))
         estimator.classes_ = _from_labels(said["classes"], len(model.classes))
-        estimator.n_iter_, estimator.best_iter_ = int(said["n_iter"]), int(said["best_iter"])
+        estimator.n_iter_, estimator.best_iter_ = _count(said["n_iter"]), _count(said["best_iter"])
         estimator.scale_ = _positive(said["scale"])
-        estimator.history_ = [dict(row) for row in said["history"]]
+        estimator.history_ = _epochs(said["history"])
         estimator.figures_ = dict(model.trained["validation"])
         estimator.n_features_in_ = size(model.input.reads)
         if "feature_names" in said:
-            names = [str(feature) for feature in said["feature_names"]]
+            names = said["feature_names"]
+            if not isinstance(names, list) or not all(isinstance(feature, str) for feature in names):
+                raise ValueError("names of features that are no texts")
             if len(names) != estimator.n_features_in_:
                 raise ValueError(f"{len(names)} names for {estimator.n_features_in_} features")
             estimator.feature_names_in_ = np.array(names, dtype=object)
         estimator._describe()
     except FileFormatError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise FileFormatError(f"{name} has a damaged description of its classifier: {error}") from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise FileFormatError(f"{name} has a damaged description of its classifier: {briefly(error)}") from None
     trained = {key: value for key, value in model.trained.items() if key not in (KEY, "validation")}
     model = replace(model, trained=trained)
     estimator._learner_ = None
@@ -122,10 +130,17 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float, str)) else None
 
 
-def _from_plain(value: Any) -> Any:
+def _param(value: Any) -> Any:
+    """What `_plain` gave, read back."""
     if isinstance(value, dict):
-        return {label: float(weight) for label, weight in value[TABLE]}
-    return tuple(value) if isinstance(value, list) else value
+        return {_single(label): float(weight) for label, weight in value[TABLE]}
+    return tuple(map(_single, value)) if isinstance(value, list) else _single(value)
+
+
+def _single(value: Any) -> Any:
+    if not (value is None or isinstance(value, (bool, int, float, str))):
+        raise ValueError(f"the parameter {str(value)[:40]}")
+    return value
 
 
 def _code(model: PackedModel) -> LatencyCode | FeatureCode:
@@ -148,13 +163,32 @@ def _labels(classes: NDArray) -> dict[str, Any]:
 
 
 def _from_labels(said: dict[str, Any], expected: int) -> NDArray:
-    kind, values = np.dtype(said["dtype"]), said["values"]
-    if kind.kind not in KINDS + "O" or kind.itemsize > 1 << 16:
+    """Labels as `_labels` told them: sorted, each once, and exactly those that stand there."""
+    kind, values = said["dtype"], said["values"]
+    if not isinstance(kind, str) or not _DTYPES.fullmatch(kind):
         raise ValueError(f"labels of type {kind}")
-    texts = kind.kind != "O" or all(isinstance(value, str) for value in values)
-    if not isinstance(values, list) or len(values) != expected or not texts:
+    if not isinstance(values, list) or len(values) != expected or np.dtype(kind).itemsize * expected > LARGEST:
         raise ValueError("labels that do not fit the network")
-    return np.array(values, dtype=kind)
+    labels = np.array(values, dtype=kind)
+    exact = labels.shape == (expected,) and labels.tolist() == values
+    if labels.dtype.kind == "O":
+        exact = exact and all(isinstance(value, str) for value in values)
+    if not exact or not (labels[1:] > labels[:-1]).all():
+        raise ValueError("labels that do not fit the network")
+    return labels
+
+
+def _epochs(rows: Any) -> list[dict[str, Any]]:
+    """The figures of every epoch, of each its loss at least."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and is_number(row["loss"]) for row in rows):
+        raise ValueError("a history that is none")
+    return rows
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} epochs")
+    return value
 
 
 def _positive(value: Any) -> float:

@@ -28,6 +28,7 @@ from bstdg.model import packed, runtime
 from bstdg.model.metrics import Tally
 from bstdg.model.probability import calibrated_scale, lead_at_decision
 from bstdg.progress import Quiet, live
+from bstdg.spikes.whole import plain as own_number
 from bstdg.training.health import SILENT_ABOVE, HealthWatch
 from bstdg.training.run import TrainingRun
 from bstdg.training.split import Parts, stratified
@@ -59,7 +60,7 @@ class Settings:
         Raises:
             InputError: a parameter is of the wrong type or out of range; it is called by its own name.
         """
-        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
+        plain = {name: own_number(value) for name, value in params.items()}
         hidden = plain["hidden"]
         plain["layers"] = [hidden] if isinstance(hidden, int) else np.asarray(hidden).tolist()
         if plain["batch"] is None:

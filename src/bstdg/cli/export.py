@@ -31,9 +31,11 @@ VERIFY_EXAMPLES = """
 Examples:
   bstdg verify mnist-c
   bstdg verify mnist-c --json
+  bstdg verify mnist-c --even-if-changed                    proves what you changed by hand
 
 Exit status: 0 if nothing failed, 1 if something did. What could not be run for want of a tool is said, and is no
-failure. This compiles and runs what the folder holds: verify only what you would run.
+failure. This compiles and runs what the folder holds: verify only what you would run. It stops where a file is not as
+it was written.
 """
 
 
@@ -100,6 +102,12 @@ def export(
 
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that bstdg export wrote.")],
+    even_if_changed: Annotated[
+        bool,
+        typer.Option(
+            "--even-if-changed", help="Go on where files are not as they were written, and run what they hold now."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the proof of an export again, on this machine.
@@ -109,7 +117,7 @@ def verify(
     """
     from bstdg.export import verify as run
 
-    checks = list(run(folder))
+    checks = list(run(folder, even_if_changed=even_if_changed))
     failed = any(check.status == "failed" for check in checks)
     if as_json:
         print(json.dumps({"folder": str(folder), "passed": not failed, "checks": [c._asdict() for c in checks]}))

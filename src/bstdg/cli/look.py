@@ -26,8 +26,9 @@ def info(model: ModelFile, as_json: AsJson = False) -> None:
     from bstdg.engine import choose
     from bstdg.model import packed
 
-    described = packed.load(model)
-    about = model.stat().st_size, packed.version_of(model), choose.FASTEST
+    data = packed.read(model)
+    described = packed.from_bytes(data, str(model))
+    about = len(data), packed.version_of(data, str(model)), choose.FASTEST
     if as_json:
         print(json.dumps(show.as_dict(described, *about)))
         return

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from bstdg import files
 from bstdg.errors import FileFormatError, InputError
 
 MAX_MEMBERS = 100_000
@@ -32,7 +33,7 @@ def read_members(path: Path, wanted: Collection[str], *, max_file: int, max_byte
         FileFormatError: it is truncated, damaged, no such archive, too large, or has a member that must not be there.
     """
     try:
-        with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as plain:
+        with files.open_regular(path) as raw, gzip.GzipFile(fileobj=raw) as plain:
             source = _Limited(plain, max_bytes, path)  # pyright: ignore[reportArgumentType]
             content = _read(source, path, frozenset(wanted), max_file)
             while source.read(1 << 20):  # to the checksum at the end

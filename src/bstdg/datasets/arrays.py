@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 import tokenize
+import warnings
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import files
 from bstdg.datasets.base import Dataset, Split, stratified_test_mask
-from bstdg.errors import FileFormatError, InputError
+from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.spikes.events import MAX_CHANNELS
 
 MAX_MEMBER = 1 << 31  # bytes of one array
@@ -24,6 +25,12 @@ SPLIT = ("train_images", "train_labels", "test_images", "test_labels")
 WHOLE = ("images", "labels")
 PIXEL = (1, 3)  # numbers of one: grey, or red, green and blue
 
+# What NumPy lets out where a header, which it evaluates, is none.
+_HEADER_ERRORS = (
+    *(ValueError, TypeError, SyntaxError, tokenize.TokenError, EOFError),
+    *(LookupError, ArithmeticError, RecursionError, MemoryError),
+)
+MOST_AXES = 32
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -45,9 +52,17 @@ def read_header(file: Any) -> Header:
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:
             raise ValueError(f"its version is {version}")
-        return Header(*_HEADERS[version](file))
-    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
-        raise ValueError(str(error).splitlines()[0]) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote, and of odd escapes
+            header = Header(*_HEADERS[version](file))
+    except _HEADER_ERRORS as error:
+        raise ValueError((str(error) or type(error).__name__).splitlines()[0][:200]) from None
+    sides, dtype = header.shape, header.dtype
+    if len(sides) > MOST_AXES or not all(side >= 0 for side in sides) or math.prod(max(1, n) for n in sides) >= 2**60:
+        raise ValueError(f"no array has the shape {str(sides)[:80]}")
+    if not dtype.itemsize or dtype.subdtype is not None:
+        raise ValueError(f"no array has the type {str(dtype)[:80]}")
+    return header
 
 
 def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels: int = 0) -> Dataset:
@@ -64,7 +79,7 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
         FileFormatError: the file is damaged or too large.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with files.open_regular(path) as file, zipfile.ZipFile(file) as archive:
             there = set(archive.namelist())
             own = all(f"{name}.npy" in there for name in SPLIT)
             if not own and (missing := [name for name in WHOLE if f"{name}.npy" not in there]):
@@ -74,11 +89,13 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
             classes = _array(archive, "classes", path) if "classes.npy" in there else None
             white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
             every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
-    # The last two are how zipfile refuses a packing it does not know, and a member that is encrypted.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {error}") from error
+    except (BstdgError, MemoryError):
+        raise
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # what zipfile and those that unpack for it raise is part of no contract
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FileFormatError(f"{path} is no .npz file, or a damaged one: {said}") from error
     images = _channels_first(images, channels, path)
     _check(images, labels, white, path, size)
     if not own:

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import files
 from bstdg.datasets.archive import read_members
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.files import DATA_VARIABLE, cache_folder, named_folder
@@ -138,9 +139,7 @@ def _place(name: str, data_dir: str | Path | None) -> Path:
 
 def _file(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_FILE:
-            raise FileFormatError(f"{path} has more than the {MAX_FILE} bytes of any picture of Caltech-101")
-        return path.read_bytes()
+        return files.read(path, MAX_FILE, "any picture of Caltech-101")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import files
 from bstdg.errors import FileFormatError, InputError
 
 MAX_BYTES = 1 << 28  # five times the pixels of MNIST
@@ -43,7 +44,7 @@ def read_idx(path: str | Path, *, ndim: int, max_bytes: int = MAX_BYTES) -> NDAr
     """
     path = Path(path)
     try:
-        with path.open("rb") as raw:
+        with files.open_regular(path) as raw:
             packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
             raw.seek(0)
             if packed:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.errors import InputError
+from bstdg import files
+from bstdg.errors import FileFormatError, InputError
 
+MAX_FILE = 1 << 26  # bytes of one picture
 MODES = {1: "L", 3: "RGB"}  # how Pillow calls a picture of so many channels
 
 
@@ -27,6 +29,7 @@ def levels(path: Path, size: tuple[int, int] | None = None, channels: int = 1) -
 
     Raises:
         InputError: it is no such picture, damaged, or far too large.
+        FileFormatError: it is no file, but a pipe or a device, or far too large.
         OSError: it cannot be read.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
@@ -35,12 +38,17 @@ def levels(path: Path, size: tuple[int, int] | None = None, channels: int = 1) -
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG", "JPEG")) as file:
+            with (
+                files.open_regular(path, MAX_FILE, "any picture") as raw,
+                Image.open(raw, formats=("PNG", "JPEG")) as file,
+            ):
                 picture = _opaque(ImageOps.exif_transpose(file)).convert(mode)
     except UnidentifiedImageError:
         raise InputError(f"{path} is no PNG, JPEG or NPY image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{path} has more pixels than a picture may have here; make it smaller first") from None
+    except FileFormatError:
+        raise
     except (SyntaxError, ValueError) as error:  # how Pillow reports some damaged files
         raise InputError(f"{path} is damaged: {error}") from None
     if size is not None and size != (picture.height, picture.width):

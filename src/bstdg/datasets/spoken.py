@@ -29,6 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import files
 from bstdg.datasets.base import EventDataset, Split
 from bstdg.datasets.files import RemoteFile, provide
 from bstdg.datasets.sources import Source
@@ -108,7 +109,7 @@ def _h5py() -> Any:
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
     """The file itself, or a temporary unpacked copy while the context lasts."""
-    with path.open("rb") as raw:
+    with files.open_regular(path) as raw:
         if raw.read(len(_GZIP_MAGIC)) != _GZIP_MAGIC:
             yield path
             return

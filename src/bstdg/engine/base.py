@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,13 @@ class Interpreted:
         self._engine, self._layers, self._num_steps = engine, layers, num_steps
         # Only an engine that computes elsewhere is told where.
         self._where = {} if str(device) == "cpu" else {"device": device}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """An engine is a module, which pickle does not take: it goes by its name."""
+        return {**self.__dict__, "_engine": self._engine.__name__}  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _engine=importlib.import_module(state["_engine"]))
 
     def trace(self, spikes: NDArray[np.uint8] | Events) -> Trace:
         """Every hidden spike step and output potential."""

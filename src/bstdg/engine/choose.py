@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from bstdg.engine.base import Compiled, Engine, Interpreted
 from bstdg.errors import BstdgWarning, InputError
@@ -56,6 +56,14 @@ class Inference(NamedTuple):
 
     engine: Engine
     network: Compiled
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An engine is a module, which pickle does not take: it goes by its name."""
+        return _again, (self.engine.NAME, self.network)
+
+
+def _again(engine: str, network: Compiled) -> Inference:
+    return Inference(get(engine), network)
 
 
 def inference(name: str | None, layers: Sequence[Layer], num_steps: int, device: object = "cpu") -> Inference:
@@ -131,6 +139,7 @@ def training(name: str | None, latent: Tensor) -> TrainingEngine:
     """
     from bstdg.engine import dense, native_training, real
 
+    check_training(name)
     fits = native_computes(latent)
     if name is None:
         return cast(TrainingEngine, native_training if fits else dense)
@@ -138,11 +147,15 @@ def training(name: str | None, latent: Tensor) -> TrainingEngine:
         return cast(TrainingEngine, dense)
     if name == REAL:
         return cast(TrainingEngine, real)
-    if name != native_training.NAME:
-        raise InputError(f"there is no training engine {name!r}; choose native or dense")
     if not fits:
         raise InputError(f"engine 'native' computes with float32 on a CPU, not {latent.dtype} on {latent.device}")
     return cast(TrainingEngine, native_training)
+
+
+def check_training(name: str | None) -> None:
+    """Raise `InputError` where there is no training engine called so."""
+    if name not in (None, FASTEST, "dense", REAL):
+        raise InputError(f"there is no training engine {name!r}; choose native or dense")
 
 
 def native_computes(*tensors: Tensor) -> bool:

@@ -19,7 +19,7 @@ from bstdg.engine.base import Trace
 from bstdg.engine.base import knows_full_layers_alone as refuses
 from bstdg.errors import InputError
 from bstdg.layers import FullLayer, Layer
-from bstdg.spikes.events import Events
+from bstdg.spikes.events import Events, never
 from bstdg.spikes.source import EventSource, Source, StepSource
 
 NAME = "dense"
@@ -136,6 +136,7 @@ def forward(
 ) -> Trace:
     """Run a deployed network on `device`, NumPy in and out (see `bstdg.engine.base`)."""
     source: Source
+    num_steps = never(num_steps)
     if isinstance(spikes, Events):
         source = EventSource(spikes, device)
     else:

@@ -50,18 +50,23 @@ class Compiled:
     """
 
     def __init__(self, layers: Sequence[Layer], num_steps: int, threads: int | None = None):
+        self._made_of = (tuple(layers), never(num_steps), threads)
         self.num_steps = never(num_steps)
         self.threads = threads or available_threads()
         self.classes = size(layers[-1].gives) if layers else 0
         self.hidden = [size(layer.gives) for layer in layers[:-1]]
         described = [_described(layer) for layer in layers]
         try:
-            self._network = _native.Network(described, num_steps)
+            self._network = _native.Network(described, self.num_steps)
         except ValueError as error:
             raise InputError(str(error)) from None
         self._weights = sum(signs.size for _, signs, _ in described)
         self._identity = np.full(256, NOT_ALLOWED, np.uint8)
-        self._identity[: num_steps + 1] = np.arange(num_steps + 1)
+        self._identity[: self.num_steps + 1] = np.arange(self.num_steps + 1)
+
+    def __reduce__(self) -> tuple[type[Compiled], tuple[Any, ...]]:
+        """A copy, or a pickle, lays the bits out anew for the machine that it comes to."""
+        return Compiled, self._made_of
 
     def trace(self, spikes: NDArray[np.uint8] | Events) -> Trace:
         """Every hidden spike step and output potential; `spikes` as for `bstdg.engine.base.Engine.forward`."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from bstdg import _native
+from bstdg.errors import InputError
 from bstdg.spikes.source import EventSource, Source, StepSource
 
 NAME = "native"
@@ -42,8 +43,7 @@ def own_threads() -> Iterator[None]:
 def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Spike steps, judged steps and margins; see `bstdg.engine.dense.crossing`."""
     shape = (source.batch, len(latent))
-    steps, reach = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.uint8)
-    margin = torch.empty(shape)
+    steps, reach, margin = _bytes(*shape), _bytes(*shape), _floats(*shape)
     _native.crossing(
         _rows(source), _array(latent), _array(threshold), steps.numpy(), reach.numpy(), margin.numpy(), _threads()
     )
@@ -52,14 +52,14 @@ def crossing(source: Source, latent: Tensor, threshold: Tensor) -> tuple[Tensor,
 
 def potentials(source: Source, latent: Tensor) -> Tensor:
     """V_k(t) at every step; see `bstdg.engine.dense.potentials`."""
-    out = torch.empty(source.batch, source.num_steps, len(latent))
+    out = _floats(source.batch, source.num_steps, len(latent))
     _native.potentials(_rows(source), _array(latent), out.numpy(), _threads())
     return out
 
 
 def impulse_gradient(source: Source, latent: Tensor, reach: Tensor, local: Tensor, decay: float) -> Tensor:
     """dL/dw of a spiking layer; see `bstdg.engine.dense.impulse_gradient`."""
-    out = torch.empty(latent.shape)
+    out = _floats(*latent.shape)
     _native.impulse_gradient(
         _rows(source), _array(latent), _array(reach), _array(local), decay, out.numpy(), _threads()
     )
@@ -68,7 +68,7 @@ def impulse_gradient(source: Source, latent: Tensor, reach: Tensor, local: Tenso
 
 def impulse_credit(below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, num_steps: int) -> Tensor:
     """What a spiking layer tells the one below; see `bstdg.engine.dense.impulse_credit`."""
-    out = torch.empty(below.shape)
+    out = _floats(*below.shape)
     _native.impulse_credit(
         _array(below), _array(latent), _array(reach), _array(local), num_steps, out.numpy(), _threads()
     )
@@ -77,14 +77,14 @@ def impulse_credit(below: Tensor, latent: Tensor, reach: Tensor, local: Tensor, 
 
 def potential_gradient(source: Source, latent: Tensor, gradient: Tensor, decay: float) -> Tensor:
     """dL/dw of the output layer; see `bstdg.engine.dense.potential_gradient`."""
-    out = torch.empty(latent.shape)
+    out = _floats(*latent.shape)
     _native.potential_gradient(_rows(source), _array(latent), _array(gradient), decay, out.numpy(), _threads())
     return out
 
 
 def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
     """What the output layer tells the one below; see `bstdg.engine.dense.potential_credit`."""
-    out = torch.empty(below.shape)
+    out = _floats(*below.shape)
     _native.potential_credit(_array(below), _array(latent), _array(gradient), out.numpy(), _threads())
     return out
 
@@ -92,8 +92,8 @@ def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor) -> Tensor:
 def first_to_fire(potentials: Tensor, threshold: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
     """log P(k first), log P(undecided after t) and the last z, of z = (potentials - threshold) / scale."""
     batch, num_steps, classes = potentials.shape
-    log_first, last = torch.empty(batch, classes), torch.empty(batch, classes)
-    log_after = torch.empty(batch, num_steps)
+    log_first, last = _floats(batch, classes), _floats(batch, classes)
+    log_after = _floats(batch, num_steps)
     _native.first_to_fire(
         _array(potentials),
         _array(threshold),
@@ -116,8 +116,8 @@ def first_to_fire_back(
     to_last: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients by the potentials, by the thresholds and scale of each sample, from those by the three results."""
-    to_potentials, to_thresholds = torch.empty(potentials.shape), torch.empty(log_first.shape)
-    to_scale = torch.empty(len(potentials))
+    to_potentials, to_thresholds = _floats(*potentials.shape), _floats(*log_first.shape)
+    to_scale = _floats(len(potentials))
     _native.first_to_fire_back(
         _array(potentials),
         _array(threshold),
@@ -142,14 +142,28 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
 
 
+def _floats(*shape: int) -> Tensor:
+    return torch.empty(shape, dtype=torch.float32, device="cpu")
+
+
+def _bytes(*shape: int) -> Tensor:
+    return torch.empty(shape, dtype=torch.uint8, device="cpu")
+
+
 def _rows(source: Source) -> Any:
     """The source's events by sample, made once and kept with it: forward and backward pass need the same."""
-    if source.native is None:
+    rows = source.native
+    if rows is not None:
+        return rows
+    try:
         if isinstance(source, EventSource):
             events = source.events
-            source.native = _native.SpikeRows.of_events(
+            rows = _native.SpikeRows.of_events(
                 events.offsets, events.channels, events.steps, events.num_channels, events.num_steps
             )
         elif isinstance(source, StepSource):
-            source.native = _native.SpikeRows(_array(source.steps), source.num_steps, _threads())
-    return source.native
+            rows = _native.SpikeRows(_array(source.read), source.num_steps, _threads())
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    source.native = rows
+    return rows

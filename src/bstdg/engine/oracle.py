@@ -21,7 +21,7 @@ from bstdg.engine.base import Trace
 from bstdg.engine.oracle_events import bin_events
 from bstdg.errors import InputError
 from bstdg.layers import FullLayer, Layer
-from bstdg.spikes.events import Events
+from bstdg.spikes.events import Events, never
 
 __all__ = ["backward", "bin_events", "crossing", "decide_one", "forward", "potentials", "signs", "spike_train", "trace"]
 
@@ -73,7 +73,7 @@ def crossing(potential: NDArray[np.int64], threshold: NDArray) -> Crossing:
 
 def forward(layers: Sequence[Layer], spikes: NDArray[np.uint8] | Events, num_steps: int) -> Trace:
     """Run a whole network: hidden spike steps of every layer and the potentials of the output layer."""
-    hidden = []
+    hidden, num_steps = [], never(num_steps)
     for layer in layers[:-1]:
         spikes = crossing(layer_potentials(layer, spikes, num_steps), layer.thresholds).steps
         hidden.append(spikes)

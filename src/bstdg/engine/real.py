@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from bstdg.engine import dense
@@ -39,7 +40,8 @@ def weights(latent: Tensor) -> Tensor:
     >>> weights(torch.tensor([0.5, 0.3])).mul(1024).tolist()
     [512.0, 307.0]
     """
-    return latent.mul(GRID).round_().div_(GRID)
+    exact = torch.promote_types(latent.dtype, torch.float32)
+    return latent.to(exact).mul(GRID).round_().div_(GRID)
 
 
 crossing = partial(dense.crossing, weights_of=weights)

@@ -122,6 +122,7 @@ def export(
             "sha256": folders.sha256(data),
             "widths": list(loaded.widths),
             "num_steps": loaded.num_steps,
+            "classes": list(loaded.classes),
         },
         "golden": {
             "file": folders.GOLDEN,
@@ -145,11 +146,15 @@ def _default_name(model: PackedModel) -> str:
     return names.suggest(f"bstdg_{data}" if isinstance(data, str) else "bstdg_model")
 
 
-def verify(out: Path | str) -> Iterator[Check]:
+def verify(out: Path | str, *, even_if_changed: bool = False) -> Iterator[Check]:
     """Run the proof of an export again, as far as this machine has the tools: one check after the other.
 
     The files are compared with the manifest, the golden vectors with the oracle, and then the target's own proof runs,
-    which compiles and runs what the folder holds.
+    which compiles and runs what the folder holds. Where a file is not as it was written nothing of that is done.
+
+    Args:
+        out: the export's folder.
+        even_if_changed: go on where files were changed.
 
     Raises:
         FileFormatError: the folder is no export.
@@ -162,6 +167,10 @@ def verify(out: Path | str) -> Iterator[Check]:
     if changed or missing:
         said = f"changed since they were written, or gone: {', '.join([*changed, *sorted(missing)])}"
         yield Check("files", "failed", said)
+        if not even_if_changed:
+            why = "files were changed, and it runs what they hold: give --even-if-changed to go on all the same"
+            yield Check(f"{manifest['target']} proof", "not run", why)
+            return
     else:
         yield Check("files", "passed", f"{len(manifest['files'])} files are as they were written")
     try:
@@ -169,6 +178,11 @@ def verify(out: Path | str) -> Iterator[Check]:
         golden = vectors.from_bytes((out / folders.GOLDEN).read_bytes(), model, folders.GOLDEN)
     except (FileFormatError, OSError) as error:
         yield Check("golden vectors", "failed", str(error))
+        return
+    listed = sum(part["vectors"] for part in manifest["golden"]["parts"])
+    if listed != len(golden.steps):
+        said = f"{folders.GOLDEN} holds {len(golden.steps)}, {folders.MANIFEST} lists {listed}"
+        yield Check("golden vectors", "failed", said)
         return
     computed = Golden.of(model, golden.steps)
     differs = vectors.difference(computed, golden)

@@ -81,9 +81,10 @@ def write(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, An
     token = secrets.token_hex(4)
     fresh, old = (folder.with_name(f".{folder.name}.{token}.{end}") for end in ("tmp", "old"))
     listed = {name: sha256(data) for name, data in sorted(contents.items())}
+    # What UTF-8 cannot hold, bytes of names that are no text, is escaped as JSON escapes it.
     text = json.dumps({**manifest, "files": listed}, indent=2, ensure_ascii=False) + "\n"
     try:
-        for name, data in {**contents, MANIFEST: text.encode()}.items():
+        for name, data in {**contents, MANIFEST: text.encode("utf-8", "backslashreplace")}.items():
             path = fresh / name
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(path, data)
@@ -120,7 +121,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise FileFormatError(f"{path} is damaged: it is no JSON") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise FileFormatError(f"{path} is no manifest of a bstdg export")
-    if manifest.get("version") != VERSION:
+    if type(manifest.get("version")) is not int or manifest["version"] != VERSION:
         found = manifest.get("version")
         raise FileFormatError(f"{path} has version {found!r}; this program reads version {VERSION}: upgrade it")
     problem = _damage(manifest)
@@ -144,7 +145,8 @@ def _damage(manifest: Mapping[str, Any]) -> str | None:
             return f"{name!r} is no file of an export"
     parts = manifest["golden"].get("parts")
     if not isinstance(parts, list) or not all(
-        isinstance(p, dict) and isinstance(p.get("what"), str) and isinstance(p.get("vectors"), int) for p in parts
+        isinstance(p, dict) and isinstance(p.get("what"), str) and type(p.get("vectors")) is int and p["vectors"] >= 0
+        for p in parts
     ):
         return "its golden parts are not listed with what they are and how many vectors"
     return None

@@ -138,6 +138,8 @@ def from_bytes(data: bytes, model: PackedModel, name: str = "the golden vectors"
         key: np.frombuffer(slot.data, {"U8": "u1", "BOOL": "u1", "I64": "<i8"}[slot.dtype]).reshape(slot.shape)
         for key, slot in parsed.tensors.items()
     }
+    if not count:
+        raise FileFormatError(f"{name} holds no vectors, and proves nothing")
     if (arrays["steps"] > model.num_steps).any():
         raise FileFormatError(f"{name} holds steps beyond T = {model.num_steps}")
     return Golden(

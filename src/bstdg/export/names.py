@@ -7,6 +7,7 @@ import re
 from bstdg.errors import InputError
 
 LONGEST = 40  # with what is put behind it, within the 63 characters that C99 tells apart
+_ESCAPED = frozenset('"\\?')  # in a string of C; two question marks could begin a trigraph
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*_?")
 
 _C = """
@@ -71,3 +72,32 @@ def suggest(text: str) -> str:
     if name.lower() in KEYWORDS:
         name = f"{name}_net"
     return name[:LONGEST].rstrip("_")
+
+
+def quoted(text: str) -> str:
+    """A text of anyone's in one line that holds nothing but what can be seen, as a comment may show it.
+
+    >>> quoted("cat"), quoted('a"b\\n\\x1b')
+    ('"cat"', '"a\\\\"b\\\\u000a\\\\u001b"')
+    """
+    shown = (c if c.isprintable() else f"\\u{ord(c):04x}" for c in text.replace("\\", r"\\").replace('"', r"\""))
+    return f'"{"".join(shown)}"'
+
+
+def c_text(text: str) -> str:
+    """A text of anyone's as a string literal of C: UTF-8, of which what is no plain ASCII is written in octal digits.
+
+    >>> c_text("cat"), c_text('"??/\\n')
+    ('"cat"', '"\\\\"\\\\?\\\\?/\\\\012"')
+    """
+    try:
+        data = text.encode("utf-8", "surrogateescape")  # bytes of a file's name that are no text come back as they were
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "replace")
+    plain = (chr(b) if 32 <= b < 127 else f"\\{b:03o}" for b in data)
+    return f'"{"".join(f"{chr(92)}{c}" if c in _ESCAPED else c for c in plain)}"'
+
+
+def cut(text: str, most: int = 250) -> str:
+    """A text of at most so many characters, the last of them saying that there were more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -122,6 +122,22 @@ def batch_of(samples: ArrayLike, reads: Shape, what: str) -> NDArray:
 
 def shape_of(value: Any) -> Shape:
     """A shape read back from a file. Raises `ValueError` where it is none."""
-    if not isinstance(value, list) or not value or not all(type(side) is int and side >= 1 for side in value):
+    if not isinstance(value, list):
         raise ValueError(f"{value!r} is no shape")
-    return tuple(value)
+    return check_shape(tuple(value))
+
+
+def check_shape(reads: Shape) -> Shape:
+    """A shape, if it is one: the sides of a sample, each an integer of 1 or more.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not reads or not all(is_integer(side) and 1 <= side < 2**31 for side in reads):
+        raise InputError(f"{list(reads)} is no shape of a sample: sides are integers of 1 or more")
+    return reads
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is an integer, Python's or NumPy's; true and false are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

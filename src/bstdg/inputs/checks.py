@@ -25,7 +25,7 @@ def look(steps: NDArray[np.uint8], num_steps: int, white: int) -> None:
         num_steps: T.
         white: the integer pixel value of full intensity, from which the steps were made.
     """
-    silent = never(num_steps)
+    num_steps = silent = never(num_steps)
     used = np.unique(steps[:LOOKED_AT])
     used = used[used < silent]
     said = ""

@@ -26,6 +26,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
 from bstdg.inputs import edges
+from bstdg.inputs.base import is_integer
 from bstdg.inputs.latency import latency
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, Events, Keep, bin_events, never
+from bstdg.spikes.whole import own_numbers
 
 WHITE = 255  # of the picture that counts make
 
@@ -76,11 +79,15 @@ class InputCoding:
     edges: int = 0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.duration) and self.duration > 0):
-            raise InputError(f"input.duration must be a positive number of seconds, not {self.duration}")
+        own_numbers(self)
+        for name in ("onset", "pool", "gates", "counts", "edges"):
+            if not is_integer(getattr(self, name)):
+                raise InputError(f"input.{name} must be an integer, not {getattr(self, name)!r}")
+        if not _seconds(self.duration):
+            raise InputError(f"input.duration must be a positive number of seconds, not {self.duration!r}")
         if self.onset < 0:
             raise InputError(f"input.onset must be 0 or the number of an event, not {self.onset}")
-        if self.pool < 1:
+        if not 1 <= self.pool < 2**31:
             raise InputError(f"input.pool must be 1 channel or more, not {self.pool}")
         if self.keep not in ("all", "one_per_step", "first"):
             raise InputError(f"input.keep must be one of 'all', 'one_per_step', 'first', not {self.keep!r}")
@@ -88,8 +95,12 @@ class InputCoding:
             raise InputError(f"input.gates must be in 1 … {MAX_STEPS}, not {self.gates}")
         for name in ("delays", "windows"):
             steps = getattr(self, name)
-            if not steps or len(set(steps)) < len(steps) or not all(0 <= step <= MAX_STEPS for step in steps):
-                raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {list(steps)}")
+            row = isinstance(steps, (tuple, list)) and all(
+                is_integer(step) and 0 <= step <= MAX_STEPS for step in steps
+            )
+            if not row or not steps or len(set(steps)) < len(steps):
+                shown = list(steps) if isinstance(steps, tuple) else steps
+                raise InputError(f"input.{name} must be different numbers in 0 … {MAX_STEPS}, not {shown!r}")
         if not 0 <= self.counts < 2**16:
             raise InputError(f"input.counts must be in 0 … {2**16 - 1}, not {self.counts}")
         if self.edges < 0:
@@ -123,8 +134,9 @@ class InputCoding:
             InputError: the coding makes too many channels.
         """
         width = self.own_channels(num_channels) + self.tied_channels(num_channels)
-        if width > MAX_CHANNELS:
-            raise InputError(f"the input coding makes {width} of {num_channels} channels, more than {MAX_CHANNELS}")
+        most = max(width, self.pooled(num_channels))
+        if most > MAX_CHANNELS:
+            raise InputError(f"the input coding makes {most} of {num_channels} channels, more than {MAX_CHANNELS}")
         return width
 
     def encode(
@@ -214,11 +226,8 @@ class InputCoding:
         Raises:
             InputError, KeyError, TypeError: it is damaged.
         """
-        steps = {name: tuple(int(step) for step in values[name]) for name in ("delays", "windows")}
-        for name in ("onset", "pool", "gates", "counts", "edges"):
-            if not isinstance(values.get(name, 0), int):
-                raise InputError(f"input.{name} must be an integer, not {values[name]!r}")
-        return cls(**{**values, **steps})
+        rows = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **rows})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a model file holds them."""
@@ -228,6 +237,12 @@ class InputCoding:
         if not self.edges:
             del values["edges"]
         return values
+
+
+def _seconds(value: Any) -> bool:
+    """Whether a duration is a number by which steps can be told apart."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and 0 < float(value) < math.inf and MAX_STEPS / float(value) < math.inf
 
 
 def since_onset(offsets: NDArray, times: NDArray, onset: int) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from bstdg.errors import InputError
 from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
 from bstdg.inputs.latency import check_pixels, latency
+from bstdg.spikes.whole import own_numbers
 
 DIRECTIONS = 4
 GAIN = 6  # a cell is white where its pixels differ by a sixth of white on average; edges are seldom steeper
@@ -50,6 +51,7 @@ class EdgeCode(InputCode):
     silent_below: float = 0.0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         if type(self.cell) is not int:
             raise InputError(f"edges need the side of a cell in pixels, not {self.cell!r}")
         check_pixels(self.reads, self.white, self.silent_below, 255)  # maps are bytes

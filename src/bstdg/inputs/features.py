@@ -23,8 +23,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
 from bstdg.files import TensorSlot
-from bstdg.inputs.base import InputCode, Samples, Shape, Tensors, batch_of, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, Tensors, batch_of, by, check_shape, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, never
+from bstdg.spikes.whole import own_numbers, plain
 
 Spread = Literal["standard", "minmax", "rank", "shared"]
 Codes = Literal["on", "on-off"]
@@ -63,6 +64,7 @@ class FeatureCode(InputCode):
     reads: Shape = ()
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         features = len(self.edges)
         if self.edges.dtype != np.float64 or self.edges.ndim != 2 or not features:
             raise InputError(f"edges must be float64 [features, levels - 1], not {list(self.edges.shape)}")
@@ -84,6 +86,7 @@ class FeatureCode(InputCode):
                 raise InputError(f"the range of {features} features must be as many finite numbers")
         if not self.reads:
             object.__setattr__(self, "reads", (features,))
+        check_shape(self.reads)
         if math.prod(self.reads) != features:
             raise InputError(f"{features} features are scaled, {math.prod(self.reads)} come in")
 
@@ -114,10 +117,11 @@ class FeatureCode(InputCode):
         samples = _finite(features)
         if spread not in _SPREADS:
             raise InputError(f"scaling must be one of {', '.join(map(repr, _SPREADS))}, not {spread!r}")
+        codes, num_steps = plain(codes), never(num_steps)
         if codes not in get_args(Codes) and not (type(codes) is int and 1 <= codes <= MOST_PAIRS):
             raise InputError(f"codes must be 'on', 'on-off' or a number of pairs in 1 … {MOST_PAIRS}, not {codes!r}")
         pairs = codes if isinstance(codes, int) else 1
-        num_edges = min(MAX_STEPS, never(num_steps) * pairs)
+        num_edges = min(MAX_STEPS, num_steps * pairs)
         code = np.concatenate([_pair(k, pairs, num_edges, num_steps) for k in range(pairs)], axis=1)
         code = code[:, :1] if codes == "on" else code
         low, high = samples.min(axis=0), samples.max(axis=0)

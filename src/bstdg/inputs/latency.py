@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
-from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, check_shape, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, never
+from bstdg.spikes.whole import own_numbers
 
 REFUSED = 255  # in a table of steps: no such byte may come
 
@@ -37,6 +39,7 @@ class LatencyCode(InputCode):
     silent_below: float = 0.0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         check_pixels(self.reads, self.white, self.silent_below, 65_535)
 
     @property
@@ -81,13 +84,14 @@ class LatencyCode(InputCode):
 
 def check_pixels(reads: Shape, white: Any, silent_below: Any, most: int) -> None:
     """Raise `InputError` unless this describes pixels; `most` is the greatest white."""
-    if len(reads) not in (1, 3) or math.prod(reads) < 1:
+    if len(reads) not in (1, 3):
         raise InputError(f"images have channels, rows and columns, such as (1, 28, 28), not {list(reads)}")
+    check_shape(reads)
     if math.prod(reads) > MAX_CHANNELS:
         raise InputError(f"images of {by(reads)} are more than {MAX_CHANNELS} channels")
     if type(white) is not int or not 1 <= white <= most:
         raise InputError(f"white must be an integer in 1 … {most}, not {white!r}")
-    if not 0.0 <= silent_below < 1.0:
+    if isinstance(silent_below, bool) or not isinstance(silent_below, Real) or not 0.0 <= float(silent_below) < 1.0:
         raise InputError(f"silent_below must be in [0, 1), not {silent_below!r}")
 
 
@@ -115,7 +119,7 @@ def latency(
     >>> latency(np.array([[255, 128, 1, 0]], dtype=np.uint8), num_steps=8)
     array([[0, 3, 7, 8]], dtype=uint8)
     """
-    silent = never(num_steps)
+    num_steps = silent = never(num_steps)
     pixels = np.asarray(images)
     if pixels.ndim < 1 or not (np.issubdtype(pixels.dtype, np.integer) or np.issubdtype(pixels.dtype, np.floating)):
         raise InputError(f"images must be an array [batch, …] of numbers, not {pixels.dtype} {list(pixels.shape)}")

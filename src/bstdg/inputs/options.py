@@ -13,6 +13,7 @@ from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.latency import LatencyCode
 from bstdg.inputs.recordings import RecordingCode
 from bstdg.spikes.events import Keep
+from bstdg.spikes.whole import own_numbers
 
 FOR_IMAGES = ("edges", "silent_below")
 FOR_RECORDINGS = tuple(field.name for field in dataclasses.fields(InputCoding))
@@ -57,6 +58,7 @@ class InputOptions:
     counts: int = 0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         if not (math.isfinite(self.silent_below) and 0 <= self.silent_below < 1):
             raise InputError(f"input.silent_below must be in [0, 1), not {self.silent_below}")
         self.coding()

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike
 
 from bstdg.errors import InputError
-from bstdg.inputs.base import InputCode, Samples, Shape, by, shape_of
+from bstdg.inputs.base import InputCode, Samples, Shape, by, check_shape, shape_of
 from bstdg.inputs.coding import InputCoding
 from bstdg.spikes.events import Events
+from bstdg.spikes.whole import own_numbers
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,10 @@ class RecordingCode(InputCode):
     coding: InputCoding = field(default_factory=InputCoding)
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         if len(self.reads) != 1:
             raise InputError(f"recordings have a row of channels, not {list(self.reads)}")
+        check_shape(self.reads)
         self.coding.width(self.reads[0])
 
     @property

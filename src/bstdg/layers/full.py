@@ -13,6 +13,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
 from bstdg.layers.base import Layer, Shape, Tensors, size
 from bstdg.spikes.events import MAX_CHANNELS
+from bstdg.spikes.whole import whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ class FullLayer(Layer):
             raise InputError(f"reads {self.signs.shape[1:]} channels, but {channels} come in")
         if not 1 <= neurons <= MAX_CHANNELS or self.thresholds.shape != (neurons,):
             raise InputError(f"has {neurons} neurons and {self.thresholds.shape} thresholds")
-        if np.abs(self.thresholds).max() >= 2**31:
+        if not -(2**31) < self.thresholds.min() <= self.thresholds.max() < 2**31:
             raise InputError("has a threshold that does not fit 32 bits")
 
     def fan_out(self) -> NDArray[np.int64]:
@@ -80,6 +81,8 @@ class FullLayer(Layer):
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Shape) -> FullLayer:
         """What `header` and `tensors` gave, read back; errors as for `bstdg.layers.read`."""
         neurons, channels = header["neurons"], size(reads)
+        if type(neurons) is not int:
+            raise FileFormatError(f"has {neurons!r} neurons, which is no number of them")
         signs, thresholds = tensors["signs"], tensors["thresholds"]
         if signs.dtype != "U8" or signs.shape != (neurons, (channels + 7) // 8):
             raise FileFormatError(f"should hold {neurons} rows of {channels} bits, not {signs.shape}")
@@ -104,8 +107,8 @@ def neurons(written: int | str) -> int:
     >>> neurons(600), neurons("600")
     (600, 600)
     """
-    number = int(written) if isinstance(written, str) and written.isascii() and written.isdecimal() else written
-    if isinstance(number, bool) or not isinstance(number, int):
+    number = int(written) if isinstance(written, str) and written.isascii() and written.isdecimal() else whole(written)
+    if number is None:
         raise InputError(f"{written!r} is no layer known here; give a number of neurons, such as 600")
     if not 1 <= number <= MAX_CHANNELS:
         raise InputError(f"a layer has 1 … {MAX_CHANNELS} neurons, not {number}")

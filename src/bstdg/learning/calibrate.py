@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from bstdg.errors import InputError
 from bstdg.learning.rule import Spikes
 
 
@@ -23,7 +24,15 @@ def thresholds_for(weights: Tensor, below: Spikes, share: float, *, one_a_layer:
         share: wanted share, between 0 and 1.
         one_a_layer: one threshold for all neurons.
         units: potentials are whole numbers of 1/units.
+
+    Raises:
+        InputError: there are no samples, a step is beyond T, or the share is out of range.
     """
+    if below.source.batch == 0:
+        raise InputError("thresholds start from samples, and there are none: calibrate with a batch of one or more")
+    if not 0 < share < 1:
+        raise InputError(f"the share of samples for which a neuron fires must be between 0 and 1, not {share}")
+    below.source.check()
     peaks = peak_potentials(weights, below)  # (B, O)
     if one_a_layer:
         peaks = peaks.reshape(-1, 1)

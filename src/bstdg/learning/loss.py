@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from bstdg.engine import choose, native_training
+from bstdg.errors import InputError
+from bstdg.learning.functions import PlainFunction, Unscripted, gradient
 from bstdg.learning.recipe import LossConfig
 
 
@@ -36,7 +38,7 @@ def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True)
         log P(k first) `[batch, classes]`, and E[decision step] `[batch]` in steps.
     """
     z = lead / scale
-    log_first, log_after = _FirstToFire.apply(z)  # pyright: ignore[reportGeneralTypeIssues]
+    log_first, log_after, *_ = _FirstToFire.apply(z)  # pyright: ignore[reportGeneralTypeIssues]
     return _with_step(log_first, log_after, z[:, -1], silent_remainder)
 
 
@@ -65,59 +67,81 @@ def _with_step(log_first: Tensor, log_after: Tensor, last: Tensor, silent_remain
     return log_first, log_after[:, :-1].exp().sum(1)  # the sum over t >= 1 of P(undecided before t)
 
 
-class _NativeFirstToFire(torch.autograd.Function):
+class _NativeFirstToFire(PlainFunction):
     """`_FirstToFire` of (potentials - threshold) / scale, and that at the last step: `native/loss/loss_kernels.cpp`."""
 
     @staticmethod
-    def forward(ctx, potentials: Tensor, threshold: Tensor, scale: Tensor):
-        log_first, log_after, last = native_training.first_to_fire(potentials, threshold, float(scale))
-        ctx.save_for_backward(potentials, threshold, scale, log_first)
-        return log_first, log_after, last
+    def forward(potentials: Tensor, threshold: Tensor, scale: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return native_training.first_to_fire(potentials, threshold, float(scale))
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, to_first: Tensor, to_after: Tensor, to_last: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        potentials, threshold, scale, log_first = ctx.saved_tensors
-        to_potentials, to_thresholds, to_scales = native_training.first_to_fire_back(
-            potentials, threshold, float(scale), log_first, to_first, to_after, to_last
-        )
-        to_threshold = to_thresholds.sum(0)
-        if to_threshold.shape != threshold.shape:  # one for all
-            to_threshold = to_threshold.sum().reshape(threshold.shape)
-        return to_potentials, to_threshold, to_scales.sum().reshape(scale.shape)
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs, output[0])
+
+    @staticmethod
+    def backward(ctx, *to_results):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return gradient(_native_first_to_fire_back, *ctx.saved_tensors, *to_results)
 
 
-class _FirstToFire(torch.autograd.Function):
+def _native_first_to_fire_back(
+    potentials: Tensor, threshold: Tensor, scale: Tensor, log_first: Tensor, *to_results: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    to_potentials, to_thresholds, to_scales = native_training.first_to_fire_back(
+        potentials, threshold, float(scale), log_first, *to_results
+    )
+    to_threshold = to_thresholds.sum(0)
+    if to_threshold.shape != threshold.shape:  # one for all
+        to_threshold = to_threshold.sum().reshape(threshold.shape)
+    return to_potentials, to_threshold, to_scales.sum().reshape(scale.shape)
+
+
+class _FirstToFire(PlainFunction):
     """log P(k first within T steps) `[batch, classes]` and log S(t + 1) `[batch, T]` of z `[batch, T, classes]`.
 
-    Its gradient is written out, in a third of the operations and memory that recording these would take.
+    Its gradient is written out, in a third of the operations and memory that recording these would take. The other
+    results are what that needs.
     """
 
     @staticmethod
-    def forward(ctx, z: Tensor):
+    def forward(z: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         hazards = F.softplus(z)  # (B, T, K)
         hazard = hazards.sum(2)  # (B, T)
-        log_after = -hazard.cumsum(1)
+        log_after = -_running_sum(hazard)
         # Not log_after + hazard: a huge hazard would round away what came before it.
         log_before = F.pad(log_after[:, :-1], (1, 0))
         # Far below 0 softplus(z) is exp(z), which may underflow: its logarithm is z itself.
         log_share = torch.where(z < FAR, z, hazards.log())
         log_share += (log_before + _log_one_minus_exp_over(hazard)).unsqueeze(2)
-        log_first = log_share.logsumexp(1)
-        ctx.save_for_backward(z, hazards, hazard, log_share, log_first)
-        return log_first, log_after
+        return log_share.logsumexp(1), log_after, hazards, hazard, log_share
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, to_first: Tensor, to_after: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        z, hazards, hazard, log_share, log_first = ctx.saved_tensors
-        to_share = (log_share - log_first.unsqueeze(1)).exp_().mul_(to_first.unsqueeze(1))  # (B, T, K)
-        at_step = to_share.sum(2)  # (B, T)
-        to_sums = to_after + F.pad(at_step[:, 1:], (0, 1))  # what hazards up to and including t are told
-        to_hazard = at_step * _slope_of_log_one_minus_exp_over(hazard) - to_sums.flip(1).cumsum(1).flip(1)
-        rise = z.sigmoid()  # of softplus
-        to_share *= torch.where(z < FAR, 1.0, rise / hazards)
-        return to_share.addcmul_(to_hazard.unsqueeze(2), rise)
+    def setup_context(ctx, inputs, output):
+        log_first, _, *needed = output
+        ctx.mark_non_differentiable(*needed)
+        ctx.save_for_backward(*inputs, *needed, log_first)
+
+    @staticmethod
+    def backward(ctx, to_first: Tensor, to_after: Tensor, *_):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return gradient(_first_to_fire_back, *ctx.saved_tensors, to_first, to_after)
+
+
+def _first_to_fire_back(
+    z: Tensor, hazards: Tensor, hazard: Tensor, log_share: Tensor, log_first: Tensor, to_first: Tensor, to_after: Tensor
+) -> Tensor:
+    to_share = (log_share - log_first.unsqueeze(1)).exp_().mul_(to_first.unsqueeze(1))  # (B, T, K)
+    at_step = to_share.sum(2)  # (B, T)
+    to_sums = to_after + F.pad(at_step[:, 1:], (0, 1))  # what hazards up to and including t are told
+    to_hazard = at_step * _slope_of_log_one_minus_exp_over(hazard) - _running_sum(to_sums.flip(1)).flip(1)
+    rise = z.sigmoid()  # of softplus
+    to_share *= torch.where(z < FAR, 1.0, rise / hazards)
+    return to_share.addcmul_(to_hazard.unsqueeze(2), rise)
+
+
+def _running_sum(x: Tensor) -> Tensor:
+    """Sums over steps, `[batch, T]`."""
+    if x.is_cuda and torch.are_deterministic_algorithms_enabled():  # torch has none there that is
+        return torch.stack(list(accumulate(x.unbind(1))), 1)
+    return x.cumsum(1)
 
 
 FAR = -15.0  # below, softplus(z) and sigmoid(z) are exp(z) in float32
@@ -160,7 +184,7 @@ def relative_target(lead: Tensor, labels: Tensor, gamma: int) -> Tensor:
     reach = torch.where(fired, above.to(torch.uint8).argmax(1), num_steps - 1)
     steps = torch.where(fired, reach, num_steps)
     earliest = steps.min(1, keepdim=True).values
-    is_label = F.one_hot(labels, lead.shape[2]).bool()
+    is_label = torch.zeros_like(fired).scatter(1, labels.unsqueeze(1), True)
     target = torch.where(is_label, earliest, torch.maximum(steps, (earliest + gamma).clamp(max=num_steps)))
     silent = ~fired.any(1, keepdim=True)
     target = torch.where(silent & is_label, max(0, num_steps - gamma), target)
@@ -169,7 +193,19 @@ def relative_target(lead: Tensor, labels: Tensor, gamma: int) -> Tensor:
     return 0.5 * ((target - movable) / num_steps).square().sum(1)
 
 
-class Loss(nn.Module):
+def _check(potentials: Tensor, threshold: Tensor, labels: Tensor) -> None:
+    if potentials.ndim != 3 or not potentials.is_floating_point():
+        raise InputError(
+            f"a loss reads potentials, real [batch, T, classes], not {potentials.dtype} {list(potentials.shape)}"
+        )
+    batch, _, classes = potentials.shape
+    if threshold.shape not in ((classes,), (1,)):
+        raise InputError(f"{classes} classes have as many thresholds, or one for all, not {list(threshold.shape)}")
+    if labels.dtype != torch.int64 or labels.shape != (batch,):
+        raise InputError(f"labels must be int64 [{batch}], not {labels.dtype} {list(labels.shape)}")
+
+
+class Loss(Unscripted, nn.Module):
     """The loss of a recipe: mean over the batch, with the weights on latency and hidden spikes.
 
     Args:
@@ -178,13 +214,17 @@ class Loss(nn.Module):
     Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, the
     `fired` tensors of the hidden layers, `taught`, a teacher's probabilities `[batch, classes]` with the share of
     the target that they are, and how much each sample counts, `weights` `[batch]`; returns one number.
+
+    Raises:
+        InputError: potentials, thresholds or labels have another shape or type.
     """
 
     def __init__(self, config: LossConfig):
         super().__init__()
         self.config = config
         # Trained through its logarithm, which keeps it positive.
-        self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale)), config.name == "first_to_fire")
+        start = torch.tensor(math.log(config.scale), dtype=torch.float32, device="cpu")
+        self.log_scale = nn.Parameter(start, config.name == "first_to_fire")
 
     def forward(
         self,
@@ -195,6 +235,7 @@ class Loss(nn.Module):
         taught: tuple[Tensor, float] | None = None,
         weights: Tensor | None = None,
     ) -> Tensor:
+        _check(potentials, threshold, labels)
         config = self.config
         if config.name == "relative_target":
             loss = relative_target(potentials - threshold, labels, config.gamma)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol, get_args, runtime_checkable
+import math
+from typing import Any, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bstdg.engine import dense, real
+from bstdg.engine import choose, dense, real
 from bstdg.errors import InputError
 from bstdg.layers import FullLayer, Layer
 from bstdg.learning.calibrate import thresholds_for
+from bstdg.learning.functions import Unscripted, refuse_to_be_traced
 from bstdg.learning.recipe import RuleConfig, ThresholdMode
 from bstdg.learning.rule import Spikes, SpikeTimingGradient
 from bstdg.spikes.source import StepSource
+from bstdg.spikes.whole import whole
+
+# Said wherever a tensor is made, so that the defaults of torch change neither where a network starts nor what is drawn.
+PLAIN: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
 
 @runtime_checkable
@@ -34,7 +40,7 @@ class TrainedLayer(Protocol):
     def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None: ...
 
 
-class BinaryLinear(nn.Module):
+class BinaryLinear(Unscripted, nn.Module):
     """Fully connected integrate-and-fire neurons with one-bit weights, each firing at most once.
 
     The bit of a synapse is the sign of its latent `weight` (+1 where w >= 0), which training moves within [-1, 1].
@@ -51,7 +57,7 @@ class BinaryLinear(nn.Module):
             their order (see `bstdg.inputs.recordings`).
 
     Raises:
-        InputError: a size is not a positive integer, or the mode is unknown.
+        InputError: a size is not a positive integer, the threshold no number, or the mode or engine unknown.
 
     Shapes: input `Spikes` of `[batch, in_features]`; output `Spikes` of `[batch, out_features]`.
 
@@ -75,22 +81,28 @@ class BinaryLinear(nn.Module):
         tied: int = 0,
     ):
         super().__init__()
-        sizes = (in_features, out_features)
-        if not all(isinstance(size, int) and size >= 1 for size in sizes):
+        given = in_features, out_features
+        in_features, out_features = (whole(size) or 0 for size in given)
+        if in_features < 1 or out_features < 1:
             raise InputError(
-                f"a layer has at least 1 channel and 1 neuron, whole numbers, not {sizes[0]} and {sizes[1]}"
+                f"a layer has at least 1 channel and 1 neuron, whole numbers, not {given[0]!r} and {given[1]!r}"
             )
         if threshold_mode not in get_args(ThresholdMode):
             raise InputError(f"threshold_mode must be one of {get_args(ThresholdMode)}, not {threshold_mode!r}")
-        if not 0 <= tied <= in_features - tied:
-            raise InputError(f"of {in_features} channels at most half can be tied to others, not {tied}")
+        opposite = whole(tied)
+        if opposite is None or not 0 <= opposite <= in_features - opposite:
+            raise InputError(f"of {in_features} channels at most half can be tied to others, not {tied!r}")
+        tied = opposite
+        if not math.isfinite(threshold):
+            raise InputError(f"a threshold must be a finite number, not {threshold}")
+        choose.check_training(engine)
         self.in_features, self.out_features, self.tied = in_features, out_features, tied
         self.rule = rule or RuleConfig()
         self.threshold_mode, self.engine = threshold_mode, engine
-        own = torch.empty(out_features, in_features - tied)
+        own = torch.empty(out_features, in_features - tied, **PLAIN)
         self.weight = nn.Parameter(own.uniform_(-0.3, 0.3, generator=generator))
         shared = 1 if threshold_mode == "layer" else out_features
-        self.threshold = nn.Parameter(torch.full((shared,), float(threshold)), threshold_mode != "fixed")
+        self.threshold = nn.Parameter(torch.full((shared,), float(threshold), **PLAIN), threshold_mode != "fixed")
 
     @property
     def synapses(self) -> Tensor:
@@ -101,18 +113,35 @@ class BinaryLinear(nn.Module):
         # 0 counts as +1, so its opposite must not be 0 as well.
         return torch.cat([self.weight, -(first + (first == 0) * torch.finfo(first.dtype).tiny)], 1)
 
-    def forward(self, below: Spikes) -> Spikes:
-        """The first step at which each potential is at or above threshold."""
-        fired, steps, reach = SpikeTimingGradient.apply(  # pyright: ignore[reportGeneralTypeIssues]
-            below.fired, self.synapses, self.threshold, below, self.rule, True, self.engine
-        )
+    def forward(self, below: Spikes, *, decides: bool = False) -> Any:
+        """The first step at which each potential is at or above threshold; all potentials of a layer that `decides`.
+
+        Raises:
+            InputError: what comes in are no `Spikes`, of another width or device, or a step is beyond T.
+        """
+        refuse_to_be_traced()
+        self._check(below)
+        threshold = None if decides else self.threshold
+        result = SpikeTimingGradient.of(below, self.synapses, threshold, self.rule, self.engine)
+        if decides:
+            return result
+        fired, steps, reach, _ = result
         return below._replace(source=StepSource(steps, below.num_steps), steps=steps, reach=reach, fired=fired)
 
     def potentials(self, below: Spikes) -> Tensor:
-        """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing."""
-        return SpikeTimingGradient.apply(  # pyright: ignore[reportReturnType]
-            below.fired, self.synapses, None, below, self.rule, False, self.engine
-        )
+        """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing.
+
+        It is a call of the module, so that hooks run; they see potentials where those of other layers see `Spikes`.
+        """
+        return self(below, decides=True)
+
+    def _check(self, below: Spikes) -> None:
+        if not isinstance(below, Spikes):
+            raise InputError(
+                f"a layer reads Spikes, not {type(below).__name__}; Spikes.of_input(steps, num_steps) makes them of "
+                "steps"
+            )
+        below.read_by(self.in_features, self.weight.device)
 
     def deployed(self) -> FullLayer:
         """The layer as it is deployed: signs, and thresholds rounded up to integers.
@@ -124,17 +153,22 @@ class BinaryLinear(nn.Module):
         """
         if self.engine == real.NAME:
             return real.deployed(self.synapses, self.threshold)
-        weight = self.synapses.detach().cpu()
+        positive = (self.synapses.detach() >= 0).cpu().numpy()  # NumPy has no bfloat16
         threshold = np.ceil(self.threshold.detach().cpu().double().expand(self.out_features).numpy())
         if not np.isfinite(threshold).all() or np.abs(threshold).max() >= 2**31:
             raise InputError("a threshold is not a finite 32-bit number; the training diverged (lower the rates)")
-        signs = np.where(weight.numpy() >= 0, 1, -1).astype(np.int8)
+        signs = np.where(positive, 1, -1).astype(np.int8)
         return FullLayer(signs, threshold.astype(np.int64))
 
     @torch.no_grad()
     def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None:
         """Set the thresholds so that a neuron fires for about `share` of the samples in `below`, and raise them by
-        `margin`; see `bstdg.learning.calibrate`."""
+        `margin`; see `bstdg.learning.calibrate`.
+
+        Raises:
+            InputError: as for `forward`; or there are no samples, or the share is not between 0 and 1.
+        """
+        self._check(below)
         latent = self.synapses
         weights, units = (real.weights(latent), real.GRID) if self.engine == real.NAME else (dense.signs(latent), 1)
         one = self.threshold_mode == "layer"
@@ -172,7 +206,8 @@ class SpikeDropout:
             raise InputError(
                 "spike dropout is for at most one spike a channel; thin out events with events.event_dropout"
             )
-        drop = torch.rand(spikes.steps.shape, generator=self.generator).to(spikes.steps.device) < self.p
+        drawn = torch.rand(spikes.steps.shape, generator=self.generator, **PLAIN)
+        drop = drawn.to(spikes.steps.device) < self.p
         steps = spikes.steps.masked_fill(drop, spikes.num_steps)
         fired = None if spikes.fired is None else spikes.fired.masked_fill(drop, 0.0)
         return spikes._replace(source=StepSource(steps, spikes.num_steps), steps=steps, fired=fired)

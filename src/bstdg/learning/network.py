@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,10 @@ from bstdg.engine import real
 from bstdg.errors import InputError
 from bstdg.layers import Layer, Shape, size, structure
 from bstdg.layers.full import neurons
+from bstdg.learning.functions import Unscripted, refuse_to_be_traced
 from bstdg.learning.modules import BinaryLinear, TrainedLayer
 from bstdg.learning.recipe import NetworkConfig, RuleConfig
-from bstdg.learning.rule import Spikes
+from bstdg.learning.rule import Spikes, apart
 from bstdg.model.summary import Summary, summarize
 from bstdg.spikes.events import Events
 
@@ -33,13 +34,16 @@ class Output(NamedTuple):
     threshold: Tensor
     hidden: tuple[Spikes, ...]
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Output:
+        return apart(self, memo)
+
     @property
     def fired(self) -> list[Tensor]:
         """Which hidden neurons fired, `[batch, neurons]` a layer: what a loss may put a weight on."""
         return [spikes.fired for spikes in self.hidden if spikes.fired is not None]
 
 
-class Network(nn.Module):
+class Network(Unscripted, nn.Module):
     """Single-spike layers in a row: hidden layers fire at most once, the output layer decides.
 
     Args:
@@ -134,6 +138,7 @@ class Network(nn.Module):
         Raises:
             InputError: the input has another width, T or type than the network.
         """
+        refuse_to_be_traced()
         below = self.read(spikes)
         hidden = []
         *inner, last = self._stack

@@ -18,6 +18,7 @@ from bstdg.layers.full import neurons
 from bstdg.learning.choices import require, require_choice
 from bstdg.learning.recipe_augmentation import DistortConfig, EventAugmentation, TeacherConfig
 from bstdg.spikes.events import never
+from bstdg.spikes.whole import own_numbers
 
 ThresholdMode = Literal["neuron", "layer", "fixed"]
 Kernel = Literal["step", "exponential", "none"]
@@ -47,6 +48,7 @@ class DataConfig:
     limit: int = 0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         require(0.0 < self.validation < 1.0, f"data.validation must be between 0 and 1, not {self.validation}")
         require(self.limit >= 0, f"data.limit must be 0 or more, not {self.limit}")
         require(
@@ -78,6 +80,7 @@ class RuleConfig:
     tau: float = 4.0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         require_choice(self.kernel, Kernel, "rule.kernel")
         require(self.width > 0, f"rule.width must be positive, not {self.width}")
         require(self.final_width >= 0, f"rule.final_width must be 0 or more, not {self.final_width}")
@@ -109,6 +112,7 @@ class NetworkConfig:
     initial_output_margin: float = 0.0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         require_choice(self.threshold_mode, ThresholdMode, "network.threshold_mode")
         require_choice(self.weights, WeightKind, "network.weights")
         never(self.num_steps)
@@ -147,6 +151,7 @@ class LossConfig:
     gamma: int = 1
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         require_choice(self.name, LossName, "loss.name")
         require(self.latency_weight >= 0, f"loss.latency_weight must be 0 or more, not {self.latency_weight}")
         require(self.spike_weight >= 0, f"loss.spike_weight must be 0 or more, not {self.spike_weight}")
@@ -193,6 +198,7 @@ class TrainConfig:
     calibration: int = 1024
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         for name in ("epochs", "batch", "calibration"):
             require(getattr(self, name) >= 1, f"train.{name} must be 1 or more, not {getattr(self, name)}")
         for name in ("weight_rate", "threshold_rate", "scale_rate", "shift", "jitter", "patience"):

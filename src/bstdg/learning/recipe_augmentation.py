@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bstdg.errors import InputError
 from bstdg.learning.choices import require
+from bstdg.spikes.whole import own_numbers
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class DistortConfig:
     mirror: bool = False
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         for name in ("copies", "rotation", "shear", "move", "elastic"):
             require(getattr(self, name) >= 0, f"distort.{name} must be 0 or more, not {getattr(self, name)}")
         require(self.copies <= 254, f"distort.copies must be 254 or fewer, not {self.copies}")
@@ -65,6 +67,7 @@ class TeacherConfig:
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         require(0 <= self.weight <= 1, f"teacher.weight must be in [0, 1], not {self.weight}")
         require(self.temperature > 0, f"teacher.temperature must be positive, not {self.temperature}")
         require(
@@ -103,6 +106,7 @@ class EventAugmentation:
     mixup: float = 0.0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         for name in ("channel_shift", "time_shift", "time_jitter"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise InputError(f"events.{name} must be 0 or more, not {getattr(self, name)}")

@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from bstdg.errors import InputError
+from bstdg import files
+from bstdg.errors import FileFormatError, InputError
 from bstdg.learning.choices import require_choice, short, suggest
 from bstdg.learning.overrides import apply
 from bstdg.learning.recipe import Recipe
+from bstdg.spikes.whole import plain
 
 
 def from_dict(kind: type, values: Mapping[str, Any], where: str = "") -> Any:
@@ -37,6 +39,7 @@ def from_dict(kind: type, values: Mapping[str, Any], where: str = "") -> Any:
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:
+    value = plain(value)
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
             raise InputError(f"{name} is a section, not the value {short(value)}")
@@ -74,6 +77,7 @@ def _one_of(kinds: Sequence[Any], value: Any, name: str) -> Any:
     raise InputError(f"{name} must be {' or '.join(map(_kind_name, kinds))}, not {short(value)}")
 
 
+LIMIT = 1 << 20  # bytes of a recipe
 _KIND_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -127,7 +131,9 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(files.read(path, LIMIT, "any recipe").decode("utf-8-sig"))
+    except FileFormatError as error:
+        raise InputError(f"cannot read the recipe: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the recipe {path}: {getattr(error, 'strerror', None) or error}") from None
     except (ValueError, RecursionError) as error:  # TOML that does not parse, or a number or nesting without end

@@ -18,17 +18,21 @@ the number of spikes for instance.
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bstdg.engine import choose
+from bstdg.errors import InputError, TrainingError
+from bstdg.learning.functions import PlainFunction, gradient, refuse_to_be_traced
 from bstdg.learning.recipe import RuleConfig
 from bstdg.spikes.events import Events, never
-from bstdg.spikes.source import EventSource, Source, StepSource
+from bstdg.spikes.source import EventSource, Source, StepSource, shares_memory
 
 
 class Spikes(NamedTuple):
@@ -48,11 +52,48 @@ class Spikes(NamedTuple):
 
     @classmethod
     def of_input(cls, spikes: Tensor | Events, num_steps: int, device: torch.device | str | None = None) -> Spikes:
-        """Input steps (uint8 `[batch, features]`) or `Events` as a network reads them."""
-        never(num_steps)
+        """Input steps (uint8 `[batch, features]`, T for never) or `Events` as a network reads them.
+
+        Torch notices who writes into a tensor before the backward pass. Of `Events`, and of tensors that share the
+        memory of a NumPy array, a copy is read: NumPy does not count changes.
+
+        Raises:
+            InputError: the steps are of another type or shape, or the events have another T.
+        """
+        refuse_to_be_traced()
+        num_steps = never(num_steps)
         if isinstance(spikes, Events):
+            if spikes.num_steps != num_steps:
+                raise InputError(f"the network runs {num_steps} steps, the events {spikes.num_steps}")
             return cls(EventSource(spikes, device))
-        return cls(StepSource(spikes, num_steps), steps=spikes)
+        if not isinstance(spikes, Tensor):
+            raise InputError(
+                f"input is steps (a uint8 tensor) or Events, not {type(spikes).__name__}; torch.from_numpy makes "
+                "tensors of arrays"
+            )
+        if spikes.dtype != torch.uint8 or spikes.ndim != 2:
+            raise InputError(
+                f"a network reads steps, uint8 [batch, features], not {spikes.dtype} {list(spikes.shape)}; "
+                "bstdg.latency makes them of images, bstdg.spikes_to_steps of spike trains"
+            )
+        shared = not spikes.is_inference() and shares_memory(spikes)
+        return cls(StepSource(spikes, num_steps, shared=shared), steps=spikes)
+
+    def read_by(self, channels: int, device: torch.device) -> None:
+        """Raise `InputError` unless a layer of so many channels on that device can read these spikes."""
+        if self.source.width != channels:
+            raise InputError(f"the layer reads {channels} channels, but {self.source.width} come in")
+        if self.source.device.type != device.type:
+            raise InputError(f"the layer is on {device}, its input on {self.source.device}: move one with .to(...)")
+        if device.type == "meta":
+            raise InputError(
+                "the layer is on the meta device, which holds no numbers: .to_empty(device=...) gives it some"
+            )
+        if self.fired is not None and self.reach is None:
+            raise InputError("spikes that carry a gradient (`fired`) need `reach`, the steps at which they are judged")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Spikes:
+        return apart(self, memo)
 
     @property
     def num_steps(self) -> int:
@@ -60,58 +101,129 @@ class Spikes(NamedTuple):
         return self.source.num_steps
 
 
-class SpikeTimingGradient(torch.autograd.Function):
+T = TypeVar("T", bound=tuple[Any, ...])
+
+
+def apart(results: T, memo: dict[int, Any]) -> T:
+    """A deep copy of the results of a forward pass: their values, without the graph that led to them."""
+    copies = []
+    for value in results:
+        if isinstance(value, Tensor) and not value.is_leaf and id(value) not in memo:
+            memo[id(value)] = copy.deepcopy(value.detach(), memo)
+        copies.append(copy.deepcopy(value, memo))
+    return type(results)(*copies)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """What a layer is to its Function besides the tensors, which autograd has to see."""
+
+    source: Source
+    rule: RuleConfig
+    engine: str | None
+
+    def reading(self, heard: Tensor | None) -> Source:
+        """The source, of the steps `heard`: torch hands in others than it holds where it moved or wrapped them."""
+        if heard is None or heard is cast(StepSource, self.source).steps:
+            return self.source
+        return StepSource(heard, self.source.num_steps)
+
+
+class SpikeTimingGradient(PlainFunction):
     """One layer of binary weights: potentials forward, the spike-timing-dependent gradient backward.
 
-    `spiking` layers return `(fired, steps, reach)`; others return their potentials `[batch, T, neurons]`.
+    A layer with a threshold spikes, and returns `(fired, steps, reach, margin)`; one without returns its potentials
+    `[batch, T, neurons]`.
     """
 
     @staticmethod
-    def forward(
-        ctx, fired_below, weight, threshold, below: Spikes, rule: RuleConfig, spiking: bool, engine: str | None
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        fired_below: Tensor | None,
+        weight: Tensor,
+        threshold: Tensor | None,
+        heard: Tensor | None,
+        reach_below: Tensor | None,
+        layer: _Layer,
     ):
-        ctx.below, ctx.rule, ctx.spiking = below._replace(fired=None), rule, spiking
-        ctx.engine = choose.training(engine, weight)
+        engine, source = choose.training(layer.engine, weight), layer.reading(heard)
+        if reach_below is None:
+            source.check()
         # Mixed precision would round potentials, which are exact integers.
         with torch.autocast(weight.device.type, enabled=False):
-            if not spiking:
-                ctx.save_for_backward(weight)
-                return ctx.engine.potentials(below.source, weight)
-            steps, reach, margin = ctx.engine.crossing(below.source, weight, threshold)
-        ctx.save_for_backward(weight, reach, margin)
-        ctx.threshold_shape = threshold.shape
-        ctx.mark_non_differentiable(steps, reach)
-        return (steps != below.num_steps).to(weight.dtype), steps, reach
+            if threshold is None:
+                return engine.potentials(source, weight)
+            steps, reach, margin = engine.crossing(source, weight, threshold)
+        return (steps != source.num_steps).to(weight.dtype), steps, reach, margin
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient, *_):  # pyright: ignore[reportIncompatibleMethodOverride]
-        weight, *judged = ctx.saved_tensors
-        engine, below = ctx.engine, ctx.below
-        needs_below, needs_weight, needs_threshold = ctx.needs_input_grad[:3]
-        decay = math.exp(-1.0 / ctx.rule.tau) if ctx.rule.kernel == "exponential" else 1.0
-        blind = ctx.rule.kernel == "none"  # judged at the last step, a neuron credits every spike there was
-        below_gradient = weight_gradient = threshold_gradient = None
-        with torch.autocast(weight.device.type, enabled=False):
-            if ctx.spiking:
-                reach, margin = judged
-                local = psi(margin, ctx.rule.width).mul_(gradient)
-                if needs_threshold:
-                    threshold_gradient = -local.sum(0)
-                    if threshold_gradient.shape != ctx.threshold_shape:  # one threshold for the whole layer
-                        threshold_gradient = threshold_gradient.sum().reshape(ctx.threshold_shape)
-                if needs_weight:
-                    judged_at = torch.full_like(reach, below.num_steps - 1) if blind else reach
-                    weight_gradient = engine.impulse_gradient(below.source, weight, judged_at, local, decay)
-                if needs_below:
-                    below_gradient = engine.impulse_credit(below.reach, weight, reach, local, below.num_steps)
-            else:
-                if needs_weight:
-                    told = _at_the_end(gradient) if blind else gradient
-                    weight_gradient = engine.potential_gradient(below.source, weight, told, decay)
-                if needs_below:
-                    below_gradient = engine.potential_credit(below.reach, weight, gradient)
-        return below_gradient, weight_gradient, threshold_gradient, None, None, None, None
+    def setup_context(ctx, inputs, output):
+        _, weight, threshold, heard, reach_below, ctx.layer = inputs
+        # Saved, and not just kept: torch then notices whoever writes into one of them before the backward pass.
+        if threshold is None:
+            ctx.save_for_backward(weight, heard, reach_below)
+            ctx.threshold_shape = None
+            return
+        _, *judged = output
+        ctx.mark_non_differentiable(*judged)
+        ctx.save_for_backward(weight, heard, reach_below, *judged[1:])
+        ctx.threshold_shape = threshold.shape
+
+    @staticmethod
+    def backward(ctx, to_output, *_):  # pyright: ignore[reportIncompatibleMethodOverride]
+        needed = tuple(ctx.needs_input_grad[:3])
+        compute = partial(_gradients, ctx.layer, needed, ctx.threshold_shape)
+        return *gradient(compute, to_output, *ctx.saved_tensors), None, None, None
+
+    @staticmethod
+    def jvp(ctx, *_):  # pyright: ignore[reportIncompatibleMethodOverride]
+        raise TrainingError(
+            "the rule is a backward pass: there is no forward-mode derivative (jvp, jacfwd); use grad, vjp or jacrev"
+        )
+
+    @classmethod
+    def of(cls, below: Spikes, weight: Tensor, threshold: Tensor | None, rule: RuleConfig, engine: str | None) -> Any:
+        """Apply it to the spikes of the layer below."""
+        source = below.source
+        heard = source.steps if isinstance(source, StepSource) else None
+        return cls.apply(below.fired, weight, threshold, heard, below.reach, _Layer(source, rule, engine))
+
+
+def _gradients(
+    layer: _Layer,
+    needed: tuple[bool, ...],
+    threshold_shape: torch.Size | None,
+    to_output: Tensor,
+    weight: Tensor,
+    heard: Tensor | None,
+    reach_below: Tensor | None,
+    *judged: Tensor,
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """By `fired` of the layer below, by the weights and by the thresholds, each where it is `needed`."""
+    needs_below, needs_weight, needs_threshold = needed
+    engine, source, rule = choose.training(layer.engine, weight), layer.reading(heard), layer.rule
+    decay = math.exp(-1.0 / rule.tau) if rule.kernel == "exponential" else 1.0
+    blind = rule.kernel == "none"  # judged at the last step, a neuron credits every spike there was
+    to_below = to_weight = to_threshold = None
+    with torch.autocast(weight.device.type, enabled=False):
+        if threshold_shape is not None:
+            reach, margin = judged
+            local = psi(margin, rule.width).mul_(to_output)
+            if needs_threshold:
+                to_threshold = -local.sum(0)
+                if to_threshold.shape != threshold_shape:  # one threshold for the whole layer
+                    to_threshold = to_threshold.sum().reshape(threshold_shape)
+            if needs_weight:
+                judged_at = torch.full_like(reach, source.num_steps - 1) if blind else reach
+                to_weight = engine.impulse_gradient(source, weight, judged_at, local, decay)
+            if needs_below and reach_below is not None:
+                to_below = engine.impulse_credit(reach_below, weight, reach, local, source.num_steps)
+        else:
+            if needs_weight:
+                told = _at_the_end(to_output) if blind else to_output
+                to_weight = engine.potential_gradient(source, weight, told, decay)
+            if needs_below and reach_below is not None:
+                to_below = engine.potential_credit(reach_below, weight, to_output)
+    return to_below, to_weight, to_threshold
 
 
 def _at_the_end(gradient: Tensor) -> Tensor:

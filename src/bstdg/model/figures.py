@@ -6,9 +6,12 @@ are those of `bstdg.model.metrics.Tally.figures`.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
+
+from bstdg.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -80,4 +83,42 @@ TOGETHER = (
     "hidden_spikes_to_decision",
     "synaptic_operations_to_decision",
 )
+BY_LAYER = "hidden_spikes_by_layer"  # the one figure that is a list
+MOST = 1e18  # nothing that is counted here comes near it
 SHARES = tuple(key for key, figure in FIGURES.items() if figure.is_share)
+
+
+def check(figures: Any, where: str) -> None:
+    """Raise `InputError` unless these are figures that can be shown and computed with; `where` is what has them.
+
+    Figures that are not in the table may be anything, but a number is one of 0 or more there too.
+
+    >>> check({"accuracy": "good"}, "test")
+    Traceback (most recent call last):
+    bstdg.errors.InputError: test.accuracy should be a number of 0 or more, not 'good'
+    """
+    if not isinstance(figures, dict):
+        raise InputError(f"{where} should be a table of figures, not {_short(figures)}")
+    for key, value in figures.items():
+        figure = FIGURES.get(key)
+        if figure is not None and figure.form == "":
+            if not isinstance(value, str):
+                raise InputError(f"{where}.{key} should be a text, not {_short(value)}")
+        elif key == BY_LAYER:
+            if not isinstance(value, list) or not all(is_number(each) and 0 <= each <= MOST for each in value):
+                raise InputError(f"{where}.{key} should be numbers of 0 or more, not {_short(value)}")
+        elif figure is None and isinstance(value, (str, list, dict)):
+            continue
+        elif not is_number(value) or not 0 <= value <= MOST:
+            raise InputError(f"{where}.{key} should be a number of 0 or more, not {_short(value)}")
+        elif key in SHARES and value > 1:
+            raise InputError(f"{where}.{key} is a share, so at most 1, not {value}")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:40]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import files
 from bstdg.datasets import pictures
+from bstdg.datasets.arrays import read_header
 from bstdg.errors import InputError
 from bstdg.inputs import InputCode, Shape
 from bstdg.inputs.base import by, squeezed
 from bstdg.model.packed import PackedModel
+
+LARGEST = 1 << 32  # bytes of an NPY file
 
 
 def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool = False) -> NDArray[np.number]:
@@ -52,13 +57,19 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
 
 
 def _read_array(path: Path, reads: Shape) -> NDArray[np.number]:
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")  # reads no pickle, and allocates nothing a header promises
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path} is no NPY file of plain numbers: {error}") from None
-    if array.dtype.kind not in "iuf":
-        raise InputError(f"{path} is no NPY file of plain numbers: it holds {array.dtype}")
-    return np.array(array[None] if array.shape == squeezed(reads) else array)
+    with files.open_regular(path, LARGEST, "any array read here") as file:
+        try:
+            shape, fortran, dtype = read_header(file)
+        except ValueError as error:
+            raise InputError(f"{path} is no NPY file of plain numbers: {error}") from None
+        if dtype.kind not in "iuf":
+            raise InputError(f"{path} is no NPY file of plain numbers: it holds {dtype}")
+        promised, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
+        if promised > there:
+            raise InputError(f"{path} is no NPY file of plain numbers: {there} bytes of {promised} are there")
+        data = file.read(promised)
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return np.array(array[None] if shape == squeezed(reads) else array)
 
 
 def _read_picture(path: Path, code: InputCode, resize: bool) -> NDArray[np.number]:

@@ -15,17 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bstdg import files, inputs, layers
+from bstdg import files, inputs, layers, strict_json
 from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
 from bstdg.inputs import InputCode, LatencyCode
 from bstdg.layers import Layer, size
-from bstdg.model import version1
-from bstdg.spikes.events import never
+from bstdg.model import figures, version1
+from bstdg.spikes.events import MAX_CHANNELS, never
+from bstdg.spikes.whole import own_numbers
 
 FORMAT = "bstdg-model"
 VERSION = 2
 SIZE_LIMIT = 1 << 30  # bytes; ten full layers of 65,535 x 1,000 fit
+LONGEST_WORDS = 300  # characters of what is said of a damaged file
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class PackedModel:
         trained: where it comes from and its figures (data set, seed, versions, …), for `bstdg info`.
 
     Raises:
-        InputError: the parts do not fit each other.
+        InputError: the parts do not fit each other, or one is not what it should be.
     """
 
     input: InputCode
@@ -50,18 +52,23 @@ class PackedModel:
     trained: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         never(self.num_steps)
         self.input.check(self.num_steps)
         if not self.layers:
             raise InputError("a model needs at least one layer")
         shape = self.input.gives
+        if size(shape) > MAX_CHANNELS:
+            raise InputError(f"the first layer reads {size(shape)} channels, more than {MAX_CHANNELS}")
         for i, layer in enumerate(self.layers):
             _check(i, layer, shape)
             shape = layer.gives
-        if not isinstance(self.trained, dict):
-            raise InputError("what is said of the training must be a table")
+        if not isinstance(self.classes, (tuple, list)) or not all(isinstance(name, str) for name in self.classes):
+            raise InputError(f"names of classes must be a row of texts, not {str(self.classes)[:40]!r}")
+        object.__setattr__(self, "classes", tuple(self.classes))
         if len(self.classes) != size(shape):
             raise InputError(f"{size(shape)} output neurons, but {len(self.classes)} class names")
+        _check_trained(self.trained)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -89,6 +96,21 @@ def _check(i: int, layer: Layer, shape: tuple[int, ...]) -> None:
         raise InputError(f"layer {i} {error}") from None
 
 
+_TOLD = {"data": (str, "a text"), "seed": (int, "an integer"), "recipe": (dict, "a table")}
+
+
+def _check_trained(trained: Any) -> None:
+    """Raise `InputError` unless what is read of a model's origin, wherever it is shown, has its type."""
+    if not isinstance(trained, dict):
+        raise InputError("what is said of the training must be a table")
+    for key, (kind, word) in _TOLD.items():
+        if key in trained and (not isinstance(trained[key], kind) or isinstance(trained[key], bool)):
+            raise InputError(f"trained.{key} should be {word}, not {str(trained[key])[:40]!r}")
+    for part in ("validation", "test"):
+        if part in trained:
+            figures.check(trained[part], f"trained.{part}")
+
+
 def save(model: PackedModel, path: Path | str) -> int:
     """Write `model` atomically and return the size of the file in bytes."""
     data = to_bytes(model)
@@ -103,13 +125,15 @@ def load(path: Path | str) -> PackedModel:
         FileFormatError: the file is truncated, altered, foreign or of a later version; the message says which.
         OSError: it cannot be read.
     """
+    return from_bytes(read(path), str(path))
+
+
+def read(path: Path | str) -> bytes:
+    """The content of a model file, as it is; errors as for `load`."""
     path = Path(path)
     if path.is_dir():
         raise FileFormatError(f"{path} is a folder; a model is a file such as {path / 'model.bstdg'}")
-    length = path.stat().st_size
-    if length > SIZE_LIMIT:
-        raise FileFormatError(f"{path} has {length} bytes, more than any model ({SIZE_LIMIT})")
-    return from_bytes(path.read_bytes(), str(path))
+    return files.read(path, SIZE_LIMIT, "any model")
 
 
 def to_bytes(model: PackedModel) -> bytes:
@@ -134,9 +158,9 @@ def to_bytes(model: PackedModel) -> bytes:
         raise InputError(f"the model: {error}") from None
 
 
-def version_of(path: Path | str) -> str:
-    """The format version that a model file was written in; errors as for `load`."""
-    return files.parse(Path(path).read_bytes(), str(path)).metadata.get("version", "")
+def version_of(data: bytes, name: str = "the model") -> str:
+    """The format version that a model file's content was written in; errors as for `from_bytes`."""
+    return files.parse(data, name).metadata.get("version", "")
 
 
 def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
@@ -146,19 +170,25 @@ def from_bytes(data: bytes, name: str = "the model") -> PackedModel:
     if kind == "bstdg-checkpoint":
         raise FileFormatError(f"{name} is a training checkpoint, not a deployed model (that is model.bstdg beside it)")
     if kind != FORMAT:
-        raise FileFormatError(f"{name} is no bstdg model (its format is {kind!r})")
-    version = parsed.metadata.get("version")
+        raise FileFormatError(f"{name} is no bstdg model (its format is {str(kind)[:40]!r})")
+    version = parsed.metadata.get("version", "none")[:20]
     if version not in (str(VERSION), version1.VERSION):
         raise FileFormatError(f"{name} has format version {version}; this program reads up to {VERSION}: upgrade it")
     try:
-        config, tensors = json.loads(parsed.metadata["config"]), parsed.tensors
+        config, tensors = strict_json.loads(parsed.metadata["config"], names=True), parsed.tensors
         if version == version1.VERSION:
             config, tensors = version1.upgraded(config, tensors)
         return _model(config, tensors)
     except FileFormatError as error:
-        raise FileFormatError(f"{name}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileFormatError(f"{name} has a damaged configuration: {error}") from None
+        raise FileFormatError(f"{name}: {briefly(error)}") from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise FileFormatError(f"{name} has a damaged configuration: {briefly(error)}") from None
+
+
+def briefly(error: Exception) -> str:
+    """What is wrong, on one line that ends, whatever the file has put into it."""
+    said = " ".join(str(error).split())
+    return said if len(said) <= LONGEST_WORDS else f"{said[:LONGEST_WORDS]} …"
 
 
 def _model(config: dict[str, Any], tensors: Mapping[str, TensorSlot]) -> PackedModel:
@@ -175,7 +205,7 @@ def _model(config: dict[str, Any], tensors: Mapping[str, TensorSlot]) -> PackedM
     read = {f"{owner}.{name}" for owner, part in _owners(code, stack) for name, _, _ in part.tensors()}
     if unread := sorted(set(tensors) - read):
         raise FileFormatError(f"holds {len(tensors)} tensors, {unread[0]} among them, for {len(stack)} layers")
-    return PackedModel(code, tuple(stack), config["num_steps"], tuple(config["classes"]), config["trained"])
+    return PackedModel(code, tuple(stack), config["num_steps"], config["classes"], config["trained"])
 
 
 def _owners(code: InputCode, stack: Sequence[Layer]) -> list[tuple[str, InputCode | Layer]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bstdg import files, strict_json
 from bstdg.errors import FileFormatError
+from bstdg.model.figures import is_number
 from bstdg.model.packed import PackedModel
-from bstdg.training.run_folder import LOG, REPORT, START
+from bstdg.training.run_folder import LOG, LOG_LIMIT, REPORT, START
 
-LARGEST = 1 << 28  # bytes: far more than any log
+THRESHOLD = 2**31  # what no threshold reaches
 
 
 @dataclass(frozen=True)
@@ -38,39 +39,31 @@ def beside(model_file: Path, model: PackedModel) -> History:
     """
     folder = model_file.parent
     report = _read(folder / REPORT) or {}
-    if report and list(report.get("widths", ())) != list(model.widths):
+    widths, best = report.get("widths", []), report.get("best_epoch")
+    if not isinstance(widths, list) or not (best is None or type(best) is int):
+        raise FileFormatError(f"{folder / REPORT} is damaged: it is no report of a training")
+    if report and widths != list(model.widths):
         return History()  # several models lie in this folder, and the log is another's
-    return History(_epochs(folder / LOG), _start(folder / START, model), report.get("best_epoch"))
+    return History(_epochs(folder / LOG), _start(folder / START, model), best)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    if path.stat().st_size > LARGEST:
-        raise FileFormatError(f"{path} is too large to be of a run")
-    try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise FileFormatError(f"{path} is damaged: it is no JSON") from None
-    if not isinstance(value, dict):
-        raise FileFormatError(f"{path} is damaged: it is no JSON object")
-    return value
+    return files.read_object(path, most="any file of a run") if path.exists() else None
 
 
 def _epochs(path: Path) -> tuple[dict[str, Any], ...]:
-    if not path.is_file():
+    if not path.exists():
         return ()
-    if path.stat().st_size > LARGEST:
-        raise FileFormatError(f"{path} is too large to be the log of a run")
-    rows = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(files.read(path, LOG_LIMIT, "any log of a run").splitlines(), 1):
         try:
-            row = json.loads(line)
+            row = strict_json.loads(line)
             rows.append({name: row[name] for name in ("epoch", "accuracy", "flip_ratio", "silent_share")})
-            whole = isinstance(row["silent_share"], list) and all(
-                isinstance(value, (int, float)) for value in (*list(rows[-1].values())[:3], *row["silent_share"])
-            )
-        except (ValueError, RecursionError, KeyError, TypeError):
+            shares = row["silent_share"]
+            whole = type(row["epoch"]) is int and isinstance(shares, list)
+            whole = whole and all(map(is_number, (row["accuracy"], row["flip_ratio"], *shares)))
+            whole = whole and len(shares) == len(rows[0]["silent_share"])
+        except (ValueError, KeyError, TypeError):
             whole = False
         if not whole:
             raise FileFormatError(f"{path} is damaged: line {number} is no row of an epoch")
@@ -86,7 +79,7 @@ def _start(path: Path, model: PackedModel) -> tuple[tuple[float, ...], ...] | No
     if not isinstance(layers, list) or not all(isinstance(layer, list) for layer in layers):
         raise FileFormatError(f"{path} is damaged: it holds no thresholds")
     if [len(layer) for layer in layers] != widths or not all(
-        isinstance(value, (int, float)) for layer in layers for value in layer
+        is_number(value) and abs(value) <= THRESHOLD for layer in layers for value in layer
     ):
         raise FileFormatError(f"{path} holds thresholds of another network than the model beside it")
     return tuple(tuple(layer) for layer in layers)

@@ -69,7 +69,11 @@ def write(
     _check_out(out, force)
     if folder is not None:
         _check_folder(folder, force)
-    loaded = [runtime.load(path, engine) for path in paths]
+    contents = [packed.read(path) for path in paths]
+    loaded = [
+        runtime.Model(packed.from_bytes(content, str(path)), engine)
+        for path, content in zip(paths, contents, strict=True)
+    ]
     data = data or _trained_on(paths, loaded)
     names = _names(paths)
     sets = [
@@ -79,13 +83,12 @@ def write(
     total = sum(len(one) if limit is None else max(0, min(limit, len(one))) for one in sets)
     subjects = []
     with bar("measuring", total, show=show_progress) as advance:
-        for path, model, one, name in zip(paths, loaded, sets, names, strict=True):
+        for path, content, model, one, name in zip(paths, contents, loaded, sets, names, strict=True):
             told = measure(model, one, name=name, limit=limit, advance=advance)
             chosen = telling(told) if samples is None else check_samples(samples, told.samples)
-            content = path.read_bytes()
             subjects.append(
                 Subject(model, told, one, chosen, history.beside(path, model.packed), str(path), len(content),
-                        packed.version_of(path), hashlib.sha256(content).hexdigest())
+                        packed.version_of(content), hashlib.sha256(content).hexdigest())
             )  # fmt: skip
     drawn: dict[str, Plate] = {}
     with bar("drawing", _plates(subjects), "figures", show=show_progress) as advance:
@@ -167,9 +170,14 @@ def _check_out(out: Path, force: bool) -> None:
         raise InputError(f"{out.parent} is no folder; make it first, or name another file with --out")
     if not out.exists() or force:
         return
-    with out.open("rb") as file:
-        if MARK.encode() not in file.read(START):
-            raise InputError(f"{out} is there and is no report of bstdg; name another file, or add --force to lose it")
+    if MARK.encode() not in _start(out):
+        raise InputError(f"{out} is there and is no report of bstdg; name another file, or add --force to lose it")
+
+
+def _start(path: Path) -> bytes:
+    """What a file begins with."""
+    with files.open_regular(path) as file:
+        return file.read(START)
 
 
 def _check_folder(folder: Path, force: bool) -> None:
@@ -177,7 +185,7 @@ def _check_folder(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; --figures names a folder")
     for path in () if force or not folder.exists() else sorted(folder.iterdir()):
-        if path.suffix[1:] in KINDS and b"bstdg" not in path.read_bytes()[:START]:
+        if path.suffix[1:] in KINDS and b"bstdg" not in _start(path):
             raise InputError(f"{path} is there and was not drawn by bstdg; name another folder, or add --force")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
+from bstdg.spikes.whole import whole
 
 MAX_STEPS = 254  # a step fits one byte, and 255 stays free for file formats
 MAX_CHANNELS = 65_535  # a channel number fits two bytes
@@ -30,16 +31,19 @@ def never(num_steps: int) -> int:
     >>> never(8)
     8
     """
-    if not isinstance(num_steps, (int, np.integer)) or isinstance(num_steps, bool):
+    number = whole(num_steps)
+    if number is None:
         raise InputError(f"num_steps must be an integer in 1 … {MAX_STEPS}, not {num_steps!r}")
-    if not 1 <= num_steps <= MAX_STEPS:
-        raise InputError(f"num_steps must be in 1 … {MAX_STEPS}, not {num_steps}: a step is stored in one byte")
-    return int(num_steps)
+    if not 1 <= number <= MAX_STEPS:
+        raise InputError(f"num_steps must be in 1 … {MAX_STEPS}, not {number}: a step is stored in one byte")
+    return number
 
 
 @dataclass(frozen=True)
 class Events:
     """A batch of event streams as compressed rows, sorted by step, then channel, within each sample.
+
+    The arrays are not copied, and are checked now: do not write into them afterwards.
 
     Attributes:
         offsets: `int64` `[batch + 1]`; sample n owns events `offsets[n] … offsets[n + 1] - 1`.
@@ -56,8 +60,8 @@ class Events:
     num_steps: int
 
     def __post_init__(self) -> None:
-        never(self.num_steps)
-        _check_channels(self.num_channels)
+        object.__setattr__(self, "num_steps", never(self.num_steps))
+        object.__setattr__(self, "num_channels", _channels(self.num_channels))
         check_offsets(self.offsets, len(self.channels))
         if self.channels.dtype != np.uint16 or self.steps.dtype != np.uint8:
             raise InputError(
@@ -71,7 +75,7 @@ class Events:
             raise InputError(f"step {int(self.steps.max())} is outside 0 … {self.num_steps - 1}")
         place = self.steps.astype(np.int64) * (MAX_CHANNELS + 1) + self.channels
         falls = 1 + np.flatnonzero(place[1:] < place[:-1])
-        if not np.isin(falls, self.offsets).all():
+        if (self.offsets[np.searchsorted(self.offsets, falls)] != falls).any():
             raise InputError("events must rise by step, then channel, within each sample; bin_events sorts them")
 
     def __len__(self) -> int:
@@ -118,9 +122,12 @@ class Events:
         )
 
 
-def _check_channels(num_channels: int) -> None:
-    if not isinstance(num_channels, (int, np.integer)) or not 1 <= num_channels <= MAX_CHANNELS:
+def _channels(num_channels: int) -> int:
+    """The number of channels, as an int of Python; raises `InputError` unless it is in 1 … MAX_CHANNELS."""
+    number = whole(num_channels)
+    if number is None or not 1 <= number <= MAX_CHANNELS:
         raise InputError(f"num_channels must be an integer in 1 … {MAX_CHANNELS}, not {num_channels!r}")
+    return number
 
 
 def check_offsets(offsets: np.ndarray, num_events: int) -> None:
@@ -162,8 +169,7 @@ def bin_events(
     """
     from bstdg._native import bin_events as native_bin_events
 
-    never(num_steps)
-    _check_channels(num_channels)
+    num_steps, num_channels = never(num_steps), _channels(num_channels)
     try:
         per_time = num_steps / float(duration)
         origin = float(start)

@@ -7,7 +7,7 @@ sensor has: what Tonic's data sets give. Channels are numbered as Tonic's frames
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bstdg.errors import InputError
 from bstdg.spikes.events import MAX_CHANNELS, Events, Keep, bin_events, never
+from bstdg.spikes.whole import whole
 
 
 class ToFirstSpike:
@@ -51,8 +52,8 @@ class ToFirstSpike:
         start: float | None = None,
         keep: Keep = "first",
     ):
-        size = tuple(sensor_size) if isinstance(sensor_size, Sequence) else ()
-        if len(size) != 3 or not all(isinstance(n, (int, np.integer)) and n >= 1 for n in size):
+        size = tuple(whole(n) or 0 for n in sensor_size) if isinstance(sensor_size, Iterable) else ()
+        if len(size) != 3 or min(size) < 1:
             raise InputError(f"sensor_size must be (width, height, polarities), not {sensor_size!r}")
         if math.prod(size) > MAX_CHANNELS:
             raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bstdg.errors import InputError
 from bstdg.spikes.events import Events
 
 # Below this share of channels with an event, adding rows beats a dense product on a CPU (measured, 784 x 600).
@@ -23,7 +25,16 @@ class Source(Protocol):
     num_steps: int
     batch: int
     width: int  # channels
-    native: Any  # what the native engine made of it, once it has
+    native: Any  # what the native engine made of it, once it has and while it holds
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is read."""
+        ...
+
+    def check(self) -> None:
+        """Raise `InputError` where a step is out of range."""
+        ...
 
     def into(self, step: int, rows: Tensor) -> Tensor | None:
         """What the events at `step` bring: for each sample the sum of its channels' `rows` `[channels, k]`.
@@ -40,20 +51,71 @@ class Source(Protocol):
         ...
 
 
-class StepSource:
-    """At most one spike a channel, from `uint8` steps `[batch, channels]` with T for never."""
+class _Kept:
+    """Keeps what the native engine made of a source, as long as the source is as it was; copies go without it."""
 
-    native: Any = None
+    _native: tuple[int, Any] | None = None
 
-    def __init__(self, steps: Tensor, num_steps: int):
+    @property
+    def _version(self) -> int | None:
+        """Counts the changes; None where nobody does."""
+        return 0
+
+    @property
+    def native(self) -> Any:
+        return self._native[1] if self._native is not None and self._native[0] == self._version else None
+
+    @native.setter
+    def native(self, made: Any) -> None:
+        version = self._version
+        self._native = None if version is None else (version, made)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_native"}
+
+
+class StepSource(_Kept):
+    """At most one spike a channel, from `uint8` steps `[batch, channels]` with T for never.
+
+    Args:
+        steps: see above.
+        num_steps: T.
+        shared: they lie in memory that is not torch's alone, a NumPy array's say. They are then copied when they are
+            read, and again where torch wrote into them: others may change them, and nobody counts that.
+    """
+
+    def __init__(self, steps: Tensor, num_steps: int, *, shared: bool = False):
         self.steps, self.num_steps = steps, num_steps
         self.batch, self.width = steps.shape
+        self._copy = (self._version, steps.clone()) if shared else None
+
+    @property
+    def _version(self) -> int | None:
+        return None if self.steps.is_inference() else self.steps._version
+
+    @property
+    def read(self) -> Tensor:
+        """The steps to compute with."""
+        if self._copy is None:
+            return self.steps
+        if self._copy[0] != self._version:
+            self._copy = (self._version, self.steps.clone())
+        return self._copy[1]
+
+    @property
+    def device(self) -> torch.device:
+        return self.steps.device
+
+    def check(self) -> None:
+        latest = int(self.read.max()) if self.steps.numel() else 0
+        if latest > self.num_steps:
+            raise InputError(f"a step is {latest}, beyond T = {self.num_steps}, which means never")
 
     def into(self, step: int, rows: Tensor) -> Tensor | None:
-        return _selected_sums(self.steps == step, rows)
+        return _selected_sums(self.read == step, rows)
 
     def onto(self, step: int, rows: Tensor) -> Tensor | None:
-        return _selected_sums((self.steps == step).t(), rows)
+        return _selected_sums((self.read == step).t(), rows)
 
 
 def _selected_sums(chosen: Tensor, rows: Tensor) -> Tensor | None:
@@ -75,14 +137,16 @@ def _bag_sums(index: Tensor, lengths: Tensor, rows: Tensor) -> Tensor:
     return F.embedding_bag(index, rows.contiguous(), starts, mode="sum")
 
 
-class EventSource:
+class EventSource(_Kept):
     """Any number of events a channel, from compressed rows, re-sorted by step so that a step is one slice."""
 
-    native: Any = None
-
     def __init__(self, events: Events, device: torch.device | str | None = None):
-        self.events, self._device = events, device
+        self.events = copy.deepcopy(events)  # read now and in the backward pass, and their owner may refill the arrays
+        self.device = torch.device(device or "cpu")
         self.num_steps, self.batch, self.width = events.num_steps, len(events), events.num_channels
+
+    def check(self) -> None:
+        """Nothing: `Events` were checked when they were made."""
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -103,7 +167,7 @@ class EventSource:
 
     def _sorted(self, major: NDArray[np.int64], minor: NDArray[np.int64]) -> list[Tensor]:
         order = np.lexsort((major, self.events.steps))
-        return [torch.from_numpy(column[order]).to(self._device) for column in (major, minor)]
+        return [torch.from_numpy(column[order]).to(self.device) for column in (major, minor)]
 
     def into(self, step: int, rows: Tensor) -> Tensor | None:
         return self._sums(self._by_sample, self.batch, step, rows)
@@ -114,3 +178,11 @@ class EventSource:
     def _sums(self, events: list[Tensor], bags: int, step: int, rows: Tensor) -> Tensor | None:
         bag, index = (column[self._ends[step] : self._ends[step + 1]] for column in events)
         return _bag_sums(index, bag.bincount(minlength=bags), rows) if len(index) else None
+
+
+def shares_memory(tensor: Tensor) -> bool:
+    """Whether the memory of a tensor is not torch's own: that of a NumPy array, say, or of another process."""
+    try:
+        return not tensor.untyped_storage().resizable()
+    except (NotImplementedError, RuntimeError):  # inside torch.func, a tensor has no memory
+        return False

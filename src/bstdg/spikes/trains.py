@@ -85,7 +85,7 @@ def steps_to_spikes(steps: Any, num_steps: int, *, shape: Sequence[int] = ()) ->
     >>> steps_to_spikes(np.array([[1, 0, 2]], np.uint8), num_steps=2).tolist()
     [[[0.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]]]
     """
-    silent = never(num_steps)
+    num_steps = silent = never(num_steps)
     if not (isinstance(steps, np.ndarray) or is_tensor(steps)):
         raise InputError(f"steps must be a NumPy array or a torch tensor, not {type(steps).__name__}")
     if steps.ndim != 2 or str(steps.dtype).removeprefix("torch.") != "uint8":

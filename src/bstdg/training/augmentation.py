@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bstdg.errors import InputError
+from bstdg.learning.modules import PLAIN
 from bstdg.learning.recipe import DistortConfig
 
 
@@ -42,8 +43,8 @@ def shift(
     batch = len(steps)
     if batch == 0:
         return steps
-    down, right = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator)
-    moved = torch.rand(batch, generator=generator) < share
+    down, right = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator, device="cpu")
+    moved = torch.rand(batch, generator=generator, **PLAIN) < share
     down, right = down * moved, right * moved
     planes = batch * channels
     down, right = (move.repeat_interleave(channels) for move in (down, right))
@@ -52,8 +53,8 @@ def shift(
     padded[:, pixels : pixels + rows, pixels : pixels + columns] = steps.view(planes, rows, columns)
     # A row of the result is a run of `columns` pixels of the padded image: picked from all such runs there are.
     runs = padded.view(-1).as_strided((padded.numel() - columns + 1, columns), (1, 1))
-    corner = (torch.arange(planes) * high + pixels - down) * wide + pixels - right
-    starts = corner.unsqueeze(1) + torch.arange(rows) * wide
+    corner = (torch.arange(planes, device="cpu") * high + pixels - down) * wide + pixels - right
+    starts = corner.unsqueeze(1) + torch.arange(rows, device="cpu") * wide
     return runs.index_select(0, starts.view(-1).to(steps.device)).view(batch, channels * rows * columns)
 
 
@@ -73,8 +74,8 @@ def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator
         return steps
     if width < 0:
         raise InputError(f"a jitter of {width} steps is not possible; give 0 or more")
-    move = torch.randint(-width, width + 1, steps.shape, generator=generator, dtype=torch.int16).to(steps.device)
-    moved = (steps + move).clamp_(0, num_steps - 1).to(torch.uint8)
+    move = torch.randint(-width, width + 1, steps.shape, generator=generator, dtype=torch.int16, device="cpu")
+    moved = (steps + move.to(steps.device)).clamp_(0, num_steps - 1).to(torch.uint8)
     return torch.where(steps < num_steps, moved, steps)
 
 
@@ -106,13 +107,13 @@ def _distort(images: Tensor, config: DistortConfig, generator: torch.Generator) 
     batch, (rows, columns) = len(images), images.shape[-2:]
 
     def draw() -> Tensor:
-        return torch.rand(batch, generator=generator) * 2.0 - 1.0
+        return torch.rand(batch, generator=generator, **PLAIN) * 2.0 - 1.0
 
     angle = draw() * math.radians(config.rotation)
     wide, high = 1.0 + draw() * config.zoom, 1.0 + draw() * config.zoom
     slant, aspect = draw() * config.shear, rows / columns
     if config.mirror:
-        wide = wide * torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
+        wide = torch.where(torch.rand(batch, generator=generator, **PLAIN) < 0.5, -wide, wide)
     # In units of half a side: x runs over columns, y over rows.
     right, down = draw() * 2.0 * config.move / columns, draw() * 2.0 * config.move / rows
     cos, sin = angle.cos(), angle.sin()
@@ -120,9 +121,9 @@ def _distort(images: Tensor, config: DistortConfig, generator: torch.Generator) 
     to_y = torch.stack([sin * wide / aspect, (slant * sin + cos) * high, down], 1)
     where = F.affine_grid(torch.stack([to_x, to_y], 1), [batch, 1, rows, columns], align_corners=False)
     if config.elastic:
-        points = torch.randn(batch, 2, FIELD, FIELD, generator=generator)
+        points = torch.randn(batch, 2, FIELD, FIELD, generator=generator, **PLAIN)
         field = F.interpolate(points, (rows, columns), mode="bicubic", align_corners=True)
-        field *= (2.0 * config.elastic / torch.tensor([columns, rows])).view(1, 2, 1, 1)
+        field *= (2.0 * config.elastic / points.new_tensor([columns, rows])).view(1, 2, 1, 1)
         where = where + field.permute(0, 2, 3, 1)
     planes = images.view(batch, -1, rows, columns)
     moved = F.grid_sample(planes.float(), where, align_corners=False)

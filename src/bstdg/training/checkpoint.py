@@ -8,25 +8,30 @@ beside it, and at every instant at least one of the two is whole.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from bstdg import files
+from bstdg import files, strict_json
 from bstdg.errors import FileFormatError
+from bstdg.model import figures
 from bstdg.training.run_folder import CHECKPOINT, PREVIOUS, STAGED
 
 FORMAT = "bstdg-checkpoint"
 VERSION = 1
+LIMIT = 1 << 34  # bytes; latent weights, their averages and Adam's take some 24 a weight
+SLOTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam, for each parameter
 
 
 class Checkpoint(NamedTuple):
-    """Tensors by name and a JSON-able state."""
+    """Tensors by name and a JSON-able state; `name` is what errors call it."""
 
     tensors: dict[str, Tensor]
     state: dict[str, Any]
+    name: str = "the checkpoint"
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
@@ -59,31 +64,104 @@ def load(path: Path) -> Checkpoint:
         OSError: it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = files.read(path, LIMIT, "any checkpoint")
         metadata = files.parse(data, str(path)).metadata
-        if metadata.get("format") != FORMAT:
-            raise FileFormatError(f"{path} is no training checkpoint (its format is {metadata.get('format')!r})")
-        if metadata.get("version") != str(VERSION):
+        kind, version = (metadata.get(key, "none")[:40] for key in ("format", "version"))
+        if kind != FORMAT:
+            raise FileFormatError(f"{path} is no training checkpoint (its format is {kind!r})")
+        if version != str(VERSION):
             raise FileFormatError(
-                f"{path} has checkpoint version {metadata.get('version')}; this program reads version {VERSION}: "
-                "upgrade it"
+                f"{path} has checkpoint version {version}; this program reads version {VERSION}: upgrade it"
             )
-        state = json.loads(metadata["state"])
+        return Checkpoint(tensors_of(data, str(path)), _state(metadata.get("state", ""), str(path)), str(path))
     except FileFormatError as error:
         previous = path.with_name(PREVIOUS)
         if path.name != PREVIOUS and previous.exists():
             hint = f"; the one before it is still there: to go on from it, run  mv {previous} {path}"
             raise FileFormatError(f"{error}{hint}") from None
         raise
+
+
+def tensors_of(data: bytes, name: str) -> dict[str, Tensor]:
+    """The tensors of a sealed file that `bstdg.files.parse` took.
+
+    Raises:
+        FileFormatError: safetensors does not read it all the same; `name` is what it is called.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load as from_bytes
 
-    return Checkpoint(from_bytes(data), state)
+    try:
+        return from_bytes(data)
+    except SafetensorError as error:
+        raise FileFormatError(f"{name} is damaged: {error}") from None
+
+
+def _state(text: str, name: str) -> dict[str, Any]:
+    """Progress as a checkpoint tells it, with all that a run goes on from in its place and of its type."""
+    try:
+        state = {"averaged": 0, **strict_json.loads(text)}  # which came later than the format
+        best = state["best"]
+        counts = {"epoch": state["epoch"], "stale": state["stale"], "averaged": state["averaged"]}
+        for key, value in {**counts, "seed": state["seed"], "best.epoch": best["epoch"]}.items():
+            if type(value) is not int or value < 0:
+                raise ValueError(f"{key} should be a whole number, not {str(value)[:40]!r}")
+        for key, value in {"seconds": state["seconds"], "best.highest": best["highest"]}.items():
+            if not figures.is_number(value):
+                raise ValueError(f"{key} should be a number, not {str(value)[:40]!r}")
+        if not isinstance(state["recipe"], dict):
+            raise ValueError("its recipe is no table")
+        if best["epoch"] or best["figures"] is not None:
+            figures.check(best["figures"], "best.figures")
+    except KeyError as error:
+        raise FileFormatError(f"{name} is damaged: its state lacks {error}") from None
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"{name} is damaged: its state makes no sense: {error}") from None
+    return state
+
+
+def check(saved: Checkpoint, own: Mapping[str, Tensor], best: Mapping[str, Tensor], optimized: Iterable[str]) -> None:
+    """Raise `FileFormatError` unless a run can become what was saved.
+
+    Args:
+        saved: a checkpoint of a run of the same recipe and seed.
+        own: the run's own tensors by the names that a checkpoint gives them.
+        best: those that the best network so far would have, where there is one.
+        optimized: names of the parameters that the optimiser moves.
+    """
+    wanted = {
+        **own,
+        **({f"best.{name}": tensor for name, tensor in best.items()} if saved.state["best"]["epoch"] else {}),
+    }
+    for name in optimized:
+        slots = {f"optimizer.{name}.{slot}": own[name] for slot in SLOTS}
+        if slots.keys() & saved.tensors.keys():  # they come with the first step
+            wanted |= {**slots, f"optimizer.{name}.step": torch.empty(())}
+    check_tensors(saved.tensors, wanted, saved.name)
+    squares = (tensor for name, tensor in saved.tensors.items() if name.endswith((".step", ".exp_avg_sq")))
+    if any((tensor < 0).any() for tensor in squares):
+        raise FileFormatError(f"{saved.name} is damaged: its optimiser has squares or steps below 0")
+
+
+def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], name: str) -> None:
+    """Raise `FileFormatError` unless tensors are those that are wanted, by name, shape and type, and all are finite."""
+    for key in sorted(wanted.keys() ^ found.keys()):
+        raise FileFormatError(f"{name} is damaged: it {'lacks' if key in wanted else 'has no place for'} {key!r}")
+    for key in sorted(found):
+        tensor, other = found[key], wanted[key]
+        if (tensor.shape, tensor.dtype) != (other.shape, other.dtype):
+            should, are = (f"{t.dtype} {list(t.shape)}".removeprefix("torch.") for t in (other, tensor))
+            raise FileFormatError(f"{name} is damaged: {key!r} should be {should}, not {are}")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise FileFormatError(f"{name} is damaged: {key!r} holds values that are not finite numbers")
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer, names: dict[Tensor, str]) -> dict[str, Tensor]:
     """The optimiser's tensors, named `optimizer.<parameter>.<slot>`."""
     return {
-        f"optimizer.{names[parameter]}.{slot}": value if isinstance(value, Tensor) else torch.tensor(value)
+        f"optimizer.{names[parameter]}.{slot}": value
+        if isinstance(value, Tensor)
+        else torch.tensor(value, dtype=torch.float32, device="cpu")
         for parameter, slots in optimizer.state.items()
         for slot, value in slots.items()
     }

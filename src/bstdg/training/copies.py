@@ -38,7 +38,8 @@ class Copies:
         """Steps and probabilities of one copy of each sample in `index`."""
         copies = len(self.steps) // self.count
         if copies > 1:
-            index = index + self.count * torch.randint(copies, index.shape, generator=generator)
+            copy = torch.randint(copies, index.shape, generator=generator, device="cpu")
+            index = index + self.count * copy
         return self.steps.index_select(0, index), None if self.taught is None else self.taught.index_select(0, index)
 
 
@@ -68,7 +69,7 @@ def make_copies(
     if not isinstance(dataset, Dataset):
         raise InputError(f"recipe sections distort and teacher are for images; {dataset.name} are steps")
     distorting, teaching = (
-        torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
+        torch.Generator("cpu").manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
     )
     original = torch.from_numpy(dataset.images[chosen])
     number = recipe.distort.copies
@@ -78,7 +79,7 @@ def make_copies(
         teacher = _teacher(images, dataset.labels[chosen], dataset, recipe, seed, teaching, keep)
         heat = recipe.teacher.temperature
         taught = torch.cat([distillation.probabilities(teacher, copy, dataset.white, heat) for copy in images])
-    steps = torch.empty(len(images), len(chosen), size(code.gives), dtype=torch.uint8)
+    steps = torch.empty(len(images), len(chosen), size(code.gives), dtype=torch.uint8, device="cpu")
     for copy in steps:
         pixels = images.pop(0).numpy()  # given up as they are read: both together may not fit into memory
         copy.copy_(torch.from_numpy(code.encode(pixels, recipe.network.num_steps)))

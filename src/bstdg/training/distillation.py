@@ -15,11 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bstdg import files
-from bstdg.errors import InputError
+from bstdg import files, strict_json
+from bstdg.errors import FileFormatError, InputError
+from bstdg.learning.modules import PLAIN
 from bstdg.learning.recipe import TeacherConfig
+from bstdg.training import checkpoint
 
 FORMAT = "bstdg-teacher"
+LIMIT = 1 << 31  # bytes of a teacher
 BATCH = 256
 JUDGED_AT_ONCE = 2000
 
@@ -41,16 +44,16 @@ class Teacher(nn.Module):
         channels, *sides = image_shape
         rows, columns = ((side + 3) // 4 for side in sides)  # each stride rounds up
         self.body = nn.Sequential(
-            nn.Conv2d(channels, first, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(first),
+            nn.Conv2d(channels, first, 3, stride=2, padding=1, bias=False, **PLAIN),
+            nn.BatchNorm2d(first, **PLAIN),
             nn.ReLU(),
-            nn.Conv2d(first, second, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(second),
+            nn.Conv2d(first, second, 3, stride=2, padding=1, bias=False, **PLAIN),
+            nn.BatchNorm2d(second, **PLAIN),
             nn.ReLU(),
             nn.Flatten(),
         )
-        self.hidden = nn.Linear(second * rows * columns, config.neurons)
-        self.out = nn.Linear(config.neurons, classes)
+        self.hidden = nn.Linear(second * rows * columns, config.neurons, **PLAIN)
+        self.out = nn.Linear(config.neurons, classes, **PLAIN)
 
     def forward(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Logits; `kept` multiplies the hidden neurons, for dropout."""
@@ -88,12 +91,12 @@ def teach(
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=config.passes * batches)
     teacher.train()
     for _ in range(config.passes):
-        order = torch.randperm(count, generator=generator)
-        copy = torch.randint(copies, (count,), generator=generator)
+        order = torch.randperm(count, generator=generator, device="cpu")
+        copy = torch.randint(copies, (count,), generator=generator, device="cpu")
         for index in order.split(BATCH):
             batch = images[copy[index], index].float() / white
-            kept = torch.rand(len(index), config.neurons, generator=generator) >= config.dropout
-            logits = teacher(batch, kept / (1.0 - config.dropout))
+            kept = torch.rand(len(index), config.neurons, generator=generator, **PLAIN) >= config.dropout
+            logits = teacher(batch, kept.float() / (1.0 - config.dropout))
             loss = F.cross_entropy(logits, labels[index], reduction="mean" if weights is None else "none")
             loss = loss if weights is None else (loss * weights[index]).mean()
             optimizer.zero_grad()
@@ -144,22 +147,24 @@ def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
     """
     if not path.exists():
         return False
-    data = path.read_bytes()
+    data = files.read(path, LIMIT, "any teacher")
     metadata = files.parse(data, str(path)).metadata
-    if metadata.get("format") != FORMAT or _comparable(metadata.get("origin", "null")) != _comparable(
-        json.dumps(origin)
-    ):
+    try:
+        found = _comparable(metadata.get("origin", "null"))
+    except ValueError as error:
+        raise FileFormatError(f"{path} is damaged: what it came from is no JSON: {error}") from None
+    if metadata.get("format") != FORMAT or found != _comparable(json.dumps(origin)):
         raise InputError(f"{path} is no teacher of this recipe and seed; remove it to have one trained")
-    from safetensors.torch import load as from_bytes
-
-    teacher.load_state_dict(from_bytes(data))
+    tensors = checkpoint.tensors_of(data, str(path))
+    checkpoint.check_tensors(tensors, teacher.state_dict(), str(path))
+    teacher.load_state_dict(tensors)
     teacher.eval()
     return True
 
 
 def _comparable(text: str) -> Any:
     """What a teacher came from, without what has no influence on it: it sees pictures whatever the network reads."""
-    origin = json.loads(text)
+    origin = strict_json.loads(text)
     if isinstance(origin, dict) and isinstance(origin.get("data"), dict):
         for later in ("edges", "channels"):  # where version 0.1 kept the one, and had none of the other
             if not origin["data"].get(later):

@@ -134,7 +134,7 @@ class RecordingLoader:
     def batch(self, index: Tensor, generator: torch.Generator) -> Batch:
         """Recordings, augmented."""
         # One number of torch's generator, whose state is part of a checkpoint, starts all draws of the batch.
-        start = int(torch.randint(2**62, (), generator=generator))
+        start = int(torch.randint(2**62, (), generator=generator, device="cpu"))
         rows, dataset = self._rows[index.numpy()], self._dataset
         changed = event_augmentation.augment(
             self._recipe.events,

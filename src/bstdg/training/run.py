@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bstdg.datasets import Dataset, EventDataset, StepDataset
 from bstdg.engine import choose, native_training
-from bstdg.errors import InputError, TrainingError
+from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.layers import size
 from bstdg.learning import weights as sample_weights
 from bstdg.learning.average import Average
@@ -23,10 +23,12 @@ from bstdg.learning.modules import SpikeDropout
 from bstdg.learning.network import Network, flip_ratio
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import recipe_of
+from bstdg.learning.surroundings import between_batches
 from bstdg.model.metrics import Tally
 from bstdg.model.packed import PackedModel
 from bstdg.progress import Progress
 from bstdg.spikes.events import Events
+from bstdg.spikes.whole import seed_of
 from bstdg.training import checkpoint, schedule
 from bstdg.training.best_epoch import BestEpoch
 from bstdg.training.evaluation import evaluate
@@ -62,10 +64,10 @@ class TrainingRun:
         health: HealthWatch | None = None,
         weights: sample_weights.Weights | None = None,
     ):
-        self.recipe, self.seed, self.device = recipe, seed, device
+        self.recipe, self.seed, self.device = recipe, seed_of(seed), device
         self.classes, self.input = dataset.classes, input_code(dataset, recipe.input)
-        seeds = np.random.SeedSequence(seed).generate_state(3)
-        starting, self.generator = (torch.Generator().manual_seed(int(s)) for s in seeds[:2])
+        seeds = np.random.SeedSequence(self.seed).generate_state(3)
+        starting, self.generator = (torch.Generator("cpu").manual_seed(int(s)) for s in seeds[:2])
         self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
         parts = parts or split(dataset, recipe.data, int(seeds[2]))
         self._read(dataset, parts)
@@ -121,7 +123,8 @@ class TrainingRun:
     def release(self) -> None:
         """Forget the data, and keep what more training goes on from."""
         none = np.empty((0, size(self.input.gives)), np.uint8)
-        self.training, self.labels = StepLoader(none, self.input.gives, self.recipe), torch.empty(0)
+        self.training = StepLoader(none, self.input.gives, self.recipe)
+        self.labels = torch.empty(0, dtype=torch.int64, device="cpu")
         self.validation, self.validation_labels = none, np.empty(0, np.int64)
         self.weights = self.validation_weights = None
 
@@ -179,7 +182,7 @@ class TrainingRun:
         """One pass over the training part alone; returns the mean loss. `epochs` is over how many the rates fall."""
         self.epoch += 1
         epochs = epochs or self.recipe.train.epochs
-        order = torch.randperm(len(self.training), generator=self.generator)
+        order = torch.randperm(len(self.training), generator=self.generator, device="cpu")
         batches = order.split(self.recipe.train.batch)
         total = 0.0
         for i, index in enumerate(batches):
@@ -197,6 +200,7 @@ class TrainingRun:
         return total / len(self.training)
 
     def _step(self, index: Tensor) -> float:
+        between_batches()
         spikes, taught = self.training.batch(index, self.generator)
         below = self.drop_input(self.network.read(spikes if isinstance(spikes, Events) else spikes.to(self.device)))
         output = self.network(below, self.drop_hidden)
@@ -230,12 +234,16 @@ class TrainingRun:
             named += self.average.network.named_parameters(prefix="average")
         return {parameter: name for name, parameter in named}
 
+    def _own_tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds at every time."""
+        named = {name: parameter for parameter, name in self._names().items()}
+        return {**named, "generator": self.generator.get_state()}
+
     def checkpoint(self) -> checkpoint.Checkpoint:
         """Everything needed to go on from the end of this epoch."""
-        tensors = {name: parameter for parameter, name in self._names().items()}
+        tensors = self._own_tensors()
         tensors |= {f"best.{name}": tensor for name, tensor in self.best_tensors.items()}
         tensors |= checkpoint.pack_optimizer(self.optimizer, self._names())
-        tensors["generator"] = self.generator.get_state()
         state = {
             "recipe": self.recipe.to_dict(),
             "seed": self.seed,
@@ -253,8 +261,9 @@ class TrainingRun:
 
         Raises:
             InputError: it was taken from another recipe or seed.
+            FileFormatError: it holds something else than such a run.
         """
-        tensors, state = saved
+        tensors, state, _ = saved
         wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
         known = recipe_of(state["recipe"]).to_dict()  # with the defaults of fields that came later
         other = checkpoint.differences({"recipe": known, "seed": state["seed"]}, wanted)
@@ -263,10 +272,16 @@ class TrainingRun:
                 f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
                 "choose another --out"
             )
-        for parameter, name in self._names().items():
+        names = self._names()
+        optimized = [names[p] for group in self.optimizer.param_groups for p in group["params"]]
+        checkpoint.check(saved, self._own_tensors(), self._judged.state_dict(), optimized)
+        for parameter, name in names.items():
             parameter.copy_(tensors[name])
-        checkpoint.unpack_optimizer(self.optimizer, self._names(), tensors)
-        self.generator.set_state(tensors["generator"])
+        checkpoint.unpack_optimizer(self.optimizer, names, tensors)
+        try:
+            self.generator.set_state(tensors["generator"])
+        except RuntimeError as error:
+            raise FileFormatError(f"{saved.name} is damaged: {error}") from None
         self.best_tensors = {k.removeprefix("best."): t for k, t in tensors.items() if k.startswith("best.")}
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.best = BestEpoch.of(state["best"], state["stale"])

@@ -15,6 +15,7 @@ CHECKPOINT = "checkpoint.safetensors"  # to go on from
 PREVIOUS = "checkpoint.previous.safetensors"  # the one before
 STAGED = f"{CHECKPOINT}.next"  # written whole, and about to take the name
 TEACHER = "teacher.safetensors"  # what a resumed run need not train again
+LOG_LIMIT = 1 << 28  # bytes: far more than any log
 RUN_FILES = (CHECKPOINT, PREVIOUS, TEACHER, MODEL, START, LOG, REPORT)
 
 
@@ -40,5 +41,5 @@ def prepare(out: Path, *, overwrite: bool) -> None:
 def cut_log(path: Path, epochs: int) -> None:
     """Drop lines of epochs that a killed run logged but did not bring into a checkpoint."""
     if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()[:epochs]
-        files.write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+        lines = files.read(path, LOG_LIMIT, "any log").splitlines()[:epochs]
+        files.write_atomic(path, b"".join(line + b"\n" for line in lines))

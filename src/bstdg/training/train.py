@@ -15,6 +15,7 @@ from bstdg.datasets import Dataset, EventDataset
 from bstdg.engine import choose
 from bstdg.errors import InputError
 from bstdg.learning.recipe import Recipe
+from bstdg.learning.surroundings import undisturbed
 from bstdg.model import packed
 from bstdg.model.energy import sizes_of
 from bstdg.model.runtime import Model
@@ -28,6 +29,7 @@ from bstdg.training.tensorboard import EpochWriter
 Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
 
 
+@undisturbed()
 def train(
     recipe: Recipe,
     out: Path | str,
@@ -114,7 +116,7 @@ def find_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, dtype=torch.float32, device=device)
     except (RuntimeError, AssertionError) as error:  # torch asserts where it was built without CUDA
         raise InputError(f"device {name!r} is not there: {str(error).splitlines()[0]}") from None
     return device

@@ -1,4 +1,4 @@
-"""Freestanding C99: one header and one source, weights as rows of bits, for 32-bit microcontrollers.
+"""Freestanding C99: one header and one source, weights as rows of bits, for microcontrollers.
 
 Each layer counts as the native engine does, 32 neurons a word (see `templates/network.c.in`). Here the tables are
 laid out, and every counter gets as many bits as the greatest number of events can ask for.
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bstdg import templates
 from bstdg.errors import InputError
+from bstdg.export import names
 from bstdg.export.base import Golden, Target, Written, fnv1a, full_layers, pixel_code
 from bstdg.export.c import proof
 from bstdg.export.c.proof import records
@@ -122,6 +123,7 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
         "test/selftest.c": "selftest.c.in",
         "test/cortexm.c": "cortexm.c.in",
         "test/cortexm.ld": "cortexm.ld",
+        "test/avr.c": "avr.c.in",
     }
     contents = {path: templates.fill(PACKAGE, template, fields).encode() for path, template in files.items()}
     contents["test/golden.h"] = "".join(_golden_header(golden)).encode()
@@ -143,6 +145,7 @@ def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: in
     step_table = 256 if code.white <= 255 else 0
     flash = sum(layer.table_bytes for layer in layers) + step_table + 36 * len(layers) + CODE_BYTES
     steps = code.step_of_value(model.num_steps)
+    ram = _state_bytes(model, planes, fired)
     texts = ["".join(_layer_arrays(i, layer)) for i, layer in enumerate(layers)]
     if step_table:
         texts.append("".join(_array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - code.white)])))
@@ -157,20 +160,23 @@ def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: in
         "HIDDEN": str(sum(model.widths[1:-1])),
         "HIDDEN_WIDTHS": "".join(f"{width}, " for width in model.widths[1:-1]),
         "WHITE": str(code.white),
+        "PIXEL_HASH": f"0x{fnv1a(steps.astype(np.uint8).tobytes()):08x}u",
         "SILENT_PIXEL": str(int(np.flatnonzero(steps == model.num_steps).max())),
         "MOST_EVENTS": str(most_events),
         "PIXEL": "uint8_t" if code.white <= 255 else "uint16_t",
         "PLANES": str(planes),
         "FIRED_WORDS": str(fired),
-        "RAM": str(_state_bytes(model, planes, fired)),
+        "RAM": str(ram),
+        "LARGEST": str(max(ram, *(array.nbytes for layer in layers for array in (layer.rows, layer.start)))),
         "FLASH": str(flash),
         "TABLES": "\n".join(texts),
+        "CLASS_NAMES": "".join(_class_names(model.classes)),
         "LAYER_TABLE": "".join(_layer_rows(layers)),
     }
 
 
 def _state_bytes(model: PackedModel, planes: int, fired: int) -> int:
-    """The size of the state's struct; `test/check.c` does not compile where a compiler lays it out otherwise."""
+    """The size of the state's struct where words are aligned; `test/check.c` does not compile where it is more."""
     layers, halves = len(model.layers), model.widths[0] + model.num_steps
     return 4 * (planes + fired + layers) + -(-(2 * halves + 4 + layers + 2) // 4) * 4
 
@@ -188,6 +194,15 @@ def _layer_rows(layers: list[Tables]) -> Iterator[str]:
         yield f"    {{rows{i}, start{i}, {numbers}}},\n"
         planes_at += layer.planes * layer.words
         fired_at += layer.words
+
+
+def _class_names(classes: tuple[str, ...]) -> Iterator[str]:
+    """Strings, a class a line; C99 takes strings of up to 4,095 bytes."""
+    for label, name in enumerate(classes):
+        shown = names.cut(name)
+        plain = "" if shown.isascii() and shown.isprintable() else f": {names.quoted(shown)}"
+        comment = f"{label}{plain}".replace("*/", "* /").replace("/*", "/ *")
+        yield f"  {names.c_text(shown)}, /* {comment} */\n"
 
 
 def _array(declared: str, values: Iterable[object]) -> Iterator[str]:
@@ -216,7 +231,10 @@ def _golden_header(golden: Golden) -> Iterator[str]:
 TARGET = Target(
     name="c",
     gives="one header and one source of freestanding C99, a self-test with golden vectors",
-    needs="a C compiler; gcc-arm-linux-gnueabihf, gcc-riscv64-linux-gnu, qemu-user; gcc-arm-none-eabi, qemu-system-arm",
+    needs=(
+        "a C compiler; gcc-arm-linux-gnueabihf, gcc-riscv64-linux-gnu, qemu-user; gcc-arm-none-eabi, qemu-system-arm; "
+        "gcc-avr, avr-libc, simavr"
+    ),
     write=write,
     verify=proof.verify,
 )

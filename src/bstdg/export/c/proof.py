@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ CORTEX_M3 = ("-mcpu=cortex-m3", "-mthumb", "-ffreestanding", "-ffunction-section
 LINKED = ("-nostdlib", "-Wl,--gc-sections")
 MACHINE = ("qemu-system-arm", "-M", "mps2-an385", "-nographic", "-monitor", "none", "-serial", "none", "-icount")
 MACHINE_BYTES = 4 << 20  # of flash, and of RAM
+AVR = "atmega1284p"  # of those that simavr knows, the one with the most RAM
+AVR_RAM = 16_384  # bytes; constants are copied there
+AVR_STACK = 1024
+AVR_VECTOR_BYTES = 30_000  # of flash, which one array may take
 
 
 class Build(NamedTuple):
@@ -69,6 +74,9 @@ def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
     for level in ("-Os", "-O2"):
         title = f"Cortex-M3 without a library under qemu-system-arm, {level}"
         yield checked(title, lambda level=level: _run_cortex_m3(folder, manifest, golden, level))
+    for level in ("-Os", "-O2"):
+        title = f"AVR, whose int has 16 bits, under simavr, {level}"
+        yield checked(title, lambda level=level: _run_avr(folder, manifest, golden, level))
 
 
 def _run_build(folder: Path, name: str, golden: Golden, build: Build) -> str:
@@ -130,6 +138,51 @@ def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level
         raise Failed(f"takes {flash:,} bytes of flash, the manifest says at most {flash_bytes:,}")
     return f"{said}; {flash:,} bytes of flash, RAM {ram_bytes:,}, stack at most {stack}; " + _instructions(
         counts, manifest
+    )
+
+
+def _run_avr(folder: Path, manifest: dict[str, Any], golden: Golden, level: str) -> str:
+    need("install gcc-avr, avr-libc and simavr", "avr-gcc", "avr-size", "simavr")
+    name, channels = manifest["name"], golden.steps.shape[1]
+    wanted = _figure(manifest, "ram_bytes") + _figure(manifest, "table_bytes") + 6 * channels + AVR_STACK
+    if wanted > AVR_RAM:
+        raise NotRun(f"the network and its test take some {wanted:,} bytes of RAM, {AVR} has {AVR_RAM:,}")
+    most = max(1, min(len(golden.steps), AVR_VECTOR_BYTES // channels))
+    chosen = _rows(golden, np.linspace(0, len(golden.steps) - 1, most).astype(int))
+    with tempfile.TemporaryDirectory() as place:
+        scratch, test, program = Path(place), folder / "test", str(Path(place) / "run.elf")
+        (scratch / "vectors.h").write_text(_in_flash(chosen.steps))
+        empty = scratch / "empty.c"
+        empty.write_text("#include <avr/io.h>\nint main(void) { return 0; }\n")
+        if run(["avr-gcc", f"-mmcu={AVR}", str(empty), "-o", program]).returncode != 0:
+            raise NotRun("avr-gcc cannot compile or run an empty program here; install avr-libc")
+        sources = [str(folder / f"{name}.c"), str(test / "check.c"), str(test / "avr.c")]
+        where = [f"-I{scratch}", *sources, "-o", program]
+        must(["avr-gcc", f"-mmcu={AVR}", level, *WARNINGS, *where], "does not compile")
+        _, data, bss, *_ = must(["avr-size", program], "cannot be sized").split(b"\n")[1].split()
+        if int(data) + int(bss) + AVR_STACK > AVR_RAM:
+            raise NotRun(f"the network and its test take {int(data) + int(bss):,} bytes of RAM, {AVR} has {AVR_RAM:,}")
+        done = run(["simavr", "-m", AVR, "-f", "16000000", program], folder=scratch)
+    said = (done.stdout + done.stderr).decode(errors="replace")
+    plain = re.sub(r"\x1b\[\d*m", "", said)  # it colours what comes from a serial port, and ends it in a dot
+    lines = re.findall(r"^([0-9a-f]+|x)\.?$", plain, re.MULTILINE)
+    if "x" in lines:
+        raise Failed(f"vector {lines.index('x')}: the ways to run it do not agree")
+    return f"{_compared(bytes.fromhex(''.join(lines)), chosen)}; avr-gcc {version('avr-gcc')}"
+
+
+def _rows(golden: Golden, rows: NDArray[np.int64]) -> Golden:
+    """Some of the golden vectors."""
+    hidden = tuple(layer[rows] for layer in golden.hidden)
+    return Golden(golden.steps[rows], hidden, golden.label[rows], golden.step[rows], golden.silent[rows])
+
+
+def _in_flash(steps: NDArray[np.uint8]) -> str:
+    """A header with input steps as an array that stays in an AVR's flash."""
+    rows = "".join("    {" + ",".join(map(str, row)) + "},\n" for row in steps.tolist())
+    return (
+        f"enum {{ VECTORS = {len(steps)} }};\n\n"
+        f"static const uint8_t vectors[VECTORS][{steps.shape[1]}] PROGMEM = {{\n{rows}}};\n"
     )
 
 

@@ -69,7 +69,7 @@ def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
 def _read_back(folder: Path, model: PackedModel) -> Check:
     """model.nir, imported, is the model again."""
     try:
-        again = nir_import.read(folder / "model.nir")
+        again = nir_import.read(folder / "model.nir", apart=False)
     except (BstdgError, OSError) as error:
         return Check("model.nir imported", "failed", str(error))
     if packed.to_bytes(again) != packed.to_bytes(model):
@@ -85,7 +85,7 @@ def _interpreted(folder: Path, variant: str, model: PackedModel, golden: Golden)
     for reset, said in modes.items():
         name = f"{variant}.nir interpreted, {said}"
         try:
-            wrong = differences(nir_file.read(folder / f"{variant}.nir"), variant, model, golden, reset)
+            wrong = differences(nir_file.read(folder / f"{variant}.nir", apart=False), variant, model, golden, reset)
         except (FileFormatError, InputError, OSError) as error:
             yield Check(name, "failed", str(error))
             continue

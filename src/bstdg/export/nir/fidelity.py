@@ -136,7 +136,7 @@ def examine(
 def _graphs(folder: Path, work: Path, name: str, last: int) -> list[dict[str, Any]]:
     """What to run of a file: the whole, and its cuts."""
     path = folder / f"{name}.nir"
-    graph = nir_file.read(path)
+    graph = nir_file.read(path, apart=False)
     common = {
         "dt": nir_graph.LIF_DT if name == "lif" else 1.0,
         "steps": str(work / ("plain.npy" if name == "model" else "biased.npy")),

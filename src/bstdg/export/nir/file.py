@@ -1,13 +1,18 @@
-"""Reading NIR files of unknown origin: everything they promise is checked before anything is read."""
+"""Reading NIR files of unknown origin: everything they promise is checked before anything is read, in a process apart.
+
+Arrays may take 16 MiB and 64 times the file's bytes, which is as far as signs in 64 bits are packed: a small file
+cannot ask for much memory.
+"""
 
 from __future__ import annotations
 
-import io
-import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bstdg.errors import FileFormatError
+from bstdg.export.nir import hdf5
 from bstdg.export.nir.graph import package
 
 if TYPE_CHECKING:
@@ -15,14 +20,18 @@ if TYPE_CHECKING:
 
 FILE_LIMIT = 1 << 30  # bytes
 DATA_LIMIT = 1 << 32  # bytes of all arrays once they are unpacked; ten full layers in float32 need 2.6e9
-OBJECT_LIMIT = 10_000
-DEPTH_LIMIT = 16
+BASE, TIMES = 1 << 24, 64  # bytes of arrays that any file may have, and that each of its own bytes allows
+SECONDS = 8  # of processor time for any file, and one more for every 16 MiB of arrays that it may have
+PATIENCE = 8  # times as long by the clock, where others use the processor
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_FILTERS = (None, "gzip", "lzf", "szip")
 
 
-def read(path: Path | str) -> NIRGraph:
+def read(path: Path | str, *, apart: bool = True) -> NIRGraph:
     """The graph in a NIR file.
+
+    Args:
+        path: the file.
+        apart: in a process of its own, so that a damaged file cannot bring down this one; else in this.
 
     Raises:
         FileFormatError: it is no NIR file, damaged, or larger than any network of ours; the message says which.
@@ -32,24 +41,29 @@ def read(path: Path | str) -> NIRGraph:
     path = Path(path)
     if path.is_dir():
         raise FileFormatError(f"{path} is a folder; a NIR graph is a file such as {path / 'model.nir'}")
-    size = path.stat().st_size
-    if size > FILE_LIMIT:
-        raise FileFormatError(f"{path} has {size} bytes, more than any NIR graph read here ({FILE_LIMIT})")
-    return from_bytes(path.read_bytes(), str(path))
+    if path.exists() and not path.is_file():
+        raise FileFormatError(f"{path} is no regular file; a NIR graph is one")
+    with path.open("rb") as file:
+        data = file.read(FILE_LIMIT + 1)
+    if len(data) > FILE_LIMIT:
+        raise FileFormatError(f"{path} has more than {FILE_LIMIT:,} bytes, the most of a NIR graph read here")
+    return from_bytes(data, str(path), apart=apart)
 
 
-def from_bytes(data: bytes, name: str = "the graph") -> NIRGraph:
-    """The graph in a NIR file's content; `name` is what errors call it."""
+def from_bytes(data: bytes, name: str = "the graph", *, apart: bool = False) -> NIRGraph:
+    """The graph in a NIR file's content; `name` is what errors call it, `apart` as for `read`."""
     nir = package()
     if not data.startswith(_HDF5):
         hint = ": it is a bstdg model already" if b'"format":"bstdg-model"' in data[:4096] else ""
         raise FileFormatError(f"{name} is no NIR file (NIR files are HDF5){hint}")
+    limit = min(DATA_LIMIT, BASE + TIMES * len(data))
     try:
-        _check(data, name)
-        graph = nir.read(io.BytesIO(data))
-    except FileFormatError:
-        raise
-    except MemoryError:
+        tree = _read_apart(data, name, limit) if apart else hdf5.read(data, limit)
+        # Shapes are looked at where the nodes are taken: exporters put the size of a batch into those of a graph.
+        graph: Any = nir.dict2NIRNode({**tree["node"], "type_check": False})
+    except hdf5.Refused as error:
+        raise FileFormatError(f"{name}{error}") from None
+    except (FileFormatError, MemoryError):
         raise
     except Exception as error:  # h5py and nir raise whatever the bytes lead them to
         said = " ".join(str(error).split()) or type(error).__name__
@@ -59,38 +73,16 @@ def from_bytes(data: bytes, name: str = "the graph") -> NIRGraph:
     return graph
 
 
-def _check(data: bytes, name: str) -> None:
-    """Refuse links out of the file, filters that would load code, and arrays that would fill the memory."""
-    import h5py
-
-    with h5py.File(io.BytesIO(data), "r") as file:
-        found = [0, 0]  # objects, bytes
-        _check_group(file, name, found, 0)
-
-
-def _check_group(group: Any, name: str, found: list[int], depth: int) -> None:
-    import h5py
-
-    if depth > DEPTH_LIMIT:
-        raise FileFormatError(f"{name} nests groups deeper than {DEPTH_LIMIT}")
-    for key in group:
-        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-            raise FileFormatError(f"{name} holds the link {key!r} to elsewhere; NIR graphs hold their own data")
-        item = group[key]
-        found[0] += 1
-        if found[0] > OBJECT_LIMIT:
-            raise FileFormatError(f"{name} holds more than {OBJECT_LIMIT} objects")
-        if isinstance(item, h5py.Group):
-            _check_group(item, name, found, depth + 1)
-        elif isinstance(item, h5py.Dataset):
-            _check_dataset(item, name, found)
-
-
-def _check_dataset(item: Any, name: str, found: list[int]) -> None:
-    if item.external or item.is_virtual:
-        raise FileFormatError(f"{name}: {item.name} keeps its data in other files")
-    if item.compression not in _FILTERS or item.shape is None:
-        raise FileFormatError(f"{name}: {item.name} is empty, or packed in a way that is not read here")
-    found[1] += math.prod(item.shape) * item.dtype.itemsize
-    if found[1] > DATA_LIMIT:
-        raise FileFormatError(f"{name} promises {found[1]} bytes of arrays, more than any graph read here")
+def _read_apart(data: bytes, name: str, limit: int) -> hdf5.Tree:
+    seconds = SECONDS + (limit >> 24)
+    command = [sys.executable, "-P", hdf5.__file__, str(limit), str(seconds)]
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=PATIENCE * seconds, check=False)
+    except subprocess.TimeoutExpired:
+        raise FileFormatError(f"{name} is damaged: reading it takes longer than {PATIENCE * seconds} s") from None
+    if done.returncode != 0:
+        raise FileFormatError(
+            f"{name} is damaged: reading it takes longer than {seconds} s, or more than {6 * limit:,} bytes of memory, "
+            f"or brings down the HDF5 library (status {done.returncode})"
+        )
+    return hdf5.from_bytes(done.stdout)

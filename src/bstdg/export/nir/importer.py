@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bstdg.errors import InputError
+from bstdg.errors import BstdgWarning, InputError
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir.graph import FORMAT, VERSION
-from bstdg.export.nir.interpreter import Stage, stages
+from bstdg.export.nir.interpreter import Stage, picture, said, stages
 from bstdg.inputs import InputCode, InputCoding, LatencyCode, RecordingCode
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
@@ -22,101 +23,207 @@ from bstdg.spikes.events import MAX_CHANNELS
 if TYPE_CHECKING:
     from nir import NIRGraph
 
+_CLOSE = Fraction(1, 8)  # to a whole number, whatever may have been rounded
+_ROUNDING = Fraction(1, 1 << 20)  # of a threshold: what float32 numbers, a few times multiplied, may be off
 
-def read(path: Path | str, num_steps: int | None = None, *, dt: float = 1.0, first_spikes: bool = False) -> PackedModel:
+
+def read(
+    path: Path | str,
+    num_steps: int | None = None,
+    *,
+    dt: float | None = None,
+    first_spikes: bool = False,
+    at_threshold: bool = False,
+    apart: bool = True,
+) -> PackedModel:
     """The deployed model in a NIR file.
 
     Args:
         path: the file.
         num_steps: T, where the graph does not say it (ours do).
-        dt: seconds a step; a unit of current adds dt * r to a potential.
+        dt: seconds a step; a unit of current adds dt * r to a potential. None takes 1 / r, where r is the same for all.
         first_spikes: take neurons as firing once although the graph would let them fire again.
+        at_threshold: neurons fire at v >= v_threshold, as those of SpikingJelly and Sinabs do, and not above it.
+        apart: read the file in a process of its own, see `bstdg.export.nir.file.read`.
 
     Raises:
         FileFormatError: the file is no NIR graph.
         InputError: the graph does not fit; the message says why.
         OSError: it cannot be read.
     """
-    return from_graph(nir_file.read(path), num_steps, dt=dt, first_spikes=first_spikes)
+    graph = nir_file.read(path, apart=apart)
+    return from_graph(graph, num_steps, dt=dt, first_spikes=first_spikes, at_threshold=at_threshold)
 
 
 def from_graph(
-    graph: NIRGraph, num_steps: int | None = None, *, dt: float = 1.0, first_spikes: bool = False
+    graph: NIRGraph,
+    num_steps: int | None = None,
+    *,
+    dt: float | None = None,
+    first_spikes: bool = False,
+    at_threshold: bool = False,
 ) -> PackedModel:
-    """The deployed model that computes what `graph` does; arguments and errors as for `read`."""
+    """The deployed model that computes what `graph` does; arguments and errors as for `read`.
+
+    Warns where a threshold is a whole number of weights, since simulators do not agree on what happens there, and where
+    `dt` is given and is not the step in which a unit of current adds 1.
+    """
     config = _config(graph)
     if config.get("variant", "model") != "model":
         raise InputError(f"this is the {config['variant']} graph of a bstdg export: import model.nir beside it")
-    if not (math.isfinite(dt) and dt > 0):
+    if dt is not None and not (math.isfinite(dt) and dt > 0):
         raise InputError(f"dt must be a positive number of seconds, not {dt}")
-    layers = [_layer(stage, i) for i, stage in enumerate(stages(graph, dt=dt))]
-    if not layers:
+    found = stages(graph, dt=dt)
+    if not found:
         raise InputError("the graph holds no neurons")
+    if dt is not None:
+        _speak_of_gains(found, dt)
+    layers = [_layer(stage, i, at_threshold) for i, stage in enumerate(found)]
     if not (first_spikes or config):
-        for i, stage in enumerate(stages(graph, dt=dt)):
+        for i, stage in enumerate(found):
             _check_once(stage, i)
     if num_steps is None:
         num_steps = config.get("num_steps")
     if num_steps is None:
         raise InputError("the graph does not say over how many steps it runs: give T (--steps)")
     classes = [str(k) for k in range(len(layers[-1].signs))]
-    try:
-        names = tuple(map(str, config.get("classes", classes)))
-        return PackedModel(_input(config, layers[0]), tuple(layers), num_steps, names, config.get("trained", {}))
-    except (TypeError, KeyError) as error:
-        raise InputError(f"what the graph's metadata says of its input makes no sense: {error}") from None
+    code = _input(config, picture(graph), layers[0])
+    model = PackedModel(
+        code, tuple(layers), num_steps, tuple(config.get("classes", classes)), config.get("trained", {})
+    )
+    _speak_of_ties(found, layers, at_threshold)
+    return model
 
 
-def _input(config: dict[str, Any], first: FullLayer) -> InputCode:
-    """What a graph of ours says of its input; a foreign one reads a row of bytes."""
-    shape = tuple(config.get("image_shape", first.reads))
+def _input(config: dict[str, Any], picture: tuple[int, ...] | None, first: FullLayer) -> InputCode:
+    """What a graph of ours says of its input; a foreign one reads a picture, or a row of bytes."""
+    if picture is not None and math.prod(picture) != first.signs.shape[1]:
+        raise InputError(f"Flatten reads a shape of {picture}, the first weights {first.signs.shape[1]} channels")
+    shape = tuple(config.get("image_shape", picture or first.reads))
     if "input" in config:
         return RecordingCode(shape, InputCoding.of(config["input"]))
-    image = (1, *shape) if len(shape) == 2 else shape
+    shape = (1, *shape) if len(shape) == 2 else shape
+    image = shape if len(shape) == 3 else (math.prod(shape),)
     return LatencyCode(image, config.get("white", 255), config.get("silent_below", 0.0))
+
+
+_FIELDS = {  # of what a graph of ours says of itself: types, and what they are called
+    "num_steps": (lambda value: type(value) is int, "a whole number"),
+    "image_shape": (lambda value: _list_of(value, int), "a list of whole numbers"),
+    "white": (lambda value: type(value) is int, "a whole number"),
+    "silent_below": (lambda value: type(value) in (int, float), "a number"),
+    "classes": (lambda value: _list_of(value, str), "a list of texts"),
+    "trained": (lambda value: isinstance(value, dict), "a table"),
+    "input": (lambda value: isinstance(value, dict), "a table"),
+}
+
+
+def _list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(type(item) is kind for item in value)
 
 
 def _config(graph: NIRGraph) -> dict[str, Any]:
     """What a graph of ours says of itself; nothing for a foreign one."""
-    if graph.metadata.get("format") != FORMAT:
+    metadata = graph.metadata if isinstance(graph.metadata, dict) else {}
+    if not _is(metadata.get("format"), FORMAT):
         return {}
-    if graph.metadata.get("version") != VERSION:
-        found = graph.metadata.get("version")
+    if not _is(metadata.get("version"), VERSION):
+        found = str(metadata.get("version"))[:20]
         raise InputError(f"the graph's metadata has version {found}; this program reads version {VERSION}: upgrade it")
     try:
-        config = json.loads(graph.metadata["config"])
-        return {**config, "variant": str(graph.metadata["variant"])}
+        config = json.loads(metadata["config"], parse_constant=_no_number)
+        config["variant"] = str(metadata["variant"])[:20]
     except (KeyError, TypeError, ValueError, RecursionError):
         raise InputError("the graph's metadata is damaged: its config is no JSON table") from None
+    for field, (fits, kind) in _FIELDS.items():
+        if field in config and not fits(config[field]):
+            raise InputError(f"the graph's metadata is damaged: its {field} is no {kind.removeprefix('a ')}")
+    return config
 
 
-def _layer(stage: Stage, i: int) -> FullLayer:
+def _is(value: object, text: str) -> bool:
+    return isinstance(value, str) and value == text
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _layer(stage: Stage, i: int, at_threshold: bool) -> FullLayer:
     """Signs and integer thresholds of a layer, in exact arithmetic; NIR fires where v > v_threshold."""
-    weights, scale = stage.weights, np.abs(stage.weights[:, :1])
+    weights, scale, called = stage.weights, np.abs(stage.weights[:, :1]), f"layer {i} (node {said(stage.name)})"
     if not 1 <= min(weights.shape) <= max(weights.shape) <= MAX_CHANNELS:
         raise InputError(
-            f"layer {i} has {weights.shape[0]} neurons of {weights.shape[1]} channels; 1 … {MAX_CHANNELS} fit"
+            f"{called} has {weights.shape[0]} neurons of {weights.shape[1]} channels; 1 … {MAX_CHANNELS} fit"
         )
     if np.any(stage.bias):
-        raise InputError(f"layer {i} has a bias; neurons here add nothing but their spikes")
+        raise InputError(f"{called} has a bias; neurons here add nothing but their spikes")
     odd = np.flatnonzero((np.abs(weights) != scale).any(axis=1) | (scale[:, 0] == 0) | ~np.isfinite(scale[:, 0]))
     if odd.size:
         row = weights[odd[0]]
         values = ", ".join(f"{w:g}" for w in np.unique(row)[:4])
         more = ", …" if len(np.unique(row)) > 4 else ""
         raise InputError(
-            f"layer {i} is not binary: neuron {odd[0]} has weights {values}{more}; a row must be -c or +c throughout"
+            f"{called} is not binary: neuron {odd[0]} has weights {values}{more}; a row must be -c or +c throughout"
         )
-    if not ((stage.gain > 0) & np.isfinite(stage.gain)).all():
-        raise InputError(f"layer {i} has a resistance that is no positive number")
     if not np.isfinite(stage.threshold).all():
-        raise InputError(f"layer {i} has a threshold that is no finite number")
-    units = [Fraction(float(c)) * Fraction(float(gain)) for c, gain in zip(scale[:, 0], stage.gain, strict=True)]
-    least = [math.floor(Fraction(float(v)) / unit) + 1 for v, unit in zip(stage.threshold, units, strict=True)]
+        raise InputError(f"{called} has a threshold that is no finite number")
+    exact = _in_weights(stage)
+    whole = _whole(exact)
+    least = [
+        whole[k] if at_threshold and k in whole else math.ceil(v) if at_threshold else math.floor(v) + 1
+        for k, v in enumerate(exact)
+    ]
     far = next((k for k, theta in enumerate(least) if not -(2**31) < theta < 2**31), None)
     if far is not None:
-        raise InputError(f"layer {i}, neuron {far}: its threshold is {float(least[far]):g} weights, beyond 32 bits")
+        raise InputError(f"{called}, neuron {far}: its threshold is {float(least[far]):g} weights, beyond 32 bits")
     return FullLayer(np.where(weights > 0, 1, -1).astype(np.int8), np.array(least, np.int64))
+
+
+def _in_weights(stage: Stage) -> list[Fraction]:
+    """Each neuron's threshold in weights of its own, exactly."""
+    scale = np.abs(stage.weights[:, 0])
+    units = [Fraction(float(c)) * Fraction(float(gain)) for c, gain in zip(scale, stage.gain, strict=True)]
+    return [Fraction(float(v)) / unit for v, unit in zip(stage.threshold, units, strict=True)]
+
+
+def _whole(thresholds: list[Fraction]) -> dict[int, int]:
+    """Neurons whose thresholds are whole numbers of weights, but for what float32 may have rounded away."""
+    return {k: round(v) for k, v in enumerate(thresholds) if abs(v - round(v)) <= min(abs(v) * _ROUNDING, _CLOSE)}
+
+
+def _speak_of_gains(found: list[Stage], dt: float) -> None:
+    """Warn where a step of another length would let every weight count as it is written."""
+    gains = np.concatenate([stage.gain for stage in found])
+    if (gains == gains[0]).all() and gains[0] != 1.0:
+        warnings.warn(
+            f"in steps of {dt:g} s a unit of current adds {gains[0]:g} to a potential, in steps of {dt / gains[0]:g} s "
+            "it would add 1: leave --dt out for those",
+            BstdgWarning,
+            stacklevel=3,
+        )
+
+
+def _speak_of_ties(found: list[Stage], layers: list[FullLayer], at_threshold: bool) -> None:
+    """Warn where simulators that fire at the threshold, and those that fire above it, do not agree.
+
+    Raises:
+        InputError: `at_threshold` was asked for, and they agree everywhere.
+    """
+    ties = [(i, stage, k, value) for i, stage in enumerate(found) for k, value in _whole(_in_weights(stage)).items()]
+    if at_threshold and not ties:
+        raise InputError("no threshold is a whole number of weights: --at-threshold changes nothing, leave it out")
+    if at_threshold or not ties:
+        return
+    i, stage, k, value = ties[0]
+    warnings.warn(
+        f"{len(ties)} of {sum(len(layer.signs) for layer in layers)} neurons have a threshold that is a whole number "
+        f"of weights (layer {i}, node {said(stage.name)}, neuron {k}: {value}); they are read to fire above it, as NIR "
+        "has it; if the graph is of a simulator whose neurons fire at it, as those of SpikingJelly and Sinabs do, give "
+        "--at-threshold",
+        BstdgWarning,
+        stacklevel=3,
+    )
 
 
 def _check_once(stage: Stage, i: int) -> None:
@@ -126,6 +233,7 @@ def _check_once(stage: Stage, i: int) -> None:
     if again.size:
         k = again[0]
         raise InputError(
-            f"layer {i}, neuron {k} may fire again after its first spike (v_reset {stage.reset[k]:g}, v_threshold "
-            f"{stage.threshold[k]:g}); neurons here fire once: take their first spikes alone with --first-spikes"
+            f"layer {i} (node {said(stage.name)}), neuron {k} may fire again after its first spike (v_reset "
+            f"{stage.reset[k]:g}, v_threshold {stage.threshold[k]:g}); neurons here fire once: take their first spikes "
+            "alone with --first-spikes"
         )

@@ -56,7 +56,7 @@ def _figures(model: PackedModel, layers: tuple[LayerPlan, ...]) -> dict[str, obj
 TARGET = Target(
     "verilog",
     "synthesizable Verilog-2005, weight memories, a self-checking test bench with golden vectors",
-    "verilator (5 or later), iverilog, yosys: any of them",
+    "verilator (5 or later), iverilog, yosys, Python package pyslang: any of them",
     write,
     verify,
 )

@@ -38,9 +38,8 @@ def bench(model: PackedModel, layers: tuple[LayerPlan, ...], golden: Golden, nam
         "span": span,
     }
     expected = golden.silent.astype(np.int64) << 24 | golden.step.astype(np.int64) << 16 | golden.label
-    files = {
-        f"{FOLDER}/{name}_{part}.v": templates.fill(PACKAGE, f"{part}.v", values).encode() for part in ("bench", "tb")
-    }
+    parts = ("bench", "stream", "tb") if links else ("bench", "tb")
+    files = {f"{FOLDER}/{name}_{part}.v": templates.fill(PACKAGE, f"{part}.v", values).encode() for part in parts}
     files[f"{FOLDER}/{name}_stimulus.hex"] = _hex(streams[0][0], 5)
     for i in links:
         files[f"{FOLDER}/{name}_spikes_{i - 1}.hex"] = _hex(streams[i][0], 5)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bstdg import templates
 from bstdg.errors import InputError
+from bstdg.export import names
 from bstdg.export.base import full_layers
 from bstdg.model.packed import PackedModel
 from bstdg.spikes.events import MAX_CHANNELS
@@ -122,6 +123,7 @@ def top(model: PackedModel, layers: tuple[LayerPlan, ...], name: str) -> str:
         "NAME": name,
         "STRUCTURE": "-".join(map(str, model.widths)),
         "STEPS": steps,
+        "CLASS_NAMES": [names.quoted(names.cut(name)) for name in model.classes],
         "PARALLEL": PARALLEL,
         "CHANNELS": channels,
         "MAX_CHANNELS": MAX_CHANNELS,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from bstdg.export.base import Check, Golden
+from bstdg.export.folder import MANIFEST, read_manifest
 from bstdg.export.tools import Failed, checked, must, need
+from bstdg.export.verilog import slang
 from bstdg.export.verilog.bench import FOLDER, bench
 from bstdg.export.verilog.design import PARALLEL, plan
-from bstdg.export.verilog.tools import Bench, benches, need_verilator, statistics
+from bstdg.export.verilog.tools import Bench, benches, need_slang, need_verilator, statistics
 from bstdg.model.packed import PackedModel
 
 # Icarus interprets: so many additions of a weight take minutes. Verilator compiles, and takes all vectors.
@@ -31,6 +33,7 @@ def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
     with tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
         yield checked("lint, Verilator", lambda: _lint(folder, model, name))
+        yield checked("lint, slang", lambda: _slang(folder, model, name))
         yield checked("simulation, Verilator", lambda: _verilator(folder, model, golden, name, scratch))
         yield checked("simulation, Icarus Verilog", lambda: _icarus(folder, model, golden, name, scratch))
         yield checked("synthesis, Yosys, any device", lambda: _generic(folder, name, scratch))
@@ -39,16 +42,22 @@ def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
 
 def _name(folder: Path) -> str:
     """The export's name, which is that of its test bench too."""
-    manifest = folder / "manifest.json"
-    if manifest.is_file():
-        return json.loads(manifest.read_text())["name"]
+    if (folder / MANIFEST).is_file():
+        return read_manifest(folder)["name"]
     return next((folder / FOLDER).glob("*_tb.v")).name.removesuffix("_tb.v")
 
 
 def _sources(folder: Path, test: bool = False) -> list[str]:
-    """The design's files, and those of the test bench, in a fixed order and relative to `folder`."""
-    paths = [*folder.glob("*.v"), *((folder / FOLDER).glob("*.v") if test else ())]
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
+    """The design's files, and those of the test bench, in a fixed order and relative to `folder`.
+
+    Where there is a manifest these are the files that it lists: others that lie there are none of the export's.
+    """
+    if (folder / MANIFEST).is_file():
+        paths = [PurePosixPath(name) for name in read_manifest(folder)["files"]]
+    else:
+        paths = [PurePosixPath(path.relative_to(folder).as_posix()) for path in folder.rglob("*.v")]
+    places = (".", FOLDER) if test else (".",)
+    return sorted(str(path) for path in paths if path.suffix == ".v" and str(path.parent) in places)
 
 
 def _vectors(folder: Path, model: PackedModel, golden: Golden, name: str) -> str:
@@ -63,17 +72,31 @@ def _vectors(folder: Path, model: PackedModel, golden: Golden, name: str) -> str
 
 def _lint(folder: Path, model: PackedModel, name: str) -> str:
     said = need_verilator(delays=False)
-    served = (1, 3, PARALLEL, max(model.widths))
-    for parallel in served:
+    for parallel in _served(model):
         command = ["verilator", "--lint-only", "-Wall", "--top-module", name, f"-GPARALLEL={parallel}"]
         must([*command, *_sources(folder)], f"at {parallel} neurons a cycle", folder=folder)
-    return f"no warning of -Wall, none waived, at {', '.join(map(str, served))} neurons a cycle; {said}"
+    return f"no warning of -Wall, none waived, at {', '.join(map(str, _served(model)))} neurons a cycle; {said}"
+
+
+def _slang(folder: Path, model: PackedModel, name: str) -> str:
+    """Design and test bench, held to the language more strictly than by others: what is declared after its use, say."""
+    said = need_slang()
+    for parallel in _served(model):
+        command = [sys.executable, "-P", slang.__file__, "--std", "1364-2005", "--top", f"{name}_tb"]
+        strict = ["-Wextra", "-Werror", f"-GPARALLEL={parallel}", "--color-diagnostics=false"]
+        must([*command, *strict, *_sources(folder, test=True)], f"at {parallel} neurons a cycle", folder=folder)
+    return f"design and test bench without a warning, at {', '.join(map(str, _served(model)))} neurons a cycle; {said}"
+
+
+def _served(model: PackedModel) -> tuple[int, ...]:
+    """Numbers of neurons a cycle of which all that is checked without running it is checked."""
+    return 1, 3, PARALLEL, max(model.widths)
 
 
 def _verilator(folder: Path, model: PackedModel, golden: Golden, name: str, scratch: Path) -> str:
     said = need_verilator(delays=True)
     need("install make and g++", "make", "g++")
-    command = ["verilator", "--binary", "-O3", "-Wno-fatal", "--timescale-override", "1ns/1ns"]
+    command = ["verilator", "--binary", "-O3", "-Wall"]
     where = ["--top-module", f"{name}_tb", "-Mdir", str(scratch / "verilated"), "-o", "simulate"]
     must([*command, *where, *_sources(folder, test=True)], "does not compile", folder=folder)
     text = must([str(scratch / "verilated" / "simulate"), "+cycles"], "went wrong", folder=folder)
@@ -108,8 +131,7 @@ def _judged(found: dict[int, Bench], folder: Path, vectors: int) -> str:
 
 def _images(folder: Path, vectors: int) -> tuple[str, int]:
     """What cycles are counted over: the test images among the vectors if there are any, else all."""
-    manifest = folder / "manifest.json"
-    parts = json.loads(manifest.read_text())["golden"]["parts"] if manifest.is_file() else []
+    parts = read_manifest(folder)["golden"]["parts"] if (folder / MANIFEST).is_file() else []
     before = sum(part["vectors"] for part in parts[:-1])
     if parts and "test images" in parts[-1]["what"] and before < vectors:
         return "an image", before

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bstdg.export.tools import Failed, NotRun, complaint, need, version
 
+OLDEST_SLANG = 10  # the first that is asked in this way
 OLDEST_VERILATOR = 5  # the first that runs a test bench with delays
 
 
@@ -27,6 +28,19 @@ def need_verilator(delays: bool) -> str:
     if delays and int(found.partition(".")[0] or 0) < OLDEST_VERILATOR:
         raise NotRun(f"Verilator {found or '(of unknown version)'} is too old; install {OLDEST_VERILATOR} or later")
     return f"Verilator {found}"
+
+
+def need_slang() -> str:
+    """`slang 12.1.0`; raises `NotRun` where its Python package is not there, or is of another kind."""
+    try:
+        from importlib.metadata import version as installed
+
+        found = installed("pyslang")
+    except ImportError:
+        raise NotRun("slang not found; install the Python package pyslang") from None
+    if int(found.partition(".")[0]) < OLDEST_SLANG:
+        raise NotRun(f"slang {found} is too old; install pyslang {OLDEST_SLANG} or later")
+    return f"slang {found}"
 
 
 def benches(output: bytes) -> dict[int, Bench]:

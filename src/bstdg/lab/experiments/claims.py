@@ -202,27 +202,33 @@ class Verdict:
 
 def judge(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
     """Hold a claim against the runs there are."""
-    values = tuple(_value(claim, run) for run in runs.get(claim.run, ()))
     target = claim.target
     if isinstance(target, str):
-        measured = [figure_of(run, claim.figure) for run in runs.get(target, ())]
+        measured = _figures(runs.get(target, ()), claim.figure)
         target = spread(measured)[0] if measured else None
+    values = tuple(_value(claim, figure) for figure in _figures(runs.get(claim.run, ()), claim.figure))
     return Verdict(claim, target, values)
 
 
-def _value(claim: Claim, run: Run) -> float:
-    figure = figure_of(run, claim.figure)
+def _value(claim: Claim, figure: float) -> float:
     if claim.fraction_of is None:
         return figure
     return claim.fraction_of / figure if figure else float("inf")
 
 
-def figure_of(run: Run, figure: str) -> float:
-    """A figure of the test set (see `Claim.figure`)."""
+def _figures(runs: Sequence[Run], figure: str) -> list[float]:
+    return [value for run in runs if (value := figure_of(run, figure)) is not None]
+
+
+def figure_of(run: Run, figure: str) -> float | None:
+    """A figure of the test set (see `Claim.figure`); None where the run does not hold it."""
     if figure == "steps":
-        return run.test["decision_step_mean"] + 1
+        mean = run.test.get("decision_step_mean")
+        return None if mean is None else mean + 1
     if figure == UNSEEN_SPEAKERS:
-        speakers = [run.extra["by_speaker"][speaker] for speaker in ("4", "5")]
+        held = run.extra.get("by_speaker", {})
+        speakers = [held[speaker] for speaker in ("4", "5") if "samples" in held.get(speaker, ())]
         right = sum(speaker["accuracy"] * speaker["samples"] for speaker in speakers)
-        return right / sum(speaker["samples"] for speaker in speakers)
-    return run.test[figure]
+        heard = sum(speaker["samples"] for speaker in speakers)
+        return right / heard if len(speakers) == 2 and heard else None
+    return run.test.get(figure)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bstdg.drawing.lettering import lettering
 from bstdg.lab.experiments import catalogue
+from bstdg.lab.experiments.claims import figure_of
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
@@ -30,8 +31,8 @@ LOOKS = {
 RECIPE, PREDECESSOR, STATED = ("#CC79A7", "*pHd"), ("#56B4E9", "Pv<>h8"), ("#666666", "Xx")
 OPERATIONS = FIGURES["synaptic_operations_to_decision"]
 AXES = {
-    "steps": ("decision step, counted from 1", lambda run: run.test["decision_step_mean"] + 1),
-    "operations": (OPERATIONS.caption, lambda run: run.test[OPERATIONS.key]),
+    "steps": ("decision step, counted from 1", "steps"),
+    "operations": (OPERATIONS.caption, OPERATIONS.key),
 }
 Point = tuple[float, float, float, float]  # x, its spread, accuracy in percent, its spread
 
@@ -79,30 +80,35 @@ def _draw(axes, points: Sequence[Point], color: str, marker: str, label: str, li
     axes.errorbar(x, y, dy, dx, c=color, marker=marker, ms=size, ls=line, lw=1, elinewidth=0.8, label=label, zorder=z)
 
 
-def _curves(data: str, runs: Runs, of: Callable[[Run], float]) -> Iterator[tuple[str, list[Point]]]:
+def _curves(data: str, runs: Runs, of: str) -> Iterator[tuple[str, list[Point]]]:
     variants = [v for v in catalogue.tradeoff(data) if runs.get(v.name)]
     for group in LOOKS:
         chain = (group,) if group in ("base", "both weights") else ("base", group)  # from no weight to the greatest
-        points = [_point(runs[v.name], of) for v in variants if v.group in chain]
+        points = [point for v in variants if v.group in chain for point in _points(runs[v.name], of)]
         if points:
             yield group, points
 
 
-def _others(data: str, axis: str, runs: Runs, of: Callable[[Run], float]):
+def _others(data: str, axis: str, runs: Runs, of: str):
     """The recipes of this project, the predecessors trained here, and what others' released networks are stated at."""
     for name, mine in runs.items():
-        if not name.startswith("runs/") or mine[0].data != data or "decision_step_mean" not in mine[0].test:
+        if not name.startswith("runs/") or mine[0].data != data or not (points := _points(mine, of)):
             continue
         ours = mine[0].method == OURS
         label = f"recipe {short(name)}" if ours else f"{short(name).removeprefix('baseline-')}, trained here"
-        yield RECIPE if ours else PREDECESSOR, label, [_point(mine, of)]
+        yield RECIPE if ours else PREDECESSOR, label, points
     for released in RELEASED:
         if released.data == data and axis == "steps":
             yield STATED, f"{released.what}, released weights", [(released.steps, 0.0, 100 * released.accuracy, 0.0)]
 
 
-def _point(runs: Sequence[Run], of: Callable[[Run], float]) -> Point:
-    return (*spread([of(run) for run in runs]), *spread([100 * run.test["accuracy"] for run in runs]))
+def _points(runs: Sequence[Run], of: str) -> list[Point]:
+    """The point of a setting, of those of its runs that hold the figure; none where none does."""
+    held = [(value, 100 * run.test["accuracy"]) for run in runs if (value := figure_of(run, of)) is not None]
+    if not held or "decision_step_mean" not in runs[0].test:
+        return []
+    x, y = zip(*held, strict=True)
+    return [(*spread(x), *spread(y))]
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bstdg import files
-from bstdg.errors import FileFormatError
-from bstdg.model.figures import SHARES
+from bstdg.errors import FileFormatError, InputError
+from bstdg.model import figures as known_figures
 
 FORMAT, VERSION = "bstdg-run", 1
+NEEDED = ("accuracy", "samples")  # without which figures tell nothing
 OURS = "spike-timing gradient"  # the method of this package; every other is a predecessor
 QUICK = "quick"  # the folder of runs that are only a try
 _FILE = re.compile(r"seed(0|[1-9][0-9]{0,8})\.json")
@@ -144,9 +144,9 @@ def load(path: Path, results: Path) -> Run:
         OSError: it cannot be read.
     """
     try:
-        values = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise FileFormatError(f"{path} is no JSON: restore it, or remove it to run that seed again") from None
+        values = files.read_object(path, most="any run")
+    except FileFormatError as error:
+        raise FileFormatError(f"{error}: restore it, or remove it to run that seed again") from None
     try:
         return _checked(values, path, results)
     except _Odd as odd:
@@ -184,35 +184,49 @@ def _checked(values: Any, path: Path, results: Path) -> Run:
         if name in values and not _is(values[name], kind):
             raise _Odd(f"{name} should be {_WORDS[kind]}, not {str(values[name])[:40]!r}")
     widths = values["widths"]
-    if not isinstance(widths, list) or len(widths) < 2 or not all(_is(w, int) and w >= 1 for w in widths):
+    if not isinstance(widths, list) or len(widths) < 2 or not all(_is(w, int) and 1 <= w < 2**31 for w in widths):
         raise _Odd("widths should be a list of at least two layer sizes")
-    for part in ("validation", "test"):
-        _check_figures(values[part], part, required=part == "test")
+    _check_figures(values["validation"], "validation")
+    _check_figures(values["test"], "test", *NEEDED)
+    _check_extra(values.get("extra", {}))
     expected = path_of(results, values["name"], values["seed"])
     if expected.resolve() != path.resolve():
-        raise _Odd(f'"name" and "seed" belong to {expected}')
+        raise _Odd(f'"name" and "seed" belong to {str(expected)[:200]!r}')
     return Run(**{**values, "widths": tuple(widths)})
 
 
 def _is(value: Any, kind: type) -> bool:
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+        return known_figures.is_number(value) and 0 <= value <= known_figures.MOST
     if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return type(value) is int and 0 <= value <= known_figures.MOST
     return isinstance(value, kind)
 
 
-def _check_figures(figures: dict[str, Any], part: str, required: bool) -> None:
-    for name in ("accuracy", "samples") if required else ():
+def _check_figures(figures: Any, part: str, *needed: str) -> None:
+    try:
+        known_figures.check(figures, part)
+    except InputError as error:
+        raise _Odd(str(error)) from None
+    for name in needed:
         if name not in figures:
             raise _Odd(f"{part}.{name} is missing")
-    for name, value in figures.items():
-        if isinstance(value, (str, list, dict)):
-            continue
-        if not _is(value, float):
-            raise _Odd(f"{part}.{name} should be a number of 0 or more, not {value!r}")
-        if name in SHARES and value > 1:
-            raise _Odd(f"{part}.{name} is a share, so at most 1, not {value}")
+
+
+def _check_extra(extra: dict[str, Any]) -> None:
+    """Figures of speakers and of other exits, where there are such."""
+    for table in ("speakers", "by_speaker"):
+        if not isinstance(groups := extra.get(table, {}), dict):
+            raise _Odd(f"extra.{table} should be an object")
+        for name, figures in groups.items():
+            _check_figures(figures, f"extra.{table}.{name[:20]}", *NEEDED[:1])
+    if not isinstance(rows := extra.get("exits", []), list):
+        raise _Odd("extra.exits should be a list")
+    for i, row in enumerate(rows):
+        offset = row.get("offset", "") if isinstance(row, dict) else ""
+        if offset is not None and (type(offset) is not int or abs(offset) >= 2**31):
+            raise _Odd(f"extra.exits[{i}].offset should be a whole number or null")
+        _check_figures({key: value for key, value in row.items() if key != "offset"}, f"extra.exits[{i}]")
 
 
 def load_all(results: Path) -> dict[str, list[Run]]:

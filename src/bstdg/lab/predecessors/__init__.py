@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bstdg.errors import InputError
+from bstdg.spikes.whole import seed_of
 
 if TYPE_CHECKING:
     from bstdg.lab.predecessors.base import Loader, OnEpoch
@@ -27,6 +28,7 @@ _HOME = {
     "bptt": ("bptt.Settings", "bptt.BpttRun"),
     "mlp": ("mlp.Settings", "mlp.MlpRun"),
 }
+WITHOUT_TORCH = ("s4nn", "bs4nn")
 
 
 def names() -> tuple[str, ...]:
@@ -88,9 +90,14 @@ def train(
     from bstdg.lab.predecessors.base import train_and_judge
     from bstdg.lab.predecessors.settings import settings_of
 
-    chosen = settings_of(settings_kind(name), settings)
+    chosen, seed = settings_of(settings_kind(name), settings), seed_of(seed)
     loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
-    return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
+    if name in WITHOUT_TORCH:
+        return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
+    from bstdg.learning.surroundings import undisturbed
+
+    with undisturbed():
+        return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
 
 
 def run_released(

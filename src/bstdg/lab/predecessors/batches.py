@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bstdg.errors import TrainingError
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.settings import BatchSettings
+from bstdg.learning.surroundings import between_batches
 from bstdg.training import augmentation as augment
 
 
@@ -32,7 +33,7 @@ class BatchRun(ABC):
         self.settings: BatchSettings = setup.settings
         self.white, self.shape, self.silent = setup.training.white, setup.training.shape, silent
         self.classes = len(setup.training.classes)
-        self.generator = torch.Generator().manual_seed(setup.seed)
+        self.generator = torch.Generator("cpu").manual_seed(setup.seed)
         self.pixels, self.labels = torch.from_numpy(pixels), torch.from_numpy(setup.training.labels)
         self._kept: dict[str, Tensor] = {}
 
@@ -63,7 +64,8 @@ class BatchRun(ABC):
         rates = [group["lr"] for group in optimizer.param_groups]
         for epoch in range(self.settings.epochs):
             self.module.train()
-            batches = torch.randperm(len(self.labels), generator=self.generator).split(self.settings.batch)
+            order = torch.randperm(len(self.labels), generator=self.generator, device="cpu")
+            batches = order.split(self.settings.batch)
             total = 0.0
             for i, index in enumerate(batches):
                 share = (epoch + i / len(batches)) / self.settings.epochs
@@ -76,6 +78,7 @@ class BatchRun(ABC):
             yield {"loss": loss}
 
     def _step(self, optimizer: torch.optim.Optimizer, index: Tensor) -> float:
+        between_batches()
         settings = self.settings
         pixels = augment.shift(
             self.pixels[index], self.shape, self.silent, settings.shift, settings.shift_share, self.generator

@@ -30,6 +30,7 @@ from bstdg.errors import InputError
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun, dense_operations, figures_of_scores, flat
 from bstdg.lab.predecessors.settings import BatchSettings
+from bstdg.learning.modules import PLAIN
 
 Activation = Literal["sign", "relu"]
 
@@ -67,7 +68,7 @@ class Sign(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.save_for_backward(x)
-        return torch.where(x >= 0, 1.0, -1.0)
+        return (x >= 0).to(x.dtype).mul_(2).sub_(1)
 
     @staticmethod
     @once_differentiable
@@ -88,11 +89,11 @@ class BinaryNetwork(nn.Module):
         super().__init__()
         inputs, hidden, classes = widths
         self.activation = activation
-        self.below = nn.Parameter(torch.empty(hidden, inputs).uniform_(-0.3, 0.3, generator=generator))
-        self.above = nn.Parameter(torch.empty(classes, hidden).uniform_(-0.3, 0.3, generator=generator))
-        self.norm = nn.BatchNorm1d(hidden)
-        self.log_scale = nn.Parameter(torch.tensor(-0.5 * np.log(hidden), dtype=torch.float32))
-        self.offset = nn.Parameter(torch.zeros(classes))
+        self.below = nn.Parameter(torch.empty(hidden, inputs, **PLAIN).uniform_(-0.3, 0.3, generator=generator))
+        self.above = nn.Parameter(torch.empty(classes, hidden, **PLAIN).uniform_(-0.3, 0.3, generator=generator))
+        self.norm = nn.BatchNorm1d(hidden, **PLAIN)
+        self.log_scale = nn.Parameter(torch.tensor(-0.5 * np.log(hidden), **PLAIN))
+        self.offset = nn.Parameter(torch.zeros(classes, **PLAIN))
 
     def hidden(self, pixels: Tensor) -> Tensor:
         """Activations of the hidden layer."""
@@ -129,7 +130,7 @@ class BinaryRun(BatchRun):
         """Cross-entropy."""
         hidden = self.network.hidden(pixels.float() / self.white)
         if self.dropout:
-            kept = torch.rand(hidden.shape, generator=self.generator) >= self.dropout
+            kept = torch.rand(hidden.shape, generator=self.generator, **PLAIN) >= self.dropout
             hidden = hidden * kept / (1.0 - self.dropout)
         return F.cross_entropy(self.network.scores(hidden), labels, label_smoothing=self.settings.label_smoothing)
 

@@ -103,7 +103,7 @@ def unroll(layers: Sequence[BinaryLinear], steps: Tensor, num_steps: int, width:
     spikes = [(steps == step).to(layers[0].weight.dtype) for step in range(num_steps)]
     hidden = []
     for layer in layers[:-1]:
-        signs, potential, fired = sign(layer.weight), 0.0, torch.zeros(())
+        signs, potential, fired = sign(layer.weight), 0.0, 0.0
         below, spikes = spikes, []
         for arrived in below:
             potential = potential + arrived @ signs.t()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.batches import BatchRun, dense_operations, figures_of_scores, flat
 from bstdg.lab.predecessors.settings import BatchSettings
+from bstdg.learning.modules import PLAIN
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class MlpRun(BatchRun):
         inputs, hidden, classes = self.widths
         with torch.random.fork_rng([]):  # layers draw from the global generator
             torch.manual_seed(setup.seed)
-            self.network = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+            self.network = nn.Sequential(
+                nn.Linear(inputs, hidden, **PLAIN), nn.ReLU(), nn.Linear(hidden, classes, **PLAIN)
+            )
         self.dropout: float = setup.settings.dropout
 
     @property
@@ -52,7 +55,7 @@ class MlpRun(BatchRun):
     def loss(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy."""
         hidden = self.network[1](self.network[0](pixels.float() / self.white))
-        kept = torch.rand(hidden.shape, generator=self.generator) >= self.dropout
+        kept = torch.rand(hidden.shape, generator=self.generator, **PLAIN) >= self.dropout
         scores = self.network[2](hidden * kept / (1.0 - self.dropout))
         return F.cross_entropy(scores, labels, label_smoothing=self.settings.label_smoothing)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import files
 from bstdg.datasets import Dataset
 from bstdg.datasets.arrays import read_header
 from bstdg.errors import FileFormatError, InputError
@@ -56,9 +57,11 @@ def read_layers(folder: Path) -> tuple[NDArray, NDArray]:
 def _header(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
     """Shape, type and offset of the data, from a file's header alone."""
     try:
-        with path.open("rb") as file:
+        with files.open_regular(path) as file:
             found = read_header(file)
             return found.shape, found.dtype, file.tell()
+    except FileFormatError:
+        raise
     except ValueError as error:
         raise FileFormatError(f"{path} is no .npy array: {error}") from None
 
@@ -77,7 +80,8 @@ def _layer(path: Path) -> NDArray:
         raise InputError(f"{path} must be [neurons, inputs], up to {LIMIT >> 20} MiB, not {list(shape)} of {dtype}")
     if path.stat().st_size - start != size:
         raise FileFormatError(f"{path} is truncated or has trailing bytes: {size} bytes of data were promised")
-    weights = np.load(path, allow_pickle=False).reshape(shape[0], -1)
+    with files.open_regular(path) as file:
+        weights = np.load(file, allow_pickle=False).reshape(shape[0], -1)
     if not np.isfinite(weights).all():
         raise InputError(f"{path} holds values that are not finite numbers")
     return weights.astype(np.float64)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bstdg.errors import InputError
 from bstdg.learning.recipe_file import from_dict
+from bstdg.spikes.whole import own_numbers
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Settings:
     limit: int = 0
 
     def __post_init__(self) -> None:
+        own_numbers(self)
         if self.epochs < 1:
             raise InputError(f"epochs must be 1 or more, not {self.epochs}")
         if any(width < 1 for width in self.hidden) or (len(self.hidden) != 1 and not self.deep):

@@ -1,36 +1,7 @@
 // Feeds the golden vectors to one instance of the design and compares with what is expected: the decision, its step,
 // whether it was silent, and every spike of every hidden layer, which come as streams of the same items as the input.
 `timescale 1ns / 1ns
-
-// Compares a stream with its part of a file, from one place to another.
-module @{NAME}_stream #(
-    parameter ITEMS = 1,
-    parameter FILE = ""
-) (
-    input  wire        clk,
-    input  wire        restart,
-    input  wire [31:0] from,
-    input  wire        valid,
-    input  wire [16:0] item,
-    output reg  [31:0] at,
-    output reg         wrong
-);
-
-    reg [16:0] items [0:ITEMS-1];
-    initial $readmemh(FILE, items);
-
-    always @(posedge clk) begin
-        if (restart) begin
-            at <= from;
-            wrong <= 1'b0;
-        end else if (valid) begin
-            at <= at + 1;
-            if (at >= ITEMS) wrong <= 1'b1;
-            else if (item !== items[at]) wrong <= 1'b1;
-        end
-    end
-
-endmodule
+`default_nettype none
 
 module @{NAME}_bench #(
     parameter PARALLEL = @{PARALLEL},
@@ -56,8 +27,14 @@ module @{NAME}_bench #(
         $readmemh("test/@{NAME}_expected.hex", expected);
     end
 
+    reg verbose;
     reg clk = 1'b0;
-    always #5 clk = !clk && !finished;  // stands still once all is done
+    initial begin
+        finished = 1'b0;
+        passed = 1'b0;
+        verbose = $test$plusargs("cycles");
+        while (!finished) #5 clk = !clk;  // stands still once all is done
+    end
 
     reg rst = 1'b1;
     reg start = 1'b0;
@@ -71,14 +48,20 @@ module @{NAME}_bench #(
     wire in_ready, busy, done, silent, error;
     wire in_valid = (state == RUN || state == REST) && at < offsets[(vector + 1) * COLUMNS] && pause == 3'd0;
     wire [16:0] item = items[in_valid ? at : 0];
+    wire unused_bits = &{1'b0, item[15:@{CHANNEL_BITS}]};
     wire take = in_valid && in_ready;
     wire @{span(CLASS_BITS)} decision;
     wire @{span(STEP_BITS)} decision_step;
     wire [24:0] found = {silent, @{padding(STEP_BITS, 8)}decision_step, @{padding(CLASS_BITS, 16)}decision};
+@% for i in LINKS %@
+    wire sent@{i}, wrong@{i};
+    wire [31:0] at@{i};
+@% endfor %@
     wire moved = take@% for i in LINKS %@ || sent@{i}@% endfor %@;
     wire spikes_wrong = 1'b0@% for i in LINKS %@ || wrong@{i}@% endfor %@;
     wire spikes_whole = 1'b1@% for i in LINKS %@ && at@{i} == offsets[(vector + 1) * COLUMNS + @{i}]@% endfor %@;
-    wire right = found === expected[vector] && error === 1'b0 && !spikes_wrong && (EARLY_EXIT != 0 || spikes_whole);
+    wire calm = busy === 1'b0 && error === 1'b0;
+    wire right = found === expected[vector] && calm && !spikes_wrong && (EARLY_EXIT != 0 || spikes_whole);
 
     @{NAME} #(
         .PARALLEL(PARALLEL),
@@ -100,9 +83,7 @@ module @{NAME}_bench #(
     );
 @% for i in LINKS %@
 
-    wire sent@{i} = dut.link@{i}_valid && dut.link@{i}_ready;
-    wire wrong@{i};
-    wire [31:0] at@{i};
+    assign sent@{i} = dut.link@{i}_valid && dut.link@{i}_ready;
     @{NAME}_stream #(
         .ITEMS(@{SPIKES[i]}),
         .FILE("test/@{NAME}_spikes_@{i - 1}.hex")
@@ -156,7 +137,7 @@ module @{NAME}_bench #(
                 end else if (!start) cycles <= cycles + 1;
                 if (still > PATIENCE) begin
                     $display("FAIL vector %0d: nothing has moved for %0d cycles", vector, still);
-                    failed = failed + VECTORS - vector;
+                    failed <= failed + VECTORS - vector;
                     vector <= VECTORS;
                     state <= BEGIN;
                 end
@@ -168,7 +149,7 @@ module @{NAME}_bench #(
                     vector <= vector + 1;
                 end else if (still > PATIENCE) begin
                     $display("FAIL vector %0d: what follows the decision is not taken", vector);
-                    failed = failed + VECTORS - vector;
+                    failed <= failed + VECTORS - vector;
                     vector <= VECTORS;
                     state <= BEGIN;
                 end
@@ -177,21 +158,15 @@ module @{NAME}_bench #(
         endcase
     end
 
-    initial finished = 1'b0;
-    initial passed = 1'b0;
-
-    reg verbose;
-    initial verbose = $test$plusargs("cycles");
-
     task judge;
         begin
             if (verbose) $display("early_exit=%0d vector=%0d cycles=%0d", EARLY_EXIT, vector, cycles);
-            total = total + cycles;
-            if (vector == 0 || cycles < least) least = cycles;
-            if (cycles > most) most = cycles;
+            total <= total + cycles;
+            if (vector == 0 || cycles < least) least <= cycles;
+            if (cycles > most) most <= cycles;
             if (!right) begin
-                failed = failed + 1;
-                if (failed <= 10)
+                failed <= failed + 1;
+                if (failed < 10)
                     $display("FAIL vector %0d: class %0d at step %0d, silent %0d; expected %0d at %0d, %0d; hidden spikes %0s",
                              vector, found[15:0], found[23:16], found[24], expected[vector][15:0],
                              expected[vector][23:16], expected[vector][24],
@@ -206,3 +181,5 @@ module @{NAME}_bench #(
     endtask
 
 endmodule
+
+`default_nettype wire

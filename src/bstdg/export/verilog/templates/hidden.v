@@ -1,5 +1,6 @@
 // A hidden layer: at the end of a step it sends on the neurons that fire, lowest first, then the end of the step.
 // While it sends, it takes in nothing.
+`timescale 1ns / 1ns
 `default_nettype none
 
 module @{NAME}_hidden #(

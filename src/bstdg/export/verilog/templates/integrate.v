@@ -6,6 +6,7 @@
 // -threshold instead of what is in memory: forgetting an image takes no time.
 //
 // Stage A reads a group's potentials and selects its weights; stage B, a cycle later, adds or compares and writes back.
+`timescale 1ns / 1ns
 `default_nettype none
 
 module @{NAME}_integrate #(

@@ -1,5 +1,6 @@
 // The output layer and the decision. At the first step at which an output is at threshold the greatest lead
 // (V - threshold) wins, then the lowest index; if none ever is, the greatest lead at the last step: silent.
+`timescale 1ns / 1ns
 `default_nettype none
 
 module @{NAME}_output #(

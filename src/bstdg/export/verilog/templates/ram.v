@@ -1,4 +1,5 @@
 // Potentials: one word for each group of neurons, read a cycle before it is needed. A single word is a register.
+`timescale 1ns / 1ns
 `default_nettype none
 
 module @{NAME}_ram #(

@@ -1,6 +1,7 @@
 // The golden vectors twice: with early exit and to the last step. Run it in the folder above this one;
 // with +cycles it prints the cycles of every vector.
 `timescale 1ns / 1ns
+`default_nettype none
 
 module @{NAME}_tb #(
     parameter PARALLEL = @{PARALLEL},
@@ -39,3 +40,5 @@ module @{NAME}_tb #(
     end
 
 endmodule
+
+`default_nettype wire

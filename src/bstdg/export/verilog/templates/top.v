@@ -4,6 +4,12 @@
 // (`in_end` low: the channel fires in the current step, any number of them) and ends of steps (`in_end` high), exactly
 // @{STEPS}. When `done` rises, `decision`, `decision_step` and `silent` hold until the next image begins. What follows
 // the decision of an image is taken and thrown away, one item a cycle; or begin the next image at once and leave it.
+//
+// What `decision` says:
+@% for name in CLASS_NAMES %@
+//   @{loop.index0} is @{name}
+@% endfor %@
+`timescale 1ns / 1ns
 `default_nettype none
 
 module @{NAME} #(
@@ -46,6 +52,7 @@ module @{NAME} #(
     reg @{LEFT_RANGE} steps_left = @{LEFT_BITS}'d0;
     reg [EVENT_BITS-1:0] events_left;
     wire finishing;
+    wire link0_ready;  // link n is the stream into layer n
     wire begins = start && !running;
     wire clear = rst || begins || finishing;
 
@@ -81,9 +88,7 @@ module @{NAME} #(
         end
     end
 
-    // Link n is the stream into layer n.
     wire link0_valid = in_valid && open && running && allowed;
-    wire link0_ready;
     wire link0_end = in_end;
     wire @{CHANNEL_RANGE} link0_channel = in_channel;
 @% for layer in LAYERS %@
