@@ -38,7 +38,7 @@ from bstdg.model.probability import calibrated_scale, lead_at_decision, log_prob
 SMALL = {"hidden": (32,), "epochs": 6, "random_state": 0}
 # scikit-learn skips this check unless SCIPY_ARRAY_API is set before SciPy is imported: it runs in a process of its own.
 ARRAY_API = "check_array_api_input"
-# A sample that comes twice stands in two batches, one of weight 2 in one; what does hold is in test_weights.
+# A sample that comes twice stands in two batches, one of weight 2 in one; what does hold is in test_sample_weight.
 NOT_IN_BATCHES = "check_sample_weight_equivalence_on_dense_data"
 
 
