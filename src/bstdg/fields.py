@@ -14,7 +14,7 @@ import numbers
 import operator
 import reprlib
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -95,10 +95,22 @@ def _fitting(kind: Any, allowed: Range | None, value: Any, name: str) -> Any:
         return tuple(_fitting(get_args(kind)[0], allowed, item, f"{name}[{i}]") for i, item in enumerate(value))
     wanted = get_args(kind) if origin in (Union, types.UnionType) else (kind,)
     for one in wanted:
-        found = _READ[one](value)
+        if get_origin(one) is dict and isinstance(value, Mapping):
+            of = get_args(one)[1]
+            return {str(key): _fitting(of, allowed, item, f"{name}.{key}") for key, item in value.items()}
+        if get_origin(one) is Literal and isinstance(value, str) and value in get_args(one):
+            return value
+        found = None if get_origin(one) in (dict, Literal) else _READ[one](value)
         if found is not None:
             return found if allowed is None or one not in (int, float) else _within(allowed, found, value, name)
-    raise InputError(f"{name} must be {' or '.join(_NAMES[one] for one in wanted)}, not {short(value)}")
+    raise InputError(f"{name} must be {' or '.join(map(_name_of, wanted))}, not {short(value)}")
+
+
+def _name_of(kind: Any) -> str:
+    """A type for people."""
+    if get_origin(kind) is Literal:
+        return ", ".join(map(repr, get_args(kind)))
+    return "a table of numbers by name" if get_origin(kind) is dict else _NAMES[kind]
 
 
 def _within(allowed: Range, found: float, value: Any, name: str) -> float:

@@ -13,6 +13,7 @@ from support.paths import ROOT
 from bstdg.errors import InputError
 from bstdg.inputs.options import InputOptions
 from bstdg.learning.recipe import (
+    ClassWeight,
     DataConfig,
     DistortConfig,
     EventAugmentation,
@@ -55,6 +56,8 @@ def another(section: str, field: str) -> Any:
         return next(value for value in get_args(hint) if value != default)
     if get_origin(hint) is tuple:
         return (7, 5)
+    if hint == ClassWeight:
+        return "balanced"
     return {int: 3, float: 0.37, bool: not default, str: "another"}[hint]
 
 

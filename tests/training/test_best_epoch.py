@@ -55,6 +55,16 @@ def test_standard_errors_by_hand(share, samples, error):
     assert standard_error(share, samples) == pytest.approx(error)
 
 
+def test_where_samples_have_weights_their_accuracy_counts_and_not_the_plain_one():
+    best = BestEpoch()
+    plain = {"accuracy": 0.95, "samples": 100}
+    assert best.look(1, plain, (0.5, 40.0))
+    assert not best.look(2, {**plain, "accuracy": 1.0}, (0.5 - 1.01 * standard_error(0.5, 40.0), 40.0))
+    assert best.look(3, {**plain, "accuracy": 0.6}, (0.8, 40.0))
+    assert (best.epoch, best.highest, best.stale) == (3, 0.8, 0)
+    assert best.figures == {**plain, "accuracy": 0.6}
+
+
 def test_what_a_checkpoint_holds_is_read_back():
     best, _ = after([0.7, 0.5, 0.6])
     assert BestEpoch.of(best.state(), best.stale) == best

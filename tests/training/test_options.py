@@ -126,6 +126,7 @@ SPECIAL = {
     "loss.gamma": [2],
     "train.calibration": [20],
     "train.batch": [24],
+    "train.class_weight": ["balanced", {"a": 3.0}, {"1": 3.0}],
     "distort.rotation": [12.0],
     "distort.move": [1.0],
     "distort.elastic": [1.0],

@@ -6,6 +6,7 @@ All else gets a `bstdg.inputs.features.FeatureScaling`, made from the training s
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import cast
 
@@ -15,12 +16,12 @@ from numpy.typing import NDArray
 from bstdg.errors import BstdgWarning, InputError
 from bstdg.inputs import FeatureCode, InputCode, LatencyCode, Shape
 from bstdg.inputs.features import Codes, Spread
+from bstdg.spikes.events import MAX_CHANNELS
 
 AUTO = "auto"
 BLANK_SHARE = 0.3  # of a table's values that are 0 and its least: then 0 means that there is nothing
 MANY_PIXELS = 256  # above, a second channel for each dark pixel costs more spikes than it is worth
 FEW_CHANNELS = 48  # up to which a table of few features is given more pairs of channels
-MOSTLY = 0.5  # share of a batch's values beyond the range seen in training, above which we warn
 WHITE = 255
 
 
@@ -33,7 +34,7 @@ def code_for(
         InputError: the spread or code is unknown.
     """
     if len(shape) == 3 and spread == codes == AUTO:
-        if rows.dtype.kind in "bui" and rows.min() >= 0 and rows.max() <= 65_535:
+        if rows.dtype.kind in "ui" and rows.min() >= 0 and rows.max() <= 65_535:
             brightest = max(1, int(rows.max()))
             return LatencyCode(shape, WHITE if WHITE // 2 < brightest <= WHITE else brightest)
         if rows.min() >= 0 and rows.max() <= 1:
@@ -50,33 +51,16 @@ def code_for(
     if spread == AUTO:
         spread = "shared" if picture else "standard"
     if codes == AUTO:
-        pairs = max(1, FEW_CHANNELS // (2 * rows.shape[1]))  # few features need several to be told apart finely
-        codes = "on" if picture and rows.shape[1] > MANY_PIXELS else "on-off" if pairs == 1 else pairs
+        features = rows.shape[1]
+        pairs = max(1, FEW_CHANNELS // (2 * features))  # few features need several to be told apart finely
+        one = (picture and features > MANY_PIXELS) or 2 * features > MAX_CHANNELS
+        codes = "on" if one else "on-off" if pairs == 1 else pairs
     return FeatureCode.fit(rows, num_steps, spread=spread, codes=codes, reads=shape)  # pyright: ignore[reportArgumentType]
 
 
-def clipped(code: InputCode, rows: NDArray) -> NDArray:
-    """Samples brought into the range that a code reads, with a warning where most of them lie outside."""
-    features = isinstance(code, FeatureCode)
-    if features:
-        low, high, outside = code.low, code.high, code.outside(rows)
-    else:
-        low, high = 0, code.white if rows.dtype.kind in "bui" else 1
-        outside = (rows < low) | (rows > high)
-    if len(rows) > 1 and outside.mean() > MOSTLY:
-        warnings.warn(
-            f"{outside.mean():.0%} of these values lie outside the range of the training samples, and count as its "
-            "nearest end: scale X as it was scaled for fit",
-            BstdgWarning,
-            stacklevel=4,
-        )
-    return rows if features else np.clip(rows, low, high)
-
-
 def encode(code: InputCode, rows: NDArray, num_steps: int) -> NDArray[np.uint8]:
-    """Steps uint8 `[samples, channels]` of samples that are in range; truth values count as 0 and 1."""
-    steps = code.encode(rows.astype(np.uint8) if rows.dtype.kind == "b" else rows, num_steps)
-    return cast("NDArray[np.uint8]", steps)  # an array of samples is no recording
+    """Steps uint8 `[samples, channels]` of samples that are in range."""
+    return cast("NDArray[np.uint8]", code.encode(rows, num_steps))  # an array of samples is no recording
 
 
 def _like_pixels(rows: NDArray) -> bool:
@@ -143,13 +127,16 @@ def warn_of_idle_steps(rows: NDArray, steps: NDArray[np.uint8], num_steps: int) 
         )
 
 
-def one_line(error: ValueError) -> str:
+def one_line(error: Exception) -> str:
     """scikit-learn's complaint, without the essay that follows the first line of it."""
     first = str(error).strip().splitlines()[0]
     if "Expected 2D array, got 1D" in first:
         return "X has one axis. Reshape your data: X.reshape(1, -1) is one sample, X.reshape(-1, 1) one feature"
     if "contains NaN" in first:
         return f"{first.rstrip('.')}. Drop these samples, or fill them in with sklearn.impute.SimpleImputer"
+    if "could not convert string" in first:
+        first = re.sub(r"np\.(?:str|bytes)_\((.*)\)", r"\1", first)
+        return f"{first}. Make numbers of texts with sklearn.preprocessing.OneHotEncoder or OrdinalEncoder"
     return first
 
 
@@ -159,8 +146,8 @@ def labelled(y: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     return several(classes), labels.astype(np.int64)
 
 
-def several(classes: NDArray) -> NDArray:
-    """The classes, if there are two at least; else raises `InputError`."""
+def several(classes: NDArray, of: str = "y") -> NDArray:
+    """The classes, if there are two at least; else raises `InputError`, which says what they are `of`."""
     if len(classes) < 2:
-        raise InputError(f"a classifier needs samples of at least 2 classes, y has 1 class: {classes.tolist()}")
+        raise InputError(f"a classifier needs samples of at least 2 classes, {of} has 1 class: {classes.tolist()}")
     return classes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,18 +12,20 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
+from bstdg.classifier import continuing
 from bstdg.classifier import saving as estimator_file
-from bstdg.classifier.arrays import AUTO, clipped, code_for, encode, flattened, labelled, one_line, several
+from bstdg.classifier.arrays import AUTO, code_for, labelled, several
+from bstdg.classifier.decisions import Decisions
+from bstdg.classifier.reading import Reading, Samples, samples_of
 from bstdg.classifier.training import Learner, Settings
-from bstdg.engine.decide import Decision
+from bstdg.classifier.weights import heard, weights_of
 from bstdg.errors import InputError
 from bstdg.learning.surroundings import undisturbed
 from bstdg.model import packed
-from bstdg.model.probability import lead_at_decision, log_probabilities, probabilities
-from bstdg.model.runtime import BATCH, Model
+from bstdg.model.runtime import Model
 
 
-class BSTDGClassifier(ClassifierMixin, BaseEstimator):
+class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
     """A binarized spiking network in which every neuron fires at most once, as a scikit-learn classifier.
 
     It reads tables of features of any range, which it scales itself, and images `[samples, rows, columns]` (integers,
@@ -48,6 +50,8 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
             `bstdg.inputs.features.FeatureScaling.fit`), or "auto" (see `docs/estimator.md`).
         codes: "on-off" gives a feature a second channel that fires the sooner the smaller the value, "on" does not, a
             number n gives it n such pairs, each for a part of its levels; or "auto".
+        class_weight: how much samples count by their class: a table of weights by label, 1 for those it leaves out;
+            "balanced" lets all classes weigh alike; None all samples.
         engine: of training, "native" or "dense"; None: native on a CPU, else dense.
         device: "cpu", "cuda", … or "auto".
         n_jobs: threads; None: one where the work is small, else as many as torch uses. Results do not depend on it.
@@ -96,6 +100,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         patience: int = 0,
         scaling: str = AUTO,
         codes: str | int = AUTO,
+        class_weight: Mapping[Any, float] | str | None = None,
         engine: str | None = None,
         device: str = "cpu",
         n_jobs: int | None = None,
@@ -118,6 +123,7 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         self.patience = patience
         self.scaling = scaling
         self.codes = codes
+        self.class_weight = class_weight
         self.engine = engine
         self.device = device
         self.n_jobs = n_jobs
@@ -130,87 +136,72 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         tags.non_deterministic = False
         return tags
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> BSTDGClassifier:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> BSTDGClassifier:
         """Learn from samples `[samples, features]` or images `[samples, rows, columns]` and their labels.
 
+        Args:
+            X, y: samples and labels.
+            sample_weight: how much each sample counts, `[samples]`, 0 or more, besides `class_weight`. Their ratios
+                matter alone, and 0 is as if it had not come.
+
         Raises:
-            InputError: a parameter, a value or the labels will not do; it is a `ValueError`.
+            InputError: a parameter, a value, a label or a weight will not do; it is a `ValueError`. What was learnt
+                before is there still.
         """
-        rows, shape, y = self._checked(X, y, reset=True)
-        self.classes_, labels = labelled(y)
-        learner = self._learner(rows, shape)
-        with undisturbed():
-            learner.fit(rows, labels, self.validation_fraction, self.verbose)
-        self._take(learner)
+        with continuing.all_or_nothing(self):
+            samples, y = self._checked(X, y, first=True)
+            classes, labels = labelled(y)
+            weights = weights_of(labels, classes, self.class_weight, sample_weight)
+            rows, labels, weights = heard(samples.rows, labels, weights)
+            several(classes[np.unique(labels)], "y, of those that weigh more than 0,")
+            learner, reading = self._begin(samples, rows, classes)
+            share, verbose = self.validation_fraction, self.verbose
+            with undisturbed():
+                learner.fit(rows, labels, weights, validation_fraction=share, verbose=verbose)
+            self._take(learner, reading, classes)
         return self
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> BSTDGClassifier:
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> BSTDGClassifier:
         """Learn from one more batch: one pass over it, at the full rates.
 
         The first batch also sets the scaling of features and the starting thresholds, so it should be typical. After
         `fit` it goes on from there; nothing is held out, and probabilities keep the scale that training found.
+        Parameters that were changed since act from now on, or are refused.
 
         Args:
             X, y: as for `fit`.
             classes: all labels that will ever come; needed at the first call.
+            sample_weight: as for `fit`, and held against the weights of calls before.
 
         Raises:
-            InputError: as for `fit`; or a label is not among the classes, or the model came from a file.
+            InputError: as for `fit`; or a label is not among the classes, the model came from a file, or a parameter
+                was changed that the network was made with.
         """
         first = not hasattr(self, "classes_")
-        rows, shape, y = self._checked(X, y, reset=first)
-        if first:
-            if classes is None:
-                raise InputError("classes must be passed on the first call to partial_fit: all labels that will come")
-            self.classes_ = several(np.unique(np.asarray(classes)))
-        elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
-            raise InputError(f"classes={classes!r} is not the same as on the last call to partial_fit or fit")
-        labels = self._positions(y)
-        if not first and self._learner_ is None:
-            raise InputError("this model was loaded from a file, which holds bits and no latent weights: use fit")
-        learner = self._learner(rows, shape) if first else self._learner_
-        assert learner is not None  # noqa: S101  (said above)
-        with undisturbed():
-            learner.learn(rows, labels)
-        self._take(learner)
+        with continuing.all_or_nothing(self):
+            samples, y = self._checked(X, y, first=first)
+            known = self._all_classes(classes)
+            labels = _positions(y, known)
+            if not first and self._learner_ is None:
+                raise InputError("this model was loaded from a file, which holds bits and no latent weights: use fit")
+            weights = weights_of(labels, known, self.class_weight, sample_weight, balance=False)
+            if first:
+                learner, reading = self._begin(samples, heard(samples.rows, labels, weights)[0], known)
+            else:
+                learner, reading = cast(Learner, self._learner_), self._reading
+                continuing.check(self._asked, self.get_params(deep=False))
+                learner.follow(Settings.of(self.get_params(deep=False), learner.samples))
+            rows, labels, weights = heard(reading.in_range(samples), labels, weights)
+            with undisturbed():
+                learner.learn(rows, labels, weights, verbose=self.verbose)
+            self._take(learner, reading, known)
         return self
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """The class decided for each sample, computed no further than to its decision."""
-        rows = self._in_range(X)
-        return self.classes_[self.model_.predict(rows)]
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Probability of each class, `[samples, classes]`, in the order of `classes_`.
-
-        Given the step of the decision, the share of each output in the hazard of the loss (`bstdg.model.probability`),
-        with the scale that was calibrated on the validation part. The greatest is that of the class `predict` gives.
-        """
-        lead, decision = self._leads(X)
-        return probabilities(lead, decision.silent, self.scale_)
-
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Logarithm of `predict_proba`."""
-        lead, decision = self._leads(X)
-        return log_probabilities(lead, decision.silent, self.scale_)
-
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Log odds of the second of two classes, `[samples]`; for more, log probabilities, `[samples, classes]`.
-
-        They rank samples as `predict_proba` does, and where that is 0 or 1 to the last digit, still tell them apart.
-        """
-        logs = self.predict_log_proba(X)
-        return logs[:, 1] - logs[:, 0] if logs.shape[1] == 2 else logs
-
-    def decision_steps(self, X: ArrayLike) -> NDArray[np.int64]:
-        """The step at which each sample is decided, 0 … T-1; a silent decision falls at the last."""
-        return np.concatenate([run.decision.step for run in self._runs(X)])
-
-    def spikes(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Hidden spikes of each sample up to its decision."""
-        runs = self._runs(X)
-        counts = [sum((h <= r.decision.step[:, None]).sum(axis=1) for h in r.trace.hidden) for r in runs]
-        return np.concatenate([np.broadcast_to(count, len(r.spikes)) for count, r in zip(counts, runs, strict=True)])
 
     def save(self, path: Path | str) -> int:
         """Write the fitted classifier as one model file, which `bstdg.load` reads too; returns its size in bytes.
@@ -233,57 +224,42 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         """
         return estimator_file.restore(cls(), packed.load(path), str(path))
 
-    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray, tuple[int, ...], NDArray]:
-        """Rows, the shape of one sample, and labels; scikit-learn's checks and attributes."""
-        samples = len(y) if hasattr(y, "__len__") else None
-        X, shape = flattened(X, samples)
-        try:
-            rows, y = cast(tuple[NDArray, NDArray], validate_data(self, X, y, reset=reset))
-            check_classification_targets(y)
-        except ValueError as error:
-            raise InputError(one_line(error)) from None
-        return rows, shape or (rows.shape[1],), y
+    def _checked(self, X: Any, y: Any, *, first: bool) -> tuple[Samples, NDArray]:
+        """Samples and labels; scikit-learn's checks and attributes."""
+        labels = y
 
-    def _in_range(self, X: Any) -> NDArray:
-        check_is_fitted(self)
-        X, _ = flattened(X)
-        try:
-            rows = cast(NDArray, validate_data(self, X, reset=False))
-        except ValueError as error:
-            raise InputError(one_line(error)) from None
-        return clipped(self._code, rows)
+        def check(flat: Any) -> NDArray:
+            nonlocal labels
+            rows, labels = cast(tuple[NDArray, NDArray], validate_data(self, flat, y, reset=first))
+            check_classification_targets(labels)
+            return rows
 
-    def _runs(self, X: Any) -> list[Any]:
-        rows = self._in_range(X)
-        parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
-        num_steps = self.model_.packed.num_steps
-        return [self.model_.run(encode(self._code, part, num_steps)) for part in parts]
+        samples = samples_of(X, check, None if first else self._reading, len(y) if hasattr(y, "__len__") else None)
+        return samples, labels
 
-    def _leads(self, X: Any) -> tuple[NDArray[np.float64], Decision]:
-        runs = self._runs(X)
-        thresholds = self.model_.packed.layers[-1].thresholds
-        leads = [lead_at_decision(run.trace.potentials, thresholds, run.decision) for run in runs]
-        decision = Decision(*map(np.concatenate, zip(*(run.decision for run in runs), strict=True)))
-        return np.concatenate(leads), decision
+    def _all_classes(self, classes: Any) -> NDArray:
+        """All labels that will ever come, as the first call to `partial_fit` says, and later ones may."""
+        if not hasattr(self, "classes_"):
+            if classes is None:
+                raise InputError("classes must be passed on the first call to partial_fit: all labels that will come")
+            return several(np.unique(np.asarray(classes)), "classes")
+        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
+            raise InputError(f"classes={classes!r} is not the same as on the last call to partial_fit or fit")
+        return self.classes_
 
-    def _positions(self, y: NDArray) -> NDArray[np.int64]:
-        """Where each label stands in `classes_`."""
-        unseen = np.setdiff1d(y, self.classes_)
-        if len(unseen):
-            raise InputError(f"y has labels that are not among the classes: {unseen[:5].tolist()}")
-        return np.searchsorted(self.classes_, y).astype(np.int64)
-
-    def _learner(self, rows: NDArray, shape: tuple[int, ...]) -> Learner:
+    def _begin(self, samples: Samples, rows: NDArray, classes: NDArray) -> tuple[Learner, Reading]:
+        """What learns from `rows`, those of the samples that count, and what it reads from then on."""
         settings = Settings.of(self.get_params(deep=False), len(rows))
+        shape = samples.shape or (rows.shape[1],)
         code = code_for(rows, shape, settings.recipe.network.num_steps, self.scaling, self.codes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return Learner(settings, code, [str(c) for c in self.classes_.tolist()], seed)
+        return Learner(settings, code, [str(c) for c in classes.tolist()], seed), Reading(code, samples.values)
 
-    def _take(self, learner: Learner) -> None:
+    def _take(self, learner: Learner, reading: Reading, classes: NDArray) -> None:
         """What was learnt becomes this estimator's fitted attributes."""
         self._learner_: Learner | None = learner
-        self._code = learner.code
-        self.model_ = Model(learner.model)
+        self._reading, self._asked = reading, continuing.remembered(self.get_params(deep=False))
+        self.classes_, self.model_ = classes, Model(learner.model)
         self.figures_, self.history_ = learner.figures, learner.history
         self.scale_, self.n_iter_, self.best_iter_ = learner.scale, learner.epochs, learner.best_epoch
         self._describe()
@@ -292,3 +268,11 @@ class BSTDGClassifier(ClassifierMixin, BaseEstimator):
         self.loss_curve_ = [row["loss"] for row in self.history_]
         self.decision_step_ = self.figures_["decision_step_mean"]
         self.spikes_ = self.figures_["hidden_spikes_to_decision"]
+
+
+def _positions(y: NDArray, classes: NDArray) -> NDArray[np.int64]:
+    """Where each label stands among the classes."""
+    unseen = np.setdiff1d(y, classes)
+    if len(unseen):
+        raise InputError(f"y has labels that are not among the classes: {unseen[:5].tolist()}")
+    return np.searchsorted(classes, y).astype(np.int64)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg.classifier.reading import VALUES, Reading, Values
 from bstdg.errors import FileFormatError, InputError
-from bstdg.inputs import InputCode
+from bstdg.inputs import FeatureCode, LatencyCode
 from bstdg.layers import size
 from bstdg.model.figures import is_number
 from bstdg.model.packed import PackedModel, briefly
 from bstdg.model.runtime import Model
 
 KEY, VERSION = "estimator", 1
+TABLE = "weights"  # a parameter that is a table: its labels and weights, in pairs
 
 
 class Fitted(Protocol):
@@ -32,7 +35,8 @@ class Fitted(Protocol):
     n_features_in_: int
     feature_names_in_: NDArray
     model_: Model
-    _code: InputCode
+    _reading: Reading
+    _asked: dict[str, Any]
     _learner_: Any
 
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...
@@ -56,7 +60,8 @@ def packed_model(estimator: Fitted) -> PackedModel:
     """
     said = {
         "version": VERSION,
-        "params": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "params": {name: _plain(value) for name, value in estimator._asked.items()},  # not those set since
+        "values": estimator._reading.values,
         "classes": _labels(estimator.classes_),
         "n_iter": estimator.n_iter_,
         "best_iter": estimator.best_iter_,
@@ -87,8 +92,9 @@ def restore(estimator: C, model: PackedModel, name: str) -> C:
             raise FileFormatError(
                 f"{name} holds a classifier of version {found}; this program reads {VERSION}: upgrade it"
             )
-        params = {key: _param(value) for key, value in said["params"].items()}
-        estimator.set_params(**params)
+        estimator.set_params(**{name: _param(value) for name, value in said["params"].items()})
+        estimator._asked = estimator.get_params(deep=False)
+        estimator._reading = Reading(_code(model), _values(said.get("values")))
         estimator.classes_ = _from_labels(said["classes"], len(model.classes))
         estimator.n_iter_, estimator.best_iter_ = _count(said["n_iter"]), _count(said["best_iter"])
         estimator.scale_ = _positive(said["scale"])
@@ -110,7 +116,6 @@ def restore(estimator: C, model: PackedModel, name: str) -> C:
     trained = {key: value for key, value in model.trained.items() if key not in (KEY, "validation")}
     model = replace(model, trained=trained)
     estimator._learner_ = None
-    estimator._code = model.input
     estimator.model_ = Model(model)
     return estimator
 
@@ -120,15 +125,34 @@ def _plain(value: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, (tuple, list, np.ndarray)):
         return np.asarray(value).tolist()
+    if isinstance(value, Mapping):  # its keys may be numbers, which JSON would make texts
+        return {TABLE: [[_plain(label), _plain(weight)] for label, weight in value.items()]}
     return value if isinstance(value, (bool, int, float, str)) else None
 
 
 def _param(value: Any) -> Any:
     """What `_plain` gave, read back."""
-    row = value if isinstance(value, list) else [value]
-    if not all(part is None or isinstance(part, (bool, int, float, str)) for part in row):
+    if isinstance(value, dict):
+        return {_single(label): float(weight) for label, weight in value[TABLE]}
+    return tuple(map(_single, value)) if isinstance(value, list) else _single(value)
+
+
+def _single(value: Any) -> Any:
+    if not (value is None or isinstance(value, (bool, int, float, str))):
         raise ValueError(f"the parameter {str(value)[:40]}")
-    return tuple(row) if isinstance(value, list) else value
+    return value
+
+
+def _code(model: PackedModel) -> LatencyCode | FeatureCode:
+    if not isinstance(model.input, (LatencyCode, FeatureCode)):
+        raise ValueError(f"an input code of kind {model.input.kind!r}")
+    return model.input
+
+
+def _values(said: Any) -> Values | None:
+    if said is not None and said not in VALUES.values():
+        raise ValueError(f"samples of {said!r}")
+    return said
 
 
 def _labels(classes: NDArray) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bstdg.classifier import continuing
 from bstdg.classifier.arrays import encode, warn_of_idle_steps
 from bstdg.datasets import StepDataset
 from bstdg.engine import native_training
@@ -22,6 +24,7 @@ from bstdg.fields import short
 from bstdg.inputs import InputCode
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import from_dict
+from bstdg.learning.weights import Weights
 from bstdg.model import packed, runtime
 from bstdg.model.metrics import Tally
 from bstdg.model.probability import calibrated_scale, lead_at_decision
@@ -104,22 +107,36 @@ class Learner:
         history: a row of figures for each epoch.
         scale: of its probabilities.
         epochs: how many were made; best_epoch: the one deployed.
+        samples: how many it began with.
     """
 
     def __init__(self, settings: Settings, code: InputCode, classes: Sequence[str], seed: int):
         self.settings, self.code, self.classes, self.seed = settings, code, tuple(classes), seed
         self.run: TrainingRun | None = None
+        self.samples = 0
         self.model: Any = None
         self.figures: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
         self.scale, self.epochs, self.best_epoch = 1.0, 0, 0
 
-    def fit(self, rows: NDArray, labels: NDArray[np.int64], validation_fraction: float, verbose: bool) -> None:
+    def __getstate__(self) -> dict[str, Any]:
+        """All on the CPU: where a copy or a pickle goes there may be no other device."""
+        return {**vars(self), "run": self.run and continuing.on_cpu(self.run)}
+
+    def fit(
+        self,
+        rows: NDArray,
+        labels: NDArray[np.int64],
+        weights: Weights | None,
+        *,
+        validation_fraction: float,
+        verbose: bool,
+    ) -> None:
         """Train from the start, on all samples but those held out."""
         data = self._data(rows, labels)
         warn_of_idle_steps(rows, data.steps, self.settings.recipe.network.num_steps)
         parts, held_out = _parts(labels, validation_fraction, self.seed)
-        run = self.run = self._start(data, parts)
+        run = self.run = self._start(data, parts, weights)
         progress = live(self.settings.recipe.train.epochs, len(parts[0])) if verbose else Quiet()
         try:
             with self._threads(len(parts[0])):
@@ -132,20 +149,39 @@ class Learner:
         self.figures, self.epochs, self.best_epoch = run.best.figures or {}, run.epoch, run.best.epoch
         self.scale = _scale(run)
         if held_out:
-            self.scale = _calibrated(self.model, data.steps[parts[1]], labels[parts[1]], self.scale)
+            held, judged = parts[1], run.validation_weights
+            self.scale = _calibrated(self.model, data.steps[held], labels[held], judged, self.scale)
         run.release()
         _warn_of_silence(self.history[-1]["silent_share"])
 
-    def learn(self, rows: NDArray, labels: NDArray[np.int64]) -> None:
+    def follow(self, settings: Settings) -> None:
+        """Go on by other settings of the same network.
+
+        Raises:
+            InputError: the device is not there, or the engine does not compute on it; all is as it was.
+        """
+        if self.run is not None:
+            continuing.move(self.run, find_device(settings.device), settings.engine)
+            continuing.follow(self.run, settings.recipe)
+        self.settings = settings
+
+    def learn(self, rows: NDArray, labels: NDArray[np.int64], weights: Weights | None, *, verbose: bool) -> None:
         """One pass over a batch, at rates that do not fall."""
         data = self._data(rows, labels)
         if self.run is None:
             every = np.arange(len(rows))
-            self.run = self._start(data, (every, every))
+            self.run = self._start(data, (every, every), weights)
         run = self.run
-        with self._threads(len(rows)):
-            loss, tally = run.learn_more(data, Quiet())
-        self.figures = tally.figures()
+        progress = live(run.epoch + 1, len(rows), run.epoch) if verbose else Quiet()
+        try:
+            with self._threads(len(rows)):
+                start = time.monotonic()
+                loss, tally = run.learn_more(data, progress, weights)
+                spent = time.monotonic() - start
+            self.figures = tally.figures()
+            progress.epoch({"epoch": run.epoch, "samples_per_second": len(rows) / spent, **self.figures})
+        finally:
+            progress.close()
         self.model = self._told(run.deployed())
         self.scale, self.epochs = _scale(run), run.epoch
         self.best_epoch = self.epochs
@@ -153,12 +189,13 @@ class Learner:
         run.release()
 
     def _data(self, rows: NDArray, labels: NDArray[np.int64]) -> StepDataset:
+        self.samples = self.samples or len(rows)
         steps = encode(self.code, rows, self.settings.recipe.network.num_steps)
         return StepDataset("X", steps, labels, self.classes, self.code)
 
-    def _start(self, data: StepDataset, parts: Parts) -> TrainingRun:
+    def _start(self, data: StepDataset, parts: Parts, weights: Weights | None) -> TrainingRun:
         settings, device = self.settings, find_device(self.settings.device)
-        return TrainingRun(settings.recipe, data, self.seed, device, settings.engine, parts, Unwatched())
+        return TrainingRun(settings.recipe, data, self.seed, device, settings.engine, parts, Unwatched(), weights)
 
     def _told(self, model: packed.PackedModel) -> packed.PackedModel:
         """The model with what `bstdg info` says of it; it names no data set, since it comes from an array."""
@@ -211,7 +248,9 @@ def _scale(run: TrainingRun) -> float:
     return float(run.loss.log_scale.detach().exp())
 
 
-def _calibrated(model: packed.PackedModel, steps: NDArray, labels: NDArray[np.int64], start: float) -> float:
+def _calibrated(
+    model: packed.PackedModel, steps: NDArray, labels: NDArray[np.int64], weights: Weights | None, start: float
+) -> float:
     result = runtime.Model(model).run(steps)
     lead = lead_at_decision(result.trace.potentials, model.layers[-1].thresholds, result.decision)
-    return calibrated_scale(lead, result.decision.silent, labels, start)
+    return calibrated_scale(lead, result.decision.silent, labels, start, weights)

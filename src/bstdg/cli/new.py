@@ -140,6 +140,8 @@ def _note(said: str, indent: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """As TOML writes it, which for these types is as JSON does; what nobody would see there is spelled out."""
+    """As TOML writes it, for all types but a table as JSON does; what nobody would see there is spelled out."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_value(key)} = {_value(weight)}' for key, weight in value.items())} }}"
     written = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in written)

@@ -74,8 +74,10 @@ class FeatureCode(InputCode):
         if not 2 <= levels <= MAX_STEPS + 1:
             raise InputError(f"a feature has 2 … {MAX_STEPS + 1} levels, not {levels}")
         if features * self.code.shape[1] > MAX_CHANNELS:
+            each, fits = self.code.shape[1], features <= MAX_CHANNELS
+            remedy = "codes='on' takes one for each" if fits else "choose among them, or join some"
             raise InputError(
-                f"{features} features on {self.code.shape[1]} channels each are more than {MAX_CHANNELS} channels"
+                f"{features} features on {each} channels each are more than {MAX_CHANNELS} channels: {remedy}"
             )
         if np.isnan(self.edges).any() or (self.edges[:, 1:] < self.edges[:, :-1]).any():
             raise InputError("the edges of a feature must be numbers in ascending order")

@@ -212,8 +212,8 @@ class Loss(Unscripted, nn.Module):
         config: see `LossConfig`.
 
     Forward: output potentials `[batch, T, classes]`, thresholds `[classes]` or `[1]`, labels int64 `[batch]`, the
-    `fired` tensors of the hidden layers, and `taught`, a teacher's probabilities `[batch, classes]` with the share of
-    the target that they are; returns one number.
+    `fired` tensors of the hidden layers, `taught`, a teacher's probabilities `[batch, classes]` with the share of
+    the target that they are, and how much each sample counts, `weights` `[batch]`; returns one number.
 
     Raises:
         InputError: potentials, thresholds or labels have another shape or type.
@@ -233,6 +233,7 @@ class Loss(Unscripted, nn.Module):
         labels: Tensor,
         fired: Sequence[Tensor] = (),
         taught: tuple[Tensor, float] | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         _check(potentials, threshold, labels)
         config = self.config
@@ -254,4 +255,4 @@ class Loss(Unscripted, nn.Module):
             loss = loss + config.latency_weight * latency
         if config.spike_weight:
             loss = loss + config.spike_weight * sum(f.sum(1) for f in fired)
-        return loss.mean()
+        return loss.mean() if weights is None else (loss * weights).mean()

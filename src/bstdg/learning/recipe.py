@@ -22,6 +22,7 @@ ThresholdMode = Literal["neuron", "layer", "fixed"]
 Kernel = Literal["step", "exponential", "none"]
 WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
+ClassWeight = Literal["none", "balanced"] | dict[str, float]
 
 WIDTH, RATE, SCALE_RATE = Range(1e-6, 1e9), Range(0.0, 1e3), Range(0.0, 10.0)
 LONGEST_LAYER = 100  # characters of one that is written as a text
@@ -154,6 +155,8 @@ class TrainConfig:
         input_dropout: share of input spikes lost while training.
         spike_dropout: share of hidden spikes lost while training.
         average: keep running averages of weights and thresholds with this decay a step, and deploy those (0: none).
+        class_weight: how much a sample counts in the loss, in choosing the best epoch and for patience: "none" lets all
+            count alike, "balanced" all classes; or a table [train.class_weight] of weights by class, 1 for the others.
         patience: stop after this many epochs without a better validation accuracy (0: never).
         calibration: training samples from which thresholds start.
     """
@@ -169,11 +172,13 @@ class TrainConfig:
     input_dropout: Annotated[float, BELOW_ONE] = 0.0
     spike_dropout: Annotated[float, BELOW_ONE] = 0.0
     average: Annotated[float, BELOW_ONE] = 0.0
+    class_weight: Annotated[ClassWeight, Range(0, 1e6)] = field(default="none", hash=False)  # a table has no hash
     patience: Annotated[int, Range(0, MANY)] = 0
     calibration: Annotated[int, Range(1, MANY)] = 1024
 
     def __post_init__(self) -> None:
         check(self, "train")
+        require(self.class_weight != {}, "train.class_weight is a table of no class: leave it out")
 
 
 @dataclass(frozen=True)

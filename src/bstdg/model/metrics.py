@@ -38,6 +38,7 @@ class Tally:
         # How often each hidden neuron fired at all, and at step 0: what tells a dead layer from a saturated one.
         self.fired = [np.zeros(width, np.int64) for width in self.widths[:-1]]
         self.fired_at_start = [np.zeros(width, np.int64) for width in self.widths[:-1]]
+        self._weights = np.zeros(3)  # of those decided right, of all, and of all squared
 
     @classmethod
     def of(cls, layers: Sequence[Layer], num_steps: int) -> Tally:
@@ -71,6 +72,15 @@ class Tally:
             self._count("operations", operations(steps, decision.step, self.fan_outs[i + 1], sent))
             self.fired[i] += fired.sum(axis=0)
             self.fired_at_start[i] += (steps == 0).sum(axis=0)
+
+    def weigh(self, decision: Decision, labels: NDArray[np.integer], weights: NDArray[np.float64]) -> None:
+        """Take in how much each sample of a batch counts, `[batch]`, besides what `add` counts."""
+        self._weights += weights[decision.label == labels].sum(), weights.sum(), (weights**2).sum()
+
+    def weighted_accuracy(self) -> tuple[float, float] | None:
+        """The share of the weight that was decided right, and how many equal samples tell as much; None without any."""
+        right, whole, squares = map(float, self._weights)
+        return (right / whole, whole**2 / squares) if whole else None
 
     def _count(self, name: str, number: Any) -> None:
         self.counts[name] += int(number)

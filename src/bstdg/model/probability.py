@@ -52,7 +52,11 @@ def log_probabilities(lead: NDArray[np.float64], silent: NDArray[np.bool_], scal
 
 
 def calibrated_scale(
-    lead: NDArray[np.float64], silent: NDArray[np.bool_], labels: NDArray[np.integer], start: float
+    lead: NDArray[np.float64],
+    silent: NDArray[np.bool_],
+    labels: NDArray[np.integer],
+    start: float,
+    weights: NDArray[np.float64] | None = None,
 ) -> float:
     """The scale under which the labels of samples that were not learnt from are the most likely.
 
@@ -63,6 +67,7 @@ def calibrated_scale(
         lead, silent: see `probabilities`.
         labels: int64 `[batch]`.
         start: the scale of training; the result is at most 64 times greater or less.
+        weights: how much each sample counts, `[batch]`.
     """
     samples, classes = lead.shape
     rows, sure = np.arange(samples), (samples + 1) / (samples + 2)
@@ -71,7 +76,7 @@ def calibrated_scale(
         logs = log_probabilities(lead, silent, math.exp(log_scale))
         label = logs[rows, labels]
         others = (logs.sum(axis=1) - label) / (classes - 1)
-        return -float((sure * label + (1.0 - sure) * others).mean())
+        return -float(np.average(sure * label + (1.0 - sure) * others, weights=weights))
 
     low, high = math.log(start / WIDEST), math.log(start * WIDEST)
     grid = np.linspace(low, high, 25)

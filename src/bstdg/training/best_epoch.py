@@ -27,12 +27,15 @@ class BestEpoch:
     highest: float = -1.0
     stale: int = 0
 
-    def look(self, epoch: int, figures: Mapping[str, Any]) -> bool:
-        """Whether this epoch is the one to be kept now."""
-        accuracy = figures["accuracy"]
+    def look(self, epoch: int, figures: Mapping[str, Any], weighted: tuple[float, float] | None = None) -> bool:
+        """Whether this epoch is the one to be kept now.
+
+        Where samples have weights, what counts is `weighted`, see `bstdg.model.metrics.Tally.weighted_accuracy`.
+        """
+        accuracy, samples = weighted or (figures["accuracy"], figures["samples"])
         self.stale = 0 if accuracy > self.highest else self.stale + 1
         self.highest = max(accuracy, self.highest)
-        if accuracy < self.highest - standard_error(self.highest, figures["samples"]):
+        if accuracy < self.highest - standard_error(self.highest, samples):
             return False
         self.epoch, self.figures = epoch, dict(figures)
         return True
@@ -47,7 +50,7 @@ class BestEpoch:
         return cls(state["epoch"], state["figures"], state["highest"], stale)
 
 
-def standard_error(share: float, samples: int) -> float:
+def standard_error(share: float, samples: float) -> float:
     """How far a share counted over `samples` is likely off, with two hits and two misses added (Agresti and Coull).
 
     Without those a perfect score of a few samples would count as certain.

@@ -179,3 +179,12 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, names: dict[Tensor, str],
                 optimizer.state[parameter] = {
                     slot: t if slot == "step" else t.to(parameter.device) for slot, t in slots.items()
                 }
+
+
+def differences(found: Any, wanted: Any, where: str = "") -> list[str]:
+    """What a checkpoint says otherwise than the run that is to go on from it, a line a field, by its full name."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = sorted({*found, *wanted})
+        parts = [differences(found.get(k), wanted.get(k), f"{where}.{k}" if where else k) for k in keys]
+        return [line for part in parts for line in part]
+    return [] if found == wanted else [f"{where} was {found!r}, now {wanted!r}"]

@@ -14,6 +14,7 @@ from bstdg.datasets import Dataset, StepDataset
 from bstdg.errors import InputError
 from bstdg.inputs import InputCode
 from bstdg.layers import size
+from bstdg.learning import weights
 from bstdg.learning.recipe import Recipe
 from bstdg.training import augmentation, distillation
 from bstdg.training.run_folder import TEACHER
@@ -75,8 +76,7 @@ def make_copies(
     images = [original, *(augmentation.distort(original, recipe.distort, distorting) for _ in range(number))]
     taught = None
     if recipe.teacher.weight:
-        labels = torch.from_numpy(dataset.labels[chosen])
-        teacher = _teacher(images, labels, dataset, recipe, seed, teaching, keep)
+        teacher = _teacher(images, dataset.labels[chosen], dataset, recipe, seed, teaching, keep)
         heat = recipe.teacher.temperature
         taught = torch.cat([distillation.probabilities(teacher, copy, dataset.white, heat) for copy in images])
     steps = torch.empty(len(images), len(chosen), size(code.gives), dtype=torch.uint8, device="cpu")
@@ -88,7 +88,7 @@ def make_copies(
 
 def _teacher(
     images: list[Tensor],
-    labels: Tensor,
+    labels: NDArray[np.int64],
     dataset: Dataset,
     recipe: Recipe,
     seed: int,
@@ -98,11 +98,16 @@ def _teacher(
     values = recipe.to_dict()
     learning = {k: v for k, v in values["teacher"].items() if k not in ("weight", "temperature")}
     origin = {"data": values["data"], "distort": values["distort"], "teacher": learning, "seed": seed}
+    by_class = recipe.train.class_weight
+    if by_class != "none":
+        origin["class_weight"] = by_class
     classes = len(dataset.classes)
     teacher = distillation.blank(dataset.shape, classes, recipe.teacher)
     if keep is not None and distillation.load(keep / TEACHER, teacher, origin):
         return teacher
-    teacher = distillation.teach(torch.stack(images), labels, dataset.white, classes, recipe.teacher, generator)
+    each = weights.of_samples(labels, weights.by_class(by_class, labels, dataset.classes), None)
+    taught = torch.from_numpy(labels), None if each is None else weights.unless_one(each / each.mean())
+    teacher = distillation.teach(torch.stack(images), *taught, dataset.white, classes, recipe.teacher, generator)
     if keep is not None:
         distillation.save(keep / TEACHER, teacher, origin)
     return teacher

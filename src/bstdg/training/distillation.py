@@ -63,7 +63,13 @@ class Teacher(nn.Module):
 
 
 def teach(
-    images: Tensor, labels: Tensor, white: int, classes: int, config: TeacherConfig, generator: torch.Generator
+    images: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    white: int,
+    classes: int,
+    config: TeacherConfig,
+    generator: torch.Generator,
 ) -> Teacher:
     """Train a teacher; it is bit for bit the same from the same generator, on as many threads.
 
@@ -71,6 +77,7 @@ def teach(
         images: uint8 `[copies, N, rows, columns]`, or with channels before the rows; each pass takes one
             copy of each image.
         labels: int64 `[N]`.
+        weights: how much each image counts in the loss, `[N]`; None: all alike.
         white: the pixel value that means full intensity.
         classes: how many.
         config: sizes and schedule.
@@ -90,7 +97,8 @@ def teach(
             batch = images[copy[index], index].float() / white
             kept = torch.rand(len(index), config.neurons, generator=generator, **PLAIN) >= config.dropout
             logits = teacher(batch, kept.float() / (1.0 - config.dropout))
-            loss = F.cross_entropy(logits, labels[index])
+            loss = F.cross_entropy(logits, labels[index], reduction="mean" if weights is None else "none")
+            loss = loss if weights is None else (loss * weights[index]).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

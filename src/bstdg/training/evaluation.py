@@ -28,6 +28,7 @@ def evaluate(
     *,
     engine: str | None = None,
     device: object = "cpu",
+    weights: NDArray[np.float64] | None = None,
 ) -> Tally:
     """Figures of deployed layers on encoded samples.
 
@@ -38,13 +39,17 @@ def evaluate(
         labels: int64 `[N]`.
         engine: see `bstdg.engine.choose.inference`.
         device: where it is computed.
+        weights: how much each sample counts in `Tally.weighted_accuracy`, `[N]`.
     """
     network = choose.inference(engine, layers, num_steps, device).network
     tally = Tally.of(layers, num_steps)
     for i in range(0, len(spikes), AT_ONCE):
         part = slice(i, i + AT_ONCE)
         trace = network.trace(spikes[part])
-        tally.add(decide(trace.potentials, layers[-1].thresholds), labels[part], spikes[part], trace.hidden)
+        decision = decide(trace.potentials, layers[-1].thresholds)
+        tally.add(decision, labels[part], spikes[part], trace.hidden)
+        if weights is not None:
+            tally.weigh(decision, labels[part], weights[part])
     return tally
 
 

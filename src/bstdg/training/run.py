@@ -16,6 +16,7 @@ from bstdg.datasets import Dataset, EventDataset, StepDataset
 from bstdg.engine import choose, native_training
 from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.layers import size
+from bstdg.learning import weights as sample_weights
 from bstdg.learning.average import Average
 from bstdg.learning.loss import Loss
 from bstdg.learning.modules import SpikeDropout
@@ -49,6 +50,7 @@ class TrainingRun:
         engine: see `bstdg.training.train.train`.
         parts: positions of the training and the validation part, where they are not to be drawn from the seed.
         health: what looks at every epoch's tally; by default it warns of layers that die.
+        weights: float64 `[N]`, how much each sample of the data set counts, above 0; only their ratios matter.
     """
 
     def __init__(
@@ -60,19 +62,25 @@ class TrainingRun:
         engine: str | None = None,
         parts: Parts | None = None,
         health: HealthWatch | None = None,
+        weights: sample_weights.Weights | None = None,
     ):
         self.recipe, self.seed, self.device = recipe, seed_of(seed), device
         self.classes, self.input = dataset.classes, input_code(dataset, recipe.input)
         seeds = np.random.SeedSequence(self.seed).generate_state(3)
-        weights, self.generator = (torch.Generator("cpu").manual_seed(int(s)) for s in seeds[:2])
+        starting, self.generator = (torch.Generator("cpu").manual_seed(int(s)) for s in seeds[:2])
         self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
-        self._read(dataset, parts or split(dataset, recipe.data, int(seeds[2])))
+        parts = parts or split(dataset, recipe.data, int(seeds[2]))
+        self._read(dataset, parts)
+        table = sample_weights.by_class(recipe.train.class_weight, self.labels.numpy(), self.classes)
+        each = sample_weights.of_samples(dataset.labels, table, weights)
+        self._unit = 1.0 if each is None else float(each[parts[0]].mean())  # of weights, here and in all that follow
+        self._weigh(each, parts)
         self.network = Network(
             self.input.gives,
             len(self.classes),
             recipe.network,
             recipe.rule,
-            weights,
+            starting,
             engine,
             tied_inputs=self.input.tied,
         ).to(device)
@@ -106,14 +114,19 @@ class TrainingRun:
         self.training = StepLoader(steps[training], self.input.gives, self.recipe, origin)
         self.validation = steps[validation]
 
+    def _weigh(self, each: sample_weights.Weights | None, parts: Parts) -> None:
+        """Take how much each sample of a data set counts, in the loss and where its validation part is judged."""
+        relative = (None if each is None else each[part] / self._unit for part in parts)
+        self.weights, held_out = map(sample_weights.unless_one, relative)
+        self.validation_weights = None if held_out is None else held_out.double().numpy()
+
     def release(self) -> None:
         """Forget the data, and keep what more training goes on from."""
         none = np.empty((0, size(self.input.gives)), np.uint8)
-        self.training, self.labels = (
-            StepLoader(none, self.input.gives, self.recipe),
-            torch.empty(0, dtype=torch.int64, device="cpu"),
-        )
+        self.training = StepLoader(none, self.input.gives, self.recipe)
+        self.labels = torch.empty(0, dtype=torch.int64, device="cpu")
         self.validation, self.validation_labels = none, np.empty(0, np.int64)
+        self.weights = self.validation_weights = None
 
     @property
     def finished(self) -> bool:
@@ -136,14 +149,15 @@ class TrainingRun:
         spent = time.monotonic() - start
         tally = self.validate()
         self.health.look(tally)
-        figures = tally.figures()
-        if self.best.look(self.epoch, figures):
+        figures, weighted = tally.figures(), tally.weighted_accuracy()
+        if self.best.look(self.epoch, figures, weighted):
             self.best_tensors = {k: t.detach().cpu().clone() for k, t in self._judged.state_dict().items()}
         self.seconds += time.monotonic() - start
         return {
             "epoch": self.epoch,
             "loss": loss,
             **figures,
+            **({"weighted_accuracy": weighted[0]} if weighted else {}),
             "flip_ratio": flip_ratio(before, self.network.latent_signs()),
             "silent_share": tally.silent_share(),
             "firing_share": tally.firing_share(),
@@ -152,10 +166,16 @@ class TrainingRun:
             "seconds": self.seconds,
         }
 
-    def learn_more(self, dataset: StepDataset, progress: Progress) -> tuple[float, Tally]:
-        """One pass over other samples of the same kind, at rates that do not fall; its mean loss, and figures."""
+    def learn_more(
+        self, dataset: StepDataset, progress: Progress, weights: sample_weights.Weights | None = None
+    ) -> tuple[float, Tally]:
+        """One pass over other samples of the same kind, at rates that do not fall; its mean loss, and figures.
+
+        Their weights, as for the class, are held against those of the first samples; without any, each is 1.
+        """
         every = np.arange(len(dataset))
         self._read(dataset, (every, every))
+        self._weigh(np.ones(len(dataset)) if weights is None else weights, (every, every))
         return self.learn(progress, epochs=ENDLESS), self.validate()
 
     def learn(self, progress: Progress, epochs: int | None = None) -> float:
@@ -186,7 +206,9 @@ class TrainingRun:
         below = self.drop_input(self.network.read(spikes if isinstance(spikes, Events) else spikes.to(self.device)))
         output = self.network(below, self.drop_hidden)
         lesson = None if taught is None else (taught.to(self.device), self.recipe.teacher.weight)
-        loss = self.loss(output.potentials, output.threshold, self.labels[index].to(self.device), output.fired, lesson)
+        labels = self.labels[index].to(self.device)
+        weights = None if self.weights is None else self.weights[index].to(self.device)
+        loss = self.loss(output.potentials, output.threshold, labels, output.fired, lesson, weights)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -204,7 +226,8 @@ class TrainingRun:
         """Figures of the network as it would be deployed now, on the validation part."""
         real = choose.REAL if self.engine == choose.REAL else None
         layers, num_steps = self._judged.deployed(), self.network.num_steps
-        return evaluate(layers, num_steps, self.validation, self.validation_labels, engine=real, device=self.device)
+        on = (self.validation, self.validation_labels)
+        return evaluate(layers, num_steps, *on, engine=real, device=self.device, weights=self.validation_weights)
 
     def _names(self) -> dict[Tensor, str]:
         named = [*self.network.named_parameters(prefix="network"), *self.loss.named_parameters(prefix="loss")]
@@ -244,7 +267,7 @@ class TrainingRun:
         tensors, state, _ = saved
         wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
         known = recipe_of(state["recipe"]).to_dict()  # with the defaults of fields that came later
-        other = _differences({"recipe": known, "seed": state["seed"]}, wanted)
+        other = checkpoint.differences({"recipe": known, "seed": state["seed"]}, wanted)
         if other:
             raise InputError(
                 f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
@@ -276,11 +299,3 @@ class TrainingRun:
         layers = tuple((network or self._judged).deployed())
         origin = {"data": self.recipe.data.name, "recipe": self.recipe.to_dict(), "seed": self.seed}
         return PackedModel(self.input, layers, self.recipe.network.num_steps, self.classes, origin)
-
-
-def _differences(found: Any, wanted: Any, where: str = "") -> list[str]:
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        keys = sorted({*found, *wanted})
-        parts = [_differences(found.get(k), wanted.get(k), f"{where}.{k}" if where else k) for k in keys]
-        return [line for part in parts for line in part]
-    return [] if found == wanted else [f"{where} was {found!r}, now {wanted!r}"]

@@ -17,14 +17,22 @@ from bstdg.learning.recipe import RuleConfig, TrainConfig
 
 def optimizer(network: Network, loss: Loss, config: TrainConfig) -> torch.optim.Adam:
     """Adam, with a rate for weights, one for thresholds and one for the loss's soft threshold."""
-    groups = [
-        (network.latent(), config.weight_rate),
-        (network.thresholds(), config.threshold_rate),
-        ([loss.log_scale], config.scale_rate),
-    ]
-    trained = [([p for p in group if p.requires_grad], rate) for group, rate in groups]
-    # fused: one pass over memory instead of ten
-    return torch.optim.Adam([{"params": p, "lr": rate, "start_rate": rate} for p, rate in trained if p], fused=True)
+    groups = {
+        "weight_rate": network.latent(),
+        "threshold_rate": network.thresholds(),
+        "scale_rate": [loss.log_scale],
+    }
+    trained = {field: [p for p in group if p.requires_grad] for field, group in groups.items()}
+    own = [{"params": p, "lr": getattr(config, field), "field": field} for field, p in trained.items() if p]
+    adam = torch.optim.Adam(own, fused=True)  # fused: one pass over memory instead of ten
+    set_start_rates(adam, config)
+    return adam
+
+
+def set_start_rates(adam: torch.optim.Optimizer, config: TrainConfig) -> None:
+    """Give each group the rate that a recipe has for it, from which `set_rates` goes."""
+    for group in adam.param_groups:
+        group["start_rate"] = getattr(config, group["field"])
 
 
 def set_rates(adam: torch.optim.Optimizer, done: float) -> None:
