@@ -12,7 +12,7 @@ import torch
 
 from bstdg.engine import choose
 from bstdg.errors import InputError
-from bstdg.learning.choices import short
+from bstdg.fields import short
 from bstdg.learning.recipe import Recipe
 from bstdg.training import schedule
 from bstdg.training.run import TrainingRun

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
-from bstdg.learning.choices import short
+from bstdg.fields import short
 from bstdg.learning.weights import Weights, balanced, of_samples
 
 BALANCED = "balanced"

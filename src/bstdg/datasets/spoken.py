@@ -162,7 +162,8 @@ def _origin(path: Path, file: RemoteFile) -> Literal["known", "said", "other"]:
         for one in published:
             known = len(one.sha256) > MD5_LENGTH
             content.seek(0)
-            if hashlib.file_digest(content, "sha256" if known else "md5").hexdigest() == one.sha256:
+            digest = hashlib.file_digest(content, "sha256" if known else "md5")  # pyright: ignore[reportArgumentType]
+            if digest.hexdigest() == one.sha256:
                 return "known" if known else "said"
     size = path.stat().st_size
     if altered := [one for one in published if one.size == size]:

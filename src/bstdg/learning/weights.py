@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg.errors import InputError
-from bstdg.learning.choices import short, suggest
+from bstdg.fields import short, suggest
 from bstdg.learning.recipe import ClassWeight
 
 Weights = NDArray[np.float64]
