@@ -13,6 +13,8 @@ from support.browser import browser, open_page  # noqa: F401  (fixtures of all w
 
 from bstdg.cli import app
 
+collect_ignore = ["golden"]  # programs that were run once, with what tests need not have
+
 settings.register_profile("bstdg", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("random", deadline=None, max_examples=500, print_blob=True, database=None)
 settings.register_profile(

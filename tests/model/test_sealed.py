@@ -60,6 +60,8 @@ def use(data: bytes, target: str | None = None) -> None:
     if target is not None:
         chosen = export.target(target)
         alone = packed.network_alone(model)
+        if any(chosen.refuses(layer) for layer in alone.layers):  # which `export` says before anything is written
+            return
         golden = export.Golden.of(alone, np.zeros((1, alone.widths[0]), np.uint8))
         assert chosen.write(alone, golden, "net").files
 
@@ -144,15 +146,15 @@ NONSENSE = [
     (TRAINED, at("trained.validation.tie_rate", None), "trained.validation.tie_rate should be a number"),
     (TRAINED, at("trained.test.engine", 3), "trained.test.engine should be a text"),
     (RECORDINGS, at("input.delays", [float("inf")]), "Infinity is no number"),
-    (RECORDINGS, at("input.delays", [1.5]), "input.delays must be different numbers"),
-    (RECORDINGS, at("input.delays", ["1"]), "input.delays must be different numbers"),
-    (RECORDINGS, at("input.delays", [True]), "input.delays must be different numbers"),
-    (RECORDINGS, at("input.windows", "12"), "input.windows must be different numbers"),
+    (RECORDINGS, at("input.delays", [1.5]), "input.delays.0. must be an integer"),
+    (RECORDINGS, at("input.delays", ["1"]), "input.delays.0. must be an integer"),
+    (RECORDINGS, at("input.delays", [True]), "input.delays.0. must be an integer"),
+    (RECORDINGS, at("input.windows", "12"), "input.windows must be a list"),
     (RECORDINGS, at("input.pool", True), "input.pool must be an integer"),
-    (RECORDINGS, at("input.pool", 2**31), "input.pool must be 1 channel or more"),
-    (RECORDINGS, at("input.duration", "1.4"), "input.duration must be a positive number"),
-    (RECORDINGS, at("input.duration", True), "input.duration must be a positive number"),
-    (RECORDINGS, at("input.duration", 1e-320), "input.duration must be a positive number"),
+    (RECORDINGS, at("input.pool", 2**31), "input.pool must be in 1 … 65535"),
+    (RECORDINGS, at("input.duration", "1.4"), "input.duration must be a number"),
+    (RECORDINGS, at("input.duration", True), "input.duration must be a number"),
+    (RECORDINGS, at("input.duration", 1e-320), "input.duration must be in"),
     (RECORDINGS, at("input.reads", [2**31]), "is no shape"),
 ]
 

@@ -138,7 +138,7 @@ def check(saved: Checkpoint, own: Mapping[str, Tensor], best: Mapping[str, Tenso
     for name in optimized:
         slots = {f"optimizer.{name}.{slot}": own[name] for slot in SLOTS}
         if slots.keys() & saved.tensors.keys():  # they come with the first step
-            wanted |= {**slots, f"optimizer.{name}.step": torch.empty(())}
+            wanted |= {**slots, f"optimizer.{name}.step": torch.empty((), dtype=torch.float32, device="cpu")}
     check_tensors(saved.tensors, wanted, saved.name)
     squares = (tensor for name, tensor in saved.tensors.items() if name.endswith((".step", ".exp_avg_sq")))
     if any((tensor < 0).any() for tensor in squares):
