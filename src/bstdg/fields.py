@@ -103,7 +103,9 @@ def _fitting(kind: Any, allowed: Range | None, value: Any, name: str) -> Any:
         found = None if get_origin(one) in (dict, Literal) else _READ[one](value)
         if found is not None:
             return found if allowed is None or one not in (int, float) else _within(allowed, found, value, name)
-    raise InputError(f"{name} must be {' or '.join(map(_name_of, wanted))}, not {short(value)}")
+    choices = [choice for one in wanted if get_origin(one) is Literal for choice in get_args(one)]
+    near = suggest(value, choices) if choices and isinstance(value, str) else ""
+    raise InputError(f"{name} must be {' or '.join(map(_name_of, wanted))}, not {short(value)}{near}")
 
 
 def _name_of(kind: Any) -> str:

@@ -172,7 +172,7 @@ class TrainConfig:
     input_dropout: Annotated[float, BELOW_ONE] = 0.0
     spike_dropout: Annotated[float, BELOW_ONE] = 0.0
     average: Annotated[float, BELOW_ONE] = 0.0
-    class_weight: Annotated[ClassWeight, Range(0, 1e6)] = field(default="none", hash=False)  # a table has no hash
+    class_weight: Annotated[ClassWeight, Range(0, 10**6)] = field(default="none", hash=False)  # a table has no hash
     patience: Annotated[int, Range(0, MANY)] = 0
     calibration: Annotated[int, Range(1, MANY)] = 1024
 
