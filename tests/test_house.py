@@ -42,6 +42,7 @@ GROUND = (
     "shown",
     "strict_json",
     "templates",
+    "whole",
 )
 TORCH_FREE = ("model", "datasets", "export", "inputs", "drawing", "report", "layers")
 TORCH_FREE_MODULES = ("bstdg.engine.native", "bstdg.engine.oracle", "bstdg.engine.oracle_events", "bstdg.engine.base")

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import numpy as np
 
 from bstdg.errors import InputError
+from bstdg.whole import plain, whole
 
 MANY = 10**9  # of what is counted without a bound of its own: epochs, samples
 
@@ -122,16 +123,8 @@ def _within(allowed: Range, found: float, value: Any, name: str) -> float:
     raise InputError(f"{name} must be {kind}in {allowed}, not {short(value)}")
 
 
-def _whole(value: Any) -> int | None:
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
-
-
 def _real(value: Any) -> float | None:
+    value = plain(value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         return None
     try:
@@ -141,7 +134,7 @@ def _real(value: Any) -> float | None:
 
 
 _READ: dict[Any, Any] = {
-    int: _whole,
+    int: whole,
     float: _real,
     str: lambda value: value if isinstance(value, str) else None,
     bool: lambda value: bool(value) if isinstance(value, (bool, np.bool_)) else None,

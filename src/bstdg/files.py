@@ -79,8 +79,10 @@ def read(path: Path | str, limit: int, most: str) -> bytes:
     return data
 
 
-def read_object(path: Path | str, limit: int = JSON_LIMIT, most: str = "such a file may have") -> dict[str, Any]:
-    """A file that is one JSON object.
+def read_object(
+    path: Path | str, limit: int = JSON_LIMIT, most: str = "such a file may have", *, names: bool = False
+) -> dict[str, Any]:
+    """A file that is one JSON object; `names` as for `bstdg.strict_json.loads`.
 
     Raises:
         FileFormatError: it is none, damaged, too large, or holds what no program can use (see `bstdg.strict_json`).
@@ -88,7 +90,7 @@ def read_object(path: Path | str, limit: int = JSON_LIMIT, most: str = "such a f
     """
     data = read(path, limit, most)
     try:
-        value = strict_json.loads(data)
+        value = strict_json.loads(data, names=names)
     except ValueError as error:
         raise FileFormatError(f"{path} is damaged: it is no JSON: {error}") from None
     if not isinstance(value, dict):

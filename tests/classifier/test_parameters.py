@@ -233,7 +233,7 @@ def test_a_fit_that_fails_leaves_what_was_learnt(params, samples, labels):
 
 def test_a_first_batch_that_fails_was_none():
     model = BSTDGClassifier(**SMALL, width=-1.0)
-    with pytest.raises(InputError, match="width must be positive"):
+    with pytest.raises(InputError, match="width must be in"):
         model.partial_fit(X, Y, classes=[0, 1, 2])
     with pytest.raises(InputError, match="classes must be passed on the first call"):
         model.set_params(width=8.0).partial_fit(X, Y)

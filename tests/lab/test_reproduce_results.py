@@ -279,12 +279,12 @@ def test_the_page_holds_the_figures_and_is_the_same_whenever_it_is_written(tmp_p
 def test_names_in_results_are_words_on_the_page_and_nothing_else(tmp_path):
     filled(tmp_path / "results")
     odd = "runs/a|b\n# <b>$\\bad{$ \x1b[1m\udce9"
-    results.save(make(odd, machine={"processor": "<script>\n\n# forged | \ud800", "threads": 1}), tmp_path / "results")
+    results.save(make(odd, machine={"processor": "<script>\n\n# forged | \x1b", "threads": 1}), tmp_path / "results")
     written = page.write(tmp_path / "results", tmp_path / "results.md")
     text = written[0].read_text(encoding="utf-8")
     assert acting(text) == []
     assert r"| a\|b\n# &lt;b>$\bad{$ \x1b[1m\xe9 |" in text
-    assert r"- Measured on &lt;script>\n\n# forged \| \ud800, 1 thread(s)" in text
+    assert r"- Measured on &lt;script>\n\n# forged \| \x1b, 1 thread(s)" in text
     for path in written[1:]:
         ET.parse(path)  # noqa: S314  (written above)
 

@@ -30,8 +30,8 @@ from bstdg.learning.recipe_file import from_dict
 from bstdg.learning.rule import Spikes
 from bstdg.model import packed, runtime
 from bstdg.spikes.events import Events, bin_events, never
-from bstdg.spikes.whole import plain, whole
 from bstdg.training.run import TrainingRun
+from bstdg.whole import plain, whole
 
 KINDS = {
     "int": int,

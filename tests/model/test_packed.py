@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import subprocess
@@ -310,3 +311,15 @@ def test_a_file_that_asks_for_edges_of_wide_pixels_is_refused(white, version):
     assert packed.from_bytes(whole).input.white <= 255
     with pytest.raises(FileFormatError, match="white must be an integer in 1 … 255"):
         packed.from_bytes(resealed(whole, wider))
+
+
+@pytest.mark.parametrize("name", ["\ud83e", "half \udfff of it", "\ud800\udc80x"])
+def test_names_that_no_file_holds_are_refused_at_once(name):
+    with pytest.raises(InputError, match="holds half a surrogate pair") as caught:
+        dataclasses.replace(random_model((4, 3, 2)), classes=("a", name))
+    assert "\n" not in str(caught.value)
+
+
+def test_bytes_of_names_that_are_no_text_are_held():
+    odd = dataclasses.replace(random_model((4, 3, 2)), classes=("caf\udce9", "猫"))
+    assert packed.from_bytes(packed.to_bytes(odd)).classes == odd.classes

@@ -48,7 +48,6 @@ FOLDERS = {
 # Of a model file or an array: any text at all.
 TEXTS = {
     **FOLDERS,
-    "half\ud83e": r"half\ud83e",
     "\x00zero": r"\x00zero",
     "[bold]a[/]b": "[bold]a[/]b",
     "": "''",

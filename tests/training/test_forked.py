@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from support import needs
 
 PROGRAM = """
 import os, sys, json, tempfile
@@ -50,7 +51,7 @@ print(json.dumps([[here, 2], json.loads(os.read(read, 100_000))]))
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@needs.mark("fork", hasattr(os, "fork"))
 @pytest.mark.parametrize("engine", ["", "dense"])
 def test_a_forked_process_learns_the_same(engine):
     surroundings = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}

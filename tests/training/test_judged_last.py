@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from bstdg import datasets
-from bstdg.datasets import folder, pictures
+from bstdg.datasets import layout, pictures
 from bstdg.errors import FileFormatError, InputError
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import from_dict
@@ -122,7 +122,7 @@ def test_no_pixel_of_the_test_part_is_read_before_the_end(place, tmp_path, monke
     read, run, decode = [], module.TrainingRun, ImageFile.ImageFile.load
 
     def load(self):
-        read.append(str(self.filename))
+        read.append(str(getattr(self.fp, "name", self.filename)))
         return decode(self)
 
     def start(*arguments, **options):
@@ -317,7 +317,7 @@ def test_every_picture_of_a_drawn_test_part_is_looked_at(tmp_path, monkeypatch, 
     for label in ("cat", "dog"):
         for n in range(10):
             draw(tmp_path / "mine" / label / f"{n}.png", n)
-    files = folder._split(tmp_path / "mine", "test").files
+    files = layout.of_split(tmp_path / "mine", "test").files
     if spoil in (text, empty):
         spoil(files[0])
         no_training(monkeypatch)

@@ -29,11 +29,11 @@ from bstdg.model import packed, runtime
 from bstdg.model.metrics import Tally
 from bstdg.model.probability import calibrated_scale, lead_at_decision
 from bstdg.progress import Quiet, live
-from bstdg.spikes.whole import plain as own_number
 from bstdg.training.health import SILENT_ABOVE, HealthWatch
 from bstdg.training.run import TrainingRun
 from bstdg.training.split import Parts, stratified
 from bstdg.training.train import find_device
+from bstdg.whole import plain as own_number
 
 FEWEST_HELD_OUT = 10
 MOST_THREADS = 1024

@@ -155,7 +155,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise FileFormatError(f"{folder} is no folder that bstdg exported to")
     if not path.is_file():
         raise FileFormatError(f"{folder} is no export of bstdg: it has no {MANIFEST}")
-    manifest = files.read_object(path, _LARGEST_MANIFEST, "any manifest")
+    manifest = files.read_object(path, _LARGEST_MANIFEST, "any manifest", names=True)
     if manifest.get("format") != FORMAT:
         raise FileFormatError(f"{path} is no manifest of a bstdg export")
     if type(manifest.get("version")) is not int or manifest["version"] != VERSION:

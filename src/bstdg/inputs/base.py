@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
 from bstdg.spikes.events import Events, never
+from bstdg.whole import whole
 
 Shape = tuple[int, ...]  # (channels, rows, columns) of a picture; (n,) of features, and of the channels of a sensor
 Samples = Literal["images", "features", "recordings"]
@@ -133,11 +134,6 @@ def check_shape(reads: Shape) -> Shape:
     Raises:
         InputError: it is none.
     """
-    if not reads or not all(is_integer(side) and 1 <= side < 2**31 for side in reads):
+    if not reads or not all(1 <= (whole(side) or 0) < 2**31 for side in reads):
         raise InputError(f"{list(reads)} is no shape of a sample: sides are integers of 1 or more")
     return reads
-
-
-def is_integer(value: Any) -> bool:
-    """Whether a value is an integer, Python's or NumPy's; true and false are none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from bstdg.errors import InputError
 from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
 from bstdg.inputs.latency import check_pixels, latency
-from bstdg.spikes.whole import own_numbers
+from bstdg.whole import own_numbers
 
 DIRECTIONS = 4
 GAIN = 6  # a cell is white where its pixels differ by a sixth of white on average; edges are seldom steeper

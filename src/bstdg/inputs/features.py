@@ -25,7 +25,7 @@ from bstdg.errors import InputError
 from bstdg.files import TensorSlot
 from bstdg.inputs.base import InputCode, Samples, Shape, Tensors, batch_of, by, check_shape, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, never
-from bstdg.spikes.whole import own_numbers, plain
+from bstdg.whole import own_numbers, plain
 
 Spread = Literal["standard", "minmax", "rank", "shared"]
 Codes = Literal["on", "on-off"]

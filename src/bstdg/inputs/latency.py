@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from bstdg.errors import InputError
 from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, check_shape, shape_of
 from bstdg.spikes.events import MAX_CHANNELS, never
-from bstdg.spikes.whole import own_numbers
+from bstdg.whole import own_numbers
 
 REFUSED = 255  # in a table of steps: no such byte may come
 

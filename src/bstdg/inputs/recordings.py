@@ -12,7 +12,7 @@ from bstdg.errors import InputError
 from bstdg.inputs.base import InputCode, Samples, Shape, by, check_shape, shape_of
 from bstdg.inputs.coding import InputCoding
 from bstdg.spikes.events import Events
-from bstdg.spikes.whole import own_numbers
+from bstdg.whole import own_numbers
 
 
 @dataclass(frozen=True)

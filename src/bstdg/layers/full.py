@@ -13,7 +13,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
 from bstdg.layers.base import Layer, Shape, Tensors, size
 from bstdg.spikes.events import MAX_CHANNELS
-from bstdg.spikes.whole import whole
+from bstdg.whole import whole
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from bstdg.learning.modules import PLAIN, check_input, deployed_signs, deployed_
 from bstdg.learning.recipe import RuleConfig, ThresholdMode
 from bstdg.learning.rule import Spikes, SpikeTimingGradient
 from bstdg.spikes.source import StepSource
-from bstdg.spikes.whole import whole
+from bstdg.whole import whole
 
 
 class BinaryConv2d(Unscripted, nn.Module):

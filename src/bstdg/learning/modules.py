@@ -18,7 +18,7 @@ from bstdg.learning.functions import Unscripted, refuse_to_be_traced
 from bstdg.learning.recipe import RuleConfig, ThresholdMode
 from bstdg.learning.rule import Spikes, SpikeTimingGradient
 from bstdg.spikes.source import StepSource
-from bstdg.spikes.whole import whole
+from bstdg.whole import whole
 
 # Said wherever a tensor is made, so that the defaults of torch change neither where a network starts nor what is drawn.
 PLAIN: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}

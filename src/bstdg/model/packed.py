@@ -23,7 +23,7 @@ from bstdg.layers import FullLayer, Layer, size
 from bstdg.layers.convolution import by
 from bstdg.model import figures, version1
 from bstdg.spikes.events import MAX_CHANNELS, never
-from bstdg.spikes.whole import own_numbers
+from bstdg.whole import own_numbers
 
 FORMAT = "bstdg-model"
 VERSION = 2
@@ -67,6 +67,7 @@ class PackedModel:
         if not isinstance(self.classes, (tuple, list)) or not all(isinstance(name, str) for name in self.classes):
             raise InputError(f"names of classes must be a row of texts, not {str(self.classes)[:40]!r}")
         object.__setattr__(self, "classes", tuple(self.classes))
+        _check_names(self.classes)
         if len(self.classes) != size(shape):
             raise InputError(f"{size(shape)} output neurons, but {len(self.classes)} class names")
         _check_trained(self.trained)
@@ -101,6 +102,15 @@ def _check(i: int, layer: Layer, shape: tuple[int, ...]) -> None:
 
 
 _TOLD = {"data": (str, "a text"), "seed": (int, "an integer"), "recipe": (dict, "a table")}
+
+
+def _check_names(classes: Sequence[str]) -> None:
+    """Raise `InputError` where a file could not hold a name: it holds text, and bytes of names of files that are none."""
+    for name in classes:
+        try:
+            name.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise InputError(f"a class is named {name[:40]!a}, which holds half a surrogate pair") from None
 
 
 def _check_trained(trained: Any) -> None:

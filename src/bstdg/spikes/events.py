@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
-from bstdg.spikes.whole import whole
+from bstdg.whole import whole
 
 MAX_STEPS = 254  # a step fits one byte, and 255 stays free for file formats
 MAX_CHANNELS = 65_535  # a channel number fits two bytes

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bstdg.errors import InputError
 from bstdg.spikes.events import MAX_CHANNELS, Events, Keep, bin_events, never
-from bstdg.spikes.whole import whole
+from bstdg.whole import whole
 
 
 class ToFirstSpike:

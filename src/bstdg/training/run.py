@@ -28,13 +28,13 @@ from bstdg.model.metrics import Tally
 from bstdg.model.packed import PackedModel
 from bstdg.progress import Progress
 from bstdg.spikes.events import Events
-from bstdg.spikes.whole import seed_of
 from bstdg.training import checkpoint, schedule
 from bstdg.training.best_epoch import BestEpoch
 from bstdg.training.evaluation import evaluate
 from bstdg.training.health import HealthWatch
 from bstdg.training.loader import Loader, RecordingLoader, StepLoader, encoded, input_code
 from bstdg.training.split import Parts, split
+from bstdg.whole import seed_of
 
 ENDLESS = 10**9  # epochs of a schedule whose rates do not fall
 
@@ -69,8 +69,7 @@ class TrainingRun:
         seeds = np.random.SeedSequence(self.seed).generate_state(3)
         starting, self.generator = (torch.Generator("cpu").manual_seed(int(s)) for s in seeds[:2])
         self.speakers: frozenset[int] = frozenset()  # whose recordings are trained on, where the data say so
-        parts = parts or split(dataset, recipe.data, int(seeds[2]))
-        self._read(dataset, parts)
+        self._read(dataset, parts := parts or split(dataset, recipe.data, int(seeds[2])))
         table = sample_weights.by_class(recipe.train.class_weight, self.labels.numpy(), self.classes)
         each = sample_weights.of_samples(dataset.labels, table, weights)
         self._unit = 1.0 if each is None else float(each[parts[0]].mean())  # of weights, here and in all that follow

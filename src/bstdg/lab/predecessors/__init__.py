@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bstdg.errors import InputError
-from bstdg.spikes.whole import seed_of
+from bstdg.whole import seed_of
 
 if TYPE_CHECKING:
     from bstdg.lab.predecessors.base import Loader, OnEpoch
