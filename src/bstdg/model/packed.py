@@ -105,7 +105,7 @@ _TOLD = {"data": (str, "a text"), "seed": (int, "an integer"), "recipe": (dict, 
 
 
 def _check_names(classes: Sequence[str]) -> None:
-    """Raise `InputError` where a file could not hold a name: it holds text, and bytes of names of files that are none."""
+    """Raise `InputError` where a file could not hold a name: text, or bytes of a name of a file that are none."""
     for name in classes:
         try:
             name.encode("utf-8", "surrogateescape")

@@ -144,7 +144,7 @@ def load(path: Path, results: Path) -> Run:
         OSError: it cannot be read.
     """
     try:
-        values = files.read_object(path, most="any run")
+        values = files.read_object(path, most="any run", names=True)
     except FileFormatError as error:
         raise FileFormatError(f"{error}: restore it, or remove it to run that seed again") from None
     try:
