@@ -16,6 +16,20 @@ def stored(array: np.ndarray, version: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
+def header(descr: object, shape: tuple[int, ...]) -> bytes:
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,) * 32, (2**62 - 1, 0)])
+def test_shapes_that_an_array_may_have(shape):
+    assert read_header(io.BytesIO(header("|u1", shape))).shape == shape
+
+
+def test_what_holds_objects_is_left_to_who_reads_on():
+    assert read_header(io.BytesIO(header("|O", (2,)))).dtype.hasobject
+
+
 @pytest.mark.parametrize("version", [(1, 0), (2, 0)])
 @pytest.mark.parametrize("array", [np.arange(6, dtype=np.uint8).reshape(2, 3), np.ones((2, 3, 4), order="F")])
 def test_it_is_read_up_to_the_first_byte_of_the_array(version, array):
@@ -36,6 +50,11 @@ def test_it_is_read_up_to_the_first_byte_of_the_array(version, array):
         (b"\x93NUMPY\1\0\2\0((", "."),  # … and in a bracket
         (b"\x93NUMPY\1\0\4\0{}\n\n", "."),
         (b"\x93NUMPY\2\0\x20\x4e\0\0" + b"{}".ljust(20_000), r"^Header info length \(20000\) is large"),
+        (header("|u1", (2, -1)), r"its shape is \(2, -1\)"),
+        (header("|u1", (1 << 62,)), "its shape is"),
+        (header("|u1", (1,) * 33), "its shape is"),
+        (header([("a", "<i4")], (2,)), "not plain numbers or texts"),
+        (header("|V0", (2,)), "not plain numbers or texts"),
     ],
 )
 def test_what_is_none_is_refused_in_one_line(data, says):

@@ -445,6 +445,101 @@ def test_arrays_of_other_channels_than_were_asked_for_are_refused(tmp_path):
     assert "images are 3 x 150 x 150; a network has 1 … 65535" in refusal(place)
 
 
+def of_parts(tmp_path, count=4, shape=(3, 4), test=(3, 4), labels=None, dtype=np.uint8):
+    """An archive with a split of its own, whose test part may be another; and what was learnt from it."""
+    place = npz(
+        tmp_path / "parts.npz",
+        train_images=np.ones((count, *shape), np.uint8),
+        train_labels=np.arange(count) % 2,
+        test_images=np.ones((count, *test), dtype),
+        test_labels=np.arange(count) % 2 if labels is None else labels,
+    )
+    return place, load(place)
+
+
+@pytest.mark.parametrize(
+    ("shape", "test"),
+    [((3, 4), (3, 4)), ((3, 4), (1, 3, 4)), ((3, 4), (3, 4, 1)), ((3, 8, 9), (3, 8, 9)), ((3, 8, 9), (8, 9, 3))],
+)
+def test_a_part_of_arrays_that_fits_is_seen_to(tmp_path, shape, test):
+    place, learnt = of_parts(tmp_path, shape=shape, test=test)
+    arrays.look(place, learnt, "test")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"test": (4, 3)}, "test_images are uint8 of 4 x 3, those to learn from uint8 of 3 x 4"),
+        ({"dtype": np.float32}, "test_images are float32 of 3 x 4"),
+        (
+            {"shape": (3, 8, 9), "test": (8, 9)},
+            "are uint8 of 8 x 9, those to learn from uint8 of 3 x 8 x 9",
+        ),
+        ({"labels": np.arange(4.0)}, r"test_labels must be 4 integers, one an image, not float64 \[4\]"),
+        ({"labels": np.arange(3)}, r"test_labels must be 4 integers, one an image, not int64 \[3\]"),
+    ],
+)
+def test_a_part_of_arrays_that_does_not_fit_is_refused_by_its_headers(tmp_path, monkeypatch, change, says):
+    place, learnt = of_parts(tmp_path, **change)
+    monkeypatch.setattr(arrays, "_content", None)  # nothing beyond headers is read
+    with pytest.raises(InputError, match=says):
+        arrays.look(place, learnt, "test")
+
+
+def test_a_part_of_arrays_without_samples_is_refused(tmp_path):
+    place, learnt = of_parts(tmp_path)
+    none = {"test_images": np.zeros((0, 3, 4), np.uint8), "test_labels": np.zeros(0, int)}
+    with pytest.raises(InputError, match="test_labels must be 0 integers"):
+        arrays.look(npz(place, **{**np.load(place), **none}), learnt, "test")
+
+
+def test_a_part_of_arrays_that_is_drawn_needs_no_look(tmp_path):
+    place = npz(tmp_path / "mine.npz", **some())
+    arrays.look(place, load(place), "test")
+
+
+def test_limits_of_arrays_are_what_may_just_be(tmp_path, monkeypatch):
+    place = npz(tmp_path / "mine.npz", **some())
+    with zipfile.ZipFile(place) as archive:
+        sizes = [info.file_size for info in archive.infolist()]
+    limits = {"MAX_MEMBERS": len(sizes), "MAX_MEMBER": max(sizes)}
+    for name, most in limits.items():
+        monkeypatch.setattr(arrays, name, most)
+        assert len(load(place)) == 8
+        monkeypatch.setattr(arrays, name, most - 1)
+        assert "more than the" in refusal(place, kind=FileFormatError)
+        monkeypatch.setattr(arrays, name, most)
+    monkeypatch.setattr(arrays, "unpacked", lambda packed, most: sum(sizes))
+    assert len(load(place)) == 8
+    monkeypatch.setattr(arrays, "unpacked", lambda packed, most: sum(sizes) - 1)
+    assert "its arrays have" in refusal(place, kind=FileFormatError)
+
+
+def test_an_archive_may_have_four_arrays_of_the_greatest_size(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(arrays, "unpacked", lambda packed, most: asked.append(most) or most)
+    load(npz(tmp_path / "mine.npz", **some()))
+    assert asked == [4 * arrays.MAX_MEMBER]
+
+
+@pytest.mark.parametrize("name", ["\ud7ff", "\ue000", "\U0010ffff", "caf\u00e9"])
+def test_names_of_arrays_may_be_any_text(tmp_path, name):
+    assert load(npz(tmp_path / "mine.npz", **some(), classes=np.array(["a", name]))).classes == ("a", name)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "\udfff", "half \udbff"])
+def test_names_of_arrays_that_are_no_text_are_refused(tmp_path, name):
+    assert "texts of Unicode" in refusal(npz(tmp_path / "mine.npz", **some(), classes=np.array(["a", name])))
+
+
+def test_arrays_may_have_as_many_classes_as_a_network_has_outputs(tmp_path):
+    names = np.char.mod("%d", np.arange(65_536))
+    assert len(load(npz(tmp_path / "most.npz", **some(), classes=names[:-1])).classes) == 65_535
+    assert "65536 classes, more than a network has outputs (65535)" in refusal(
+        npz(tmp_path / "more.npz", **some(), classes=names)
+    )
+
+
 def test_arrays_that_cannot_be_read_say_why(tmp_path, monkeypatch):
     def broken(*_):
         raise OSError(5, "Input/output error")

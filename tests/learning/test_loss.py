@@ -14,6 +14,7 @@ from support import needs
 from support.strategies import seeds
 from torch import Tensor
 
+from bstdg.errors import InputError
 from bstdg.learning.loss import Loss, first_to_fire, relative_target
 from bstdg.learning.recipe import LossConfig
 
@@ -296,6 +297,26 @@ def test_the_scale_is_trained_where_it_is_used_and_stays_positive():
     optimizer.step()
     assert loss.log_scale.exp() > 0
     assert not Loss(LossConfig(name="relative_target")).log_scale.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"potentials": torch.zeros(2, 3)}, r"real \[batch, T, classes\], not torch.float32 \[2, 3\]"),
+        ({"potentials": torch.zeros(2, 3, 4, dtype=torch.int64)}, "not torch.int64"),
+        ({"threshold": torch.zeros(3)}, r"4 classes have as many thresholds, or one for all, not \[3\]"),
+        ({"labels": torch.zeros(2, dtype=torch.int32)}, r"labels must be int64 \[2\], not torch.int32"),
+        ({"labels": torch.zeros(3, dtype=torch.int64)}, r"labels must be int64 \[2\], not torch.int64 \[3\]"),
+    ],
+)
+def test_what_a_loss_cannot_read_is_refused_in_words(change, says):
+    given = {
+        "potentials": torch.zeros(2, 3, 4),
+        "threshold": torch.zeros(4),
+        "labels": torch.zeros(2, dtype=torch.int64),
+    }
+    with pytest.raises(InputError, match=says):
+        Loss(LossConfig())(**{**given, **change})
 
 
 def test_gamma_reaches_the_relative_target():
