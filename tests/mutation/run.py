@@ -29,7 +29,17 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PACKAGE = ROOT / "src" / "bstdg"
-LARGE = ("hypothesis", "numpy", "pytest", "torch")  # loaded once; nothing of the package is
+# Loaded once; nothing of the package is.
+LARGE = (
+    "hypothesis",
+    "matplotlib.backends.backend_svg",
+    "numpy",
+    "pandas",
+    "PIL.Image",
+    "pytest",
+    "scipy.stats",
+    "torch",
+)
 ANY = "*"  # in the list of what is accepted: whatever becomes of this line
 MEMORY = 8 << 30  # bytes: a mutant may ask for any amount
 PROCESSES = 50  # times the tests' own seconds: how long a mutant may take on a busy machine
