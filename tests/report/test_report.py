@@ -254,6 +254,8 @@ def test_steps_at_which_a_single_sample_is_decided_have_their_accuracy(measured)
     step = np.where(np.arange(measured.samples) == 0, 1, 3)
     above, _ = report.decision_steps(replace(measured, step=step)).axes
     assert above.lines[0].get_xdata().tolist() == [1, 3]
+    least, _ = wilson(np.array([int(measured.label[0] == measured.truth[0])]), np.array([1]))
+    assert above.get_ylim()[0] == max(0, 10 * np.floor(10 * least[0] - 0.3))  # room for the bar's lower end
 
 
 def many_classes(number: int) -> report.Measured:
