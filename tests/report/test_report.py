@@ -281,12 +281,20 @@ def test_confusion_is_redder_the_larger_the_share(classes, numbered):
     for s, alpha in wrong:
         assert alpha == pytest.approx(0.08 + 0.55 * s**0.5)
     assert all(to_hex(cell.get_facecolor()) == (BLUE if a == b else LIT) for (a, b), cell in cells.items())
+    assert {(cell.get_width(), cell.get_height()) for cell in cells.values()} == {(1, 1)}
     words = {(round(word.get_position()[1]), round(word.get_position()[0])): word for word in axes.texts}
     assert words.keys() == (cells.keys() if numbered else set())
     for (a, b), word in words.items():
         assert (word.get_text(), word.get_weight()) == (str(told.confusion[a, b]), "bold" if a == b else "normal")
     assert axes.get_xlim() == (-0.5, classes - 0.5) and axes.get_ylim() == (classes - 0.5, -0.5)
     assert {label.get_rotation() for label in axes.get_xticklabels()} == {0}
+
+
+def test_the_only_sample_of_a_class_is_all_of_it(measured):
+    counts = np.zeros_like(measured.confusion)
+    counts[3, 5] = 1
+    (axes,) = report.confusion(replace(measured, confusion=counts)).axes
+    assert [cell.get_alpha() for cell in axes.patches] == [pytest.approx(0.08 + 0.55)]
 
 
 def test_long_names_are_turned(measured):
