@@ -7,6 +7,7 @@ any Function's, its `forward` is given tensors that have numbers.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,12 @@ class PlainFunction(torch.autograd.Function):
     """A Function for subclasses that give `forward` without a context, `setup_context` and `backward`."""
 
     generate_vmap_rule = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        forward = getattr(cls.__dict__.get("forward"), "__func__", None)
+        if forward is not None:  # torch asks for its signature at every call, which takes Python long to work out
+            forward.__signature__ = inspect.signature(forward)
 
     @classmethod
     def vmap(cls, info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Any, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -75,6 +82,8 @@ INSTEAD = "their steps come from native code; Network.deployed() is what runs wi
 
 def gradient(compute: Callable[..., Any], *tensors: Tensor | None) -> Any:
     """The tensor or tensors that `compute` gives, for a backward pass to return."""
-    if torch.compiler.is_compiling():  # a compiler differentiates once by itself, and sees into `compute`
+    # A compiler differentiates once by itself, and sees into `compute`; and nobody asks for more who records nothing.
+    plain = not (torch.is_grad_enabled() or torch._C._are_functorch_transforms_active())
+    if plain or torch.compiler.is_compiling():
         return compute(*tensors)
     return Gradient.apply(compute, *tensors)
