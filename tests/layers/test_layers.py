@@ -160,6 +160,12 @@ def test_hostile_shapes_are_refused_or_harmless(layer, field, value):
 TYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32}
 
 
+@pytest.mark.parametrize("threshold", [-(2**63), -(2**31), 2**31])
+def test_thresholds_that_no_file_holds_are_refused(threshold):
+    with pytest.raises(InputError, match="a threshold that does not fit 32 bits"):
+        conv(Convolution((1, 4, 4), 3, (3, 3)), threshold).check()
+
+
 def test_maps_that_are_not_those_below_are_refused():
     first, pool, last = model().layers
     other = conv(Convolution((1, 4, 9), 3, (3, 3), (1, 1), (1, 1)))

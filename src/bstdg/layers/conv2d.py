@@ -13,7 +13,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
 from bstdg.layers.base import Layer, Shape, Tensors
 from bstdg.layers.convolution import Convolution, short
-from bstdg.layers.full import threshold_tensor, thresholds_of
+from bstdg.layers.full import check_thresholds, sign_tensor, signs_of, threshold_tensor, thresholds_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,7 @@ class Conv2dLayer(Layer):
             raise InputError(f"has weights {self.signs.shape}, not {self.convolution.weights}")
         if self.map_thresholds.shape != (self.convolution.maps,):
             raise InputError(f"has {self.convolution.maps} maps and {self.map_thresholds.shape} thresholds")
-        if np.abs(self.map_thresholds).max() >= 2**31:
-            raise InputError("has a threshold that does not fit 32 bits")
+        check_thresholds(self.map_thresholds)
 
     def fan_out(self) -> NDArray[np.int64]:
         """Windows that a pixel lies in, times the maps of its group."""
@@ -89,7 +88,7 @@ class Conv2dLayer(Layer):
     def tensors(self) -> Tensors:
         """`thresholds` int16 or int32 `[maps]`; `signs` uint8 `[maps, weights of a map / 8, up]`, bit i is weight i."""
         yield threshold_tensor(self.map_thresholds)
-        yield "signs", np.packbits(self.signs.reshape(len(self.signs), -1) > 0, axis=1, bitorder="little"), "U8"
+        yield sign_tensor(self.signs)
 
     @classmethod
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Shape) -> Conv2dLayer:
@@ -98,17 +97,8 @@ class Conv2dLayer(Layer):
         convolution = Convolution(tuple(reads), header["maps"], kernel, stride, padding, header["groups"])
         convolution.check()
         maps, weights = convolution.maps, int(np.prod(convolution.weights[1:], dtype=np.int64))
-        signs, thresholds = tensors["signs"], tensors["thresholds"]
-        if signs.dtype != "U8" or signs.shape != (maps, (weights + 7) // 8):
-            raise FileFormatError(f"should hold {maps} rows of {weights} bits, not {signs.shape}")
-        if thresholds.dtype not in ("I16", "I32") or thresholds.shape != (maps,):
-            raise FileFormatError(f"should hold {maps} integer thresholds, not {thresholds.shape}")
-        rows = np.frombuffer(signs.data, np.uint8).reshape(signs.shape)
-        bits = np.unpackbits(rows, axis=1, bitorder="little")
-        if bits[:, weights:].any():
-            raise FileFormatError(f"has bits set beyond the {weights} weights of a map")
-        plus = bits[:, :weights].reshape(convolution.weights)
-        return cls(plus.astype(np.int8) * 2 - 1, thresholds_of(thresholds), convolution)
+        signs = signs_of(tensors["signs"], maps, weights, f"the {weights} weights of a map")
+        return cls(signs.reshape(convolution.weights), thresholds_of(tensors["thresholds"], maps), convolution)
 
     def __str__(self) -> str:
         _, maps, kernel, stride, padding, groups = self.convolution

@@ -61,8 +61,7 @@ class FullLayer(Layer):
             raise InputError(f"reads {self.signs.shape[1:]} channels, but {channels} come in")
         if not 1 <= neurons <= MAX_CHANNELS or self.thresholds.shape != (neurons,):
             raise InputError(f"has {neurons} neurons and {self.thresholds.shape} thresholds")
-        if not -(2**31) < self.thresholds.min() <= self.thresholds.max() < 2**31:
-            raise InputError("has a threshold that does not fit 32 bits")
+        check_thresholds(self.thresholds)
 
     def fan_out(self) -> NDArray[np.int64]:
         """Every event reaches every neuron."""
@@ -75,7 +74,7 @@ class FullLayer(Layer):
     def tensors(self) -> Tensors:
         """`thresholds` int16 or int32 `[neurons]`; `signs` uint8 `[neurons, channels / 8, up]`, bit i is channel i."""
         yield threshold_tensor(self.thresholds)
-        yield "signs", np.packbits(self.signs > 0, axis=1, bitorder="little"), "U8"
+        yield sign_tensor(self.signs)
 
     @classmethod
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, TensorSlot], reads: Shape) -> FullLayer:
@@ -83,16 +82,8 @@ class FullLayer(Layer):
         neurons, channels = header["neurons"], size(reads)
         if type(neurons) is not int:
             raise FileFormatError(f"has {neurons!r} neurons, which is no number of them")
-        signs, thresholds = tensors["signs"], tensors["thresholds"]
-        if signs.dtype != "U8" or signs.shape != (neurons, (channels + 7) // 8):
-            raise FileFormatError(f"should hold {neurons} rows of {channels} bits, not {signs.shape}")
-        if thresholds.dtype not in ("I16", "I32") or thresholds.shape != (neurons,):
-            raise FileFormatError(f"should hold {neurons} integer thresholds, not {thresholds.shape}")
-        rows = np.frombuffer(signs.data, np.uint8).reshape(signs.shape)
-        bits = np.unpackbits(rows, axis=1, bitorder="little")
-        if bits[:, channels:].any():
-            raise FileFormatError(f"has bits set beyond its {channels} channels")
-        return cls(bits[:, :channels].astype(np.int8) * 2 - 1, thresholds_of(thresholds), reads)
+        signs = signs_of(tensors["signs"], neurons, channels, f"its {channels} channels")
+        return cls(signs, thresholds_of(tensors["thresholds"], neurons), reads)
 
     def __str__(self) -> str:
         return str(len(self.signs))
@@ -121,6 +112,34 @@ def threshold_tensor(thresholds: NDArray[np.int64]) -> tuple[str, NDArray, str]:
     return "thresholds", thresholds.astype("<i2" if short else "<i4"), "I16" if short else "I32"
 
 
-def thresholds_of(slot: TensorSlot) -> NDArray[np.int64]:
-    """What `threshold_tensor` gave, read back."""
+def thresholds_of(slot: TensorSlot, number: int) -> NDArray[np.int64]:
+    """What `threshold_tensor` gave, read back: as many as there should be, or a `FileFormatError`."""
+    if slot.dtype not in ("I16", "I32") or slot.shape != (number,):
+        raise FileFormatError(f"should hold {number} integer thresholds, not {slot.shape}")
     return np.frombuffer(slot.data, "<i2" if slot.dtype == "I16" else "<i4").astype(np.int64)
+
+
+def check_thresholds(thresholds: NDArray[np.int64]) -> None:
+    """Raise `InputError` where a threshold is beyond what a file holds."""
+    if not -(2**31) < thresholds.min() <= thresholds.max() < 2**31:
+        raise InputError("has a threshold that does not fit 32 bits")
+
+
+def sign_tensor(signs: NDArray[np.int8]) -> tuple[str, NDArray, str]:
+    """Signs `[rows, …]` as a file holds them: uint8 `[rows, bits / 8, up]`, bit i being 1 where sign i is +1."""
+    return "signs", np.packbits(signs.reshape(len(signs), -1) > 0, axis=1, bitorder="little"), "U8"
+
+
+def signs_of(slot: TensorSlot, rows: int, bits: int, what: str) -> NDArray[np.int8]:
+    """What `sign_tensor` gave, read back: int8 -1/+1 `[rows, bits]`.
+
+    Raises:
+        FileFormatError: there are other rows, or bits set beyond the last, which is that of `what`.
+    """
+    if slot.dtype != "U8" or slot.shape != (rows, (bits + 7) // 8):
+        raise FileFormatError(f"should hold {rows} rows of {bits} bits, not {slot.shape}")
+    packed = np.frombuffer(slot.data, np.uint8).reshape(slot.shape)
+    every = np.unpackbits(packed, axis=1, bitorder="little")
+    if every[:, bits:].any():
+        raise FileFormatError(f"has bits set beyond {what}")
+    return every[:, :bits].astype(np.int8) * 2 - 1
