@@ -5,8 +5,8 @@
 
 #include "base/buffer.hpp"
 #include "base/parallel.hpp"
-#include "base/refuse.hpp"
 #include "dispatch.hpp"
+#include "training/judged.hpp"
 #include "training/training.hpp"
 
 namespace bstdg {
@@ -76,14 +76,6 @@ void run_gradient(const SpikeRows& spikes, const Latent& latent, const Errors& e
   });
 }
 
-void check_judged(const std::uint8_t* steps, std::size_t count, std::size_t num_steps) {
-  std::uint8_t latest = 0;  // all are looked at: that is faster than stopping at the first
-  for (std::size_t i = 0; i < count; ++i) latest = std::max(latest, steps[i]);
-  if (count > 0 && latest >= num_steps) {
-    refuse("a neuron is judged at a step beyond the last");
-  }
-}
-
 // Sums over time from the last step: to[t] = from[t] + decay * to[t + 1], of one sample, into rows `stride`
 // apart.
 void sum_later(const float* from, std::size_t num_steps, std::size_t width, float decay, float* to,
@@ -103,11 +95,7 @@ void impulse_gradient(const SpikeRows& spikes, const Latent& latent, const std::
   const std::size_t batch = spikes.batch();
   const Buffer<float> errors = tiled(local, batch, latent.neurons, threads);
   const Buffer<std::uint8_t> judged = tiled(reach, batch, latent.neurons, threads);
-  std::vector<float> decays;
-  double power = 1.0;
-  for (std::size_t t = 0; decay != 1.0 && t < spikes.num_steps(); ++t, power *= decay) {
-    decays.push_back(static_cast<float>(power));
-  }
+  const std::vector<float> decays = powers_of(decay, spikes.num_steps());
   run_gradient(
       spikes, latent,
       {kErrorTile, errors.get(), batch * kErrorTile, judged.get(), decays.empty() ? nullptr : decays.data()},

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "base/parallel.hpp"
-#include "base/refuse.hpp"
 #include "dispatch.hpp"
 #include "training/convolution_layout.hpp"
+#include "training/judged.hpp"
 
 namespace bstdg {
 namespace {
@@ -34,12 +34,6 @@ void sum_groups(const Layout& layout, const float* latent, std::size_t batch, fl
   for_weights(layout.convolution(), layout.padded(), [&](std::size_t from, std::size_t to) {
     out[to] = std::fabs(latent[to]) > 1.0F ? 0.0F : sums[from];
   });
-}
-
-void check_judged(const std::uint8_t* steps, std::size_t count, std::size_t num_steps) {
-  std::uint8_t latest = 0;  // all are looked at: that is faster than stopping at the first
-  for (std::size_t i = 0; i < count; ++i) latest = std::max(latest, steps[i]);
-  if (count > 0 && latest >= num_steps) refuse("a neuron is judged at a step beyond the last");
 }
 
 // Channels of the input lie side by side here, [rows][columns][padded channels], and so do the signs of the
@@ -167,10 +161,7 @@ void impulse_gradient(const SpikeRows& spikes, const Convolution& convolution, c
   const std::size_t neurons = convolution.neurons(), places = convolution.places();
   check_judged(reach, spikes.batch() * neurons, spikes.num_steps());
   const ConvolutionKernels& kernels = chosen_kernels().convolution;
-  std::vector<float> decays;
-  double power = 1.0;
-  for (std::size_t t = 0; decay != 1.0 && t < spikes.num_steps(); ++t, power *= decay)
-    decays.push_back(static_cast<float>(power));
+  const std::vector<float> decays = powers_of(decay, spikes.num_steps());
   sum_groups(layout, latent, spikes.batch(), out, threads,
              [&](std::size_t first, std::size_t last, float* sums) {
                RowMemory rows(layout, spikes.num_steps());
