@@ -206,7 +206,7 @@ def test_recipes_are_frozen_and_hashable():
         ("[tarin]\nepochs = 3", "unknown key 'tarin'; did you mean 'train'?"),
         ("[train]\nepoch = 3", "unknown key 'train.epoch'; did you mean 'train.epochs'?"),
         ("[network]\nlayer = [3]", "unknown key 'network.layer'; did you mean 'network.layers'?"),
-        ("[rule]\nzzz = 3", "unknown key 'rule.zzz'; known here: width, final_width, kernel, tau"),
+        ("[rule]\nzzz = 3", "unknown key 'rule.zzz'; known here: width, unit, final_width, kernel, tau, centre"),
         ("zzz = 3", "unknown key 'zzz'; known here: title, data, network, rule, loss, train"),
         ("[train.epochs]\nmore = 3", "train.epochs must be an integer, not {'more': 3}"),
         ("train = 3", "train is a section, not the value 3"),

@@ -31,3 +31,5 @@ class Average:
         share = 1.0 - min(self._decay, (1 + self.steps) / (10 + self.steps))
         for mean, parameter in zip(self.network.parameters(), self._of.parameters(), strict=True):
             mean.lerp_(parameter, share)
+        for mine, measured in zip(self.network.buffers(), self._of.buffers(), strict=True):
+            mine.copy_(measured)  # a running mean already

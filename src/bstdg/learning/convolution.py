@@ -18,11 +18,12 @@ from bstdg.learning.functions import Unscripted, refuse_to_be_traced
 from bstdg.learning.modules import PLAIN, check_input, deployed_signs, deployed_thresholds
 from bstdg.learning.recipe import RuleConfig, ThresholdMode
 from bstdg.learning.rule import Spikes, SpikeTimingGradient
+from bstdg.learning.tracking import Tracking
 from bstdg.spikes.source import StepSource
 from bstdg.whole import whole
 
 
-class BinaryConv2d(Unscripted, nn.Module):
+class BinaryConv2d(Unscripted, Tracking):
     """Integrate-and-fire neurons with a window of one-bit weights that the neurons of a map share.
 
     Args:
@@ -83,6 +84,7 @@ class BinaryConv2d(Unscripted, nn.Module):
         )
         shared = 1 if threshold_mode == "layer" else self.convolution.maps
         self.threshold = nn.Parameter(torch.full((shared,), float(threshold), **PLAIN), threshold_mode != "fixed")
+        self.track((self.convolution.groups, *self.convolution.weights[1:]))
 
     @property
     def reads(self) -> Shape:
@@ -97,12 +99,21 @@ class BinaryConv2d(Unscripted, nn.Module):
         """
         refuse_to_be_traced()
         check_input(below, size(self.reads), self.weight.device)
-        threshold = None if decides else self.threshold
-        result = SpikeTimingGradient.of(below, self.weight, threshold, self.rule, self.engine, self.convolution)
+        self.measure_channels(below, self.convolution)
+        threshold = None if decides else self.effective_threshold
+        result = SpikeTimingGradient.of(
+            below, self.weight, threshold, self.rule, self.engine, self.convolution, self.width
+        )
         if decides:
             return result
         fired, steps, reach, margin = result
+        self.measure_spread(margin)
         return Spikes(StepSource(steps, below.num_steps), steps, reach, fired, margin)
+
+    @property
+    def effective_threshold(self) -> Tensor:
+        """What potentials are held against, `[maps]` or `[1]`: `threshold`, and more under `rule.centre`."""
+        return self.centred(self.weight, real.weights if self.engine == real.NAME else dense.signs)
 
     def potentials(self, below: Spikes) -> Tensor:
         """Potentials at every step, `[batch, T, neurons]`, for a layer that decides instead of firing."""
@@ -111,9 +122,9 @@ class BinaryConv2d(Unscripted, nn.Module):
     def deployed(self) -> Conv2dLayer:
         """The layer as it is deployed; errors as for `bstdg.learning.modules.BinaryLinear.deployed`."""
         if self.engine == real.NAME:
-            weights, thresholds = real.whole(self.weight, self.threshold.expand(self.convolution.maps))
+            weights, thresholds = real.whole(self.weight, self.effective_threshold.expand(self.convolution.maps))
             return Conv2dLayer(weights, thresholds, self.convolution)  # pyright: ignore[reportArgumentType]
-        thresholds = deployed_thresholds(self.threshold, self.convolution.maps)
+        thresholds = deployed_thresholds(self.effective_threshold, self.convolution.maps)
         return Conv2dLayer(deployed_signs(self.weight), thresholds, self.convolution)
 
     @torch.no_grad()
@@ -128,6 +139,7 @@ class BinaryConv2d(Unscripted, nn.Module):
             weights, below, share, one_a_layer=self.threshold_mode == "layer", units=units, convolution=self.convolution
         )
         self.threshold.copy_(found).add_(margin)
+        self.start_from(below, weights, self.convolution)
 
     @torch.no_grad()
     def clip_latent_(self) -> None:

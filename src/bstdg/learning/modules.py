@@ -17,6 +17,7 @@ from bstdg.learning.calibrate import thresholds_for
 from bstdg.learning.functions import Unscripted, refuse_to_be_traced
 from bstdg.learning.recipe import RuleConfig, ThresholdMode
 from bstdg.learning.rule import Spikes, SpikeTimingGradient
+from bstdg.learning.tracking import Tracking
 from bstdg.spikes.source import StepSource
 from bstdg.whole import whole
 
@@ -29,9 +30,10 @@ class TrainedLayer(Protocol):
     """What `bstdg.learning.network.Network` asks of a module: any that offers this can be one of its layers.
 
     A layer reads the `Spikes` of the one below and gives its own. The last of a network need not fire: it offers
-    `potentials(below)`, `[batch, T, neurons]`, and a `threshold`, `[neurons]` or `[1]`. Parameters called `threshold`
-    are trained at the rate of thresholds, all others at that of weights; `clip_latent_()`, where there is one, is
-    called after every step of the optimiser, and a `rule`, where there is one, follows the recipe's.
+    `potentials(below)`, `[batch, T, neurons]`, and a `threshold`, `[neurons]` or `[1]`, or an `effective_threshold`
+    where potentials are held against another. Parameters called `threshold` are trained at the rate of thresholds, all
+    others at that of weights; `clip_latent_()`, where there is one, is called after every step of the optimiser, and a
+    `rule`, where there is one, follows the recipe's.
     """
 
     def __call__(self, below: Spikes, /) -> Spikes: ...
@@ -41,7 +43,7 @@ class TrainedLayer(Protocol):
     def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None: ...
 
 
-class BinaryLinear(Unscripted, nn.Module):
+class BinaryLinear(Unscripted, Tracking):
     """Fully connected integrate-and-fire neurons with one-bit weights, each firing at most once.
 
     The bit of a synapse is the sign of its latent `weight` (+1 where w >= 0), which training moves within [-1, 1].
@@ -104,6 +106,7 @@ class BinaryLinear(Unscripted, nn.Module):
         self.weight = nn.Parameter(own.uniform_(-0.3, 0.3, generator=generator))
         shared = 1 if threshold_mode == "layer" else out_features
         self.threshold = nn.Parameter(torch.full((shared,), float(threshold), **PLAIN), threshold_mode != "fixed")
+        self.track((in_features,))
 
     @property
     def synapses(self) -> Tensor:
@@ -122,12 +125,19 @@ class BinaryLinear(Unscripted, nn.Module):
         """
         refuse_to_be_traced()
         check_input(below, self.in_features, self.weight.device)
-        threshold = None if decides else self.threshold
-        result = SpikeTimingGradient.of(below, self.synapses, threshold, self.rule, self.engine)
+        self.measure_channels(below)
+        threshold = None if decides else self.effective_threshold
+        result = SpikeTimingGradient.of(below, self.synapses, threshold, self.rule, self.engine, width=self.width)
         if decides:
             return result
         fired, steps, reach, margin = result
+        self.measure_spread(margin)
         return Spikes(StepSource(steps, below.num_steps), steps, reach, fired, margin)
+
+    @property
+    def effective_threshold(self) -> Tensor:
+        """What potentials are held against, `[out_features]` or `[1]`: `threshold`, and more under `rule.centre`."""
+        return self.centred(self.synapses, real.weights if self.engine == real.NAME else dense.signs)
 
     def potentials(self, below: Spikes) -> Tensor:
         """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing.
@@ -145,8 +155,9 @@ class BinaryLinear(Unscripted, nn.Module):
             InputError: a threshold is not finite or does not fit 32 bits.
         """
         if self.engine == real.NAME:
-            return real.deployed(self.synapses, self.threshold)
-        return FullLayer(deployed_signs(self.synapses), deployed_thresholds(self.threshold, self.out_features))
+            return real.deployed(self.synapses, self.effective_threshold)
+        thresholds = deployed_thresholds(self.effective_threshold, self.out_features)
+        return FullLayer(deployed_signs(self.synapses), thresholds)
 
     @torch.no_grad()
     def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None:
@@ -161,6 +172,7 @@ class BinaryLinear(Unscripted, nn.Module):
         weights, units = (real.weights(latent), real.GRID) if self.engine == real.NAME else (dense.signs(latent), 1)
         one = self.threshold_mode == "layer"
         self.threshold.copy_(thresholds_for(weights, below, share, one_a_layer=one, units=units)).add_(margin)
+        self.start_from(below, weights)
 
     @torch.no_grad()
     def clip_latent_(self) -> None:

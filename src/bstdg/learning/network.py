@@ -136,7 +136,8 @@ class Network(Unscripted, nn.Module):
             if drop is not None:
                 below = drop(below)
             hidden.append(below)
-        return Output(last.potentials(below), last.threshold, tuple(hidden))
+        potentials = last.potentials(below)
+        return Output(potentials, getattr(last, "effective_threshold", last.threshold), tuple(hidden))
 
     def read(self, spikes: Tensor | Events | Spikes) -> Spikes:
         """Input as the first layer reads it, checked; arguments and errors as for `forward`."""

@@ -20,6 +20,7 @@ from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS
 
 ThresholdMode = Literal["neuron", "layer", "fixed"]
 Kernel = Literal["step", "exponential", "none"]
+Unit = Literal["potential", "spread"]
 WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
 ClassWeight = Literal["none", "balanced"] | dict[str, float]
@@ -59,17 +60,23 @@ class RuleConfig:
     """How the spike-timing-dependent gradient judges.
 
     Attributes:
-        width: margin, in units of potential, at which a neuron no longer answers for its spike.
+        width: margin at which a neuron no longer answers for its spike.
+        unit: what widths are measured in: "potential", or "spread", the standard deviation of the layer's margins,
+            which is tracked while training; a width of 1.0 then fits layers of any fan-in.
         final_width: what `width` becomes by the end of training, in even steps; 0 keeps it.
         kernel: "step" credits every earlier presynaptic spike alike, "exponential" recent ones more, "none" every
             presynaptic spike of the sample, later ones too: a control that is blind to timing.
         tau: time constant of the exponential kernel, in steps.
+        centre: credit a presynaptic spike less what is usual for its channel, and let thresholds follow the mean
+            potential; the decay a step of the running mean that "usual" is, such as 0.99 (0: neither).
     """
 
     width: Annotated[float, WIDTH] = 20.0
+    unit: Unit = "potential"
     final_width: Annotated[float, Range(0, WIDTH.most)] = 0.0
     kernel: Kernel = "step"
     tau: Annotated[float, Range(1e-6, 1e9)] = 4.0
+    centre: Annotated[float, BELOW_ONE] = 0.0
 
     def __post_init__(self) -> None:
         check(self, "rule")

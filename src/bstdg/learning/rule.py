@@ -125,6 +125,7 @@ class _Layer:
     rule: RuleConfig
     engine: str | None
     convolution: Convolution | None
+    width: float | Tensor
 
     def reading(self, heard: Tensor | None) -> Source:
         """The source, of the steps `heard`: torch hands in others than it holds where it moved or wrapped them."""
@@ -194,11 +195,12 @@ class SpikeTimingGradient(PlainFunction):
         rule: RuleConfig,
         engine: str | None,
         convolution: Convolution | None = None,
+        width: float | Tensor | None = None,
     ) -> Any:
-        """Apply it to the spikes of the layer below."""
+        """Apply it to the spikes of the layer below; `width` is that of the sensitivity, by default the rule's."""
         source = below.source
         heard = source.steps if isinstance(source, StepSource) else None
-        layer = _Layer(source, rule, engine, convolution)
+        layer = _Layer(source, rule, engine, convolution, rule.width if width is None else width)
         return cls.apply(below.fired, weight, threshold, heard, below.reach, layer)
 
 
@@ -222,7 +224,7 @@ def _gradients(
     with torch.autocast(weight.device.type, enabled=False):
         if threshold_shape is not None:
             reach, margin = judged
-            local = psi(margin, rule.width).mul_(to_output)
+            local = psi(margin, layer.width).mul_(to_output)
             if needs_threshold:
                 to_threshold = -local.sum(0)
                 if convolution is not None:
@@ -250,6 +252,6 @@ def _at_the_end(gradient: Tensor) -> Tensor:
     return moved
 
 
-def psi(margin: Tensor, width: float) -> Tensor:
+def psi(margin: Tensor, width: float | Tensor) -> Tensor:
     """How much a neuron answers for having fired or not: 1 at margin 0, falling to 0 at `width` on either side."""
     return margin.abs().div_(-width).add_(1.0).clamp_(min=0.0)

@@ -97,7 +97,7 @@ def _by_fields(recipe: Recipe) -> Iterator[Idle]:
     yield none, "network initial_share", flat
     yield none, "train spike_dropout", flat
     yield none, "loss spike_weight", flat
-    yield none, "rule width final_width", f"{flat}: the loss judges the output layer"
+    yield none, "rule width final_width unit", f"{flat}: the loss judges the output layer"
     at_once = network.num_steps == 1
     yield at_once, "rule kernel tau", "does nothing where network.num_steps = 1: there is one step"
     yield at_once, "train jitter", "does nothing where network.num_steps = 1: there is one step"

@@ -229,10 +229,10 @@ class TrainingRun:
         return evaluate(layers, num_steps, *on, engine=real, device=self.device, weights=self.validation_weights)
 
     def _names(self) -> dict[Tensor, str]:
-        named = [*self.network.named_parameters(prefix="network"), *self.loss.named_parameters(prefix="loss")]
-        if self.average is not None:
-            named += self.average.network.named_parameters(prefix="average")
-        return {parameter: name for name, parameter in named}
+        """Everything that training moves, parameters and what layers measure, by the name a checkpoint gives it."""
+        parts = {"network": self.network, "loss": self.loss, "average": self.average and self.average.network}
+        every = ((prefix, part) for prefix, part in parts.items() if part is not None)
+        return {t: f"{prefix}.{name}" for prefix, part in every for name, t in part.state_dict(keep_vars=True).items()}
 
     def _own_tensors(self) -> dict[str, Tensor]:
         """What a checkpoint holds at every time."""

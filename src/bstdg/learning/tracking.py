@@ -1,0 +1,126 @@
+"""What a layer measures of itself while it trains: how often its channels spike, and how far its margins spread.
+
+Two parts of the rule rest on it (`bstdg.learning.rule`), both off by default:
+
+- `rule.centre`. With p_i, how many spikes channel i sends a sample on average, thresholds are theta_j = a_j + sum over
+  i of b_ij p_i with a_j trained. A weight that flips then does not move how often its neuron fires, and a presynaptic
+  spike is credited less what is usual for its channel: dL/dw_ij = d_j ([s_i <= e_j] - p_i). It is what batch
+  normalisation does to the mean in a binary network, at no cost once deployed: theta_j is an integer like any other.
+- `rule.unit = "spread"`. The sensitivity's width is measured in standard deviations of the layer's margins.
+
+Both are running means, kept in buffers as those of `torch.nn.BatchNorm2d` are: they move in training mode alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bstdg.errors import InputError
+from bstdg.layers.convolution import Convolution
+from bstdg.learning.recipe import RuleConfig
+from bstdg.learning.rule import Spikes
+from bstdg.spikes.source import StepSource
+
+SPREAD_DECAY = 0.99  # a batch
+NARROWEST = 1.0  # units of potential; margins of integers lie half a unit from 0
+
+
+class Tracking(nn.Module):
+    """Mixed into layers with weights; `rule`, `weight` and `threshold` are the layer's.
+
+    Buffers, each only where the rule asks for it:
+        presynaptic: spikes that each channel sends a sample, in the shape of one neuron's weights; with a leading axis
+            of groups for a convolution.
+        spread: standard deviation of the layer's margins, units of potential; 0 before the first batch.
+    """
+
+    rule: RuleConfig
+    threshold: nn.Parameter
+    presynaptic: Tensor
+    spread: Tensor
+
+    def track(self, channels: tuple[int, ...]) -> None:
+        """Begin to measure what the rule asks for; `channels` is the shape of one neuron's weights."""
+        if self.rule.centre:
+            self.register_buffer("presynaptic", torch.zeros(channels, dtype=torch.float32, device="cpu"))
+        if self.rule.unit == "spread":
+            self.register_buffer("spread", torch.zeros((), dtype=torch.float32, device="cpu"))
+
+    @property
+    def width(self) -> float | Tensor:
+        """Of the rule's sensitivity, in units of potential."""
+        if self.rule.unit == "potential":
+            return self.rule.width
+        return (self._tracked("spread") * self.rule.width).clamp(min=NARROWEST)
+
+    def centred(self, weights: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
+        """The thresholds theta_j `[neurons]` or `[maps]` that potentials are held against; `[1]` where one is for all.
+
+        Args:
+            weights: latent ones.
+            forward: what the forward pass makes of them. Its gradient is taken to be 1, as everywhere in the rule.
+        """
+        if not self.rule.centre:
+            return self.threshold
+        return self.threshold + self._usual(forward(weights.detach()) + (weights - weights.detach()))
+
+    def _usual(self, weights: Tensor) -> Tensor:
+        """Sum over i of b_ij p_i: the mean potential at the end."""
+        usual = self._tracked("presynaptic")
+        if weights.ndim == 4:
+            usual = usual.repeat_interleave(len(weights) // len(usual), 0)
+        return (weights * usual).flatten(1).sum(1)
+
+    @torch.no_grad()
+    def start_from(self, below: Spikes, weights: Tensor, convolution: Convolution | None = None) -> None:
+        """Measure the samples that thresholds were just calibrated on; these thresholds stay what they are."""
+        if self.rule.centre:
+            self._tracked("presynaptic").copy_(_mean_spikes(below, convolution))
+            usual = self._usual(weights)
+            self.threshold.sub_(usual if self.threshold.shape == usual.shape else usual.mean())
+        if self.rule.unit == "spread":
+            self.measure_spread(self(below).margin)
+
+    @torch.no_grad()
+    def measure_channels(self, below: Spikes, convolution: Convolution | None = None) -> None:
+        """Take a batch into the channels' running mean, in training mode."""
+        if self.rule.centre and self.training:
+            self._tracked("presynaptic").lerp_(_mean_spikes(below, convolution), 1.0 - self.rule.centre)
+
+    @torch.no_grad()
+    def measure_spread(self, margin: Tensor) -> None:
+        """Take a batch into the margins' running spread, in training mode; the first sets it."""
+        if self.rule.unit == "spread" and self.training and margin.numel() > 1:
+            spread = self._tracked("spread")
+            found = margin.std().to(spread.dtype)
+            spread.copy_(torch.where(spread > 0, spread.lerp(found, 1.0 - SPREAD_DECAY), found))
+
+    def _tracked(self, name: str) -> Tensor:
+        buffer = getattr(self, name, None)
+        if buffer is None:
+            wanted = "rule.centre" if name == "presynaptic" else "rule.unit = 'spread'"
+            raise InputError(f"the layer was made without {wanted}, and measures nothing for it: make it anew")
+        return buffer
+
+
+def _mean_spikes(below: Spikes, convolution: Convolution | None) -> Tensor:
+    """Spikes that each weight of a neuron sees a sample, in the mean of the batch and of the window's positions."""
+    source = below.source
+    if isinstance(source, StepSource):
+        mean = (source.read != source.num_steps).mean(0, dtype=torch.float32)
+    else:
+        counts = (source.counts(step, torch.float32) for step in range(source.num_steps))
+        mean = sum(
+            (found.mean(0) for found in counts if found is not None), torch.zeros(source.width).to(source.device)
+        )
+    if convolution is None:
+        return mean
+    channels, *sides = convolution.reads
+    windows = F.unfold(
+        mean.view(1, channels, *sides), convolution.kernel, padding=convolution.padding, stride=convolution.stride
+    )
+    return windows.mean(2).view(convolution.groups, channels // convolution.groups, *convolution.kernel)
