@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from bstdg.datasets import caltech, digits, folder, mnist, spoken
 from bstdg.datasets.base import Dataset, EventDataset, Split
+from bstdg.datasets.signals import mit_bih
 from bstdg.datasets.sources import Presence, Source
 from bstdg.datasets.steps import StepDataset
 from bstdg.errors import InputError
@@ -33,7 +34,8 @@ __all__ = [
     "takes_size",
 ]
 
-_SOURCES = {source.name: source for module in (digits, mnist, caltech, spoken, folder) for source in module.SOURCES}
+_MODULES = (digits, mnist, caltech, spoken, mit_bih, folder)
+_SOURCES = {source.name: source for module in _MODULES for source in module.SOURCES}
 
 
 def names() -> tuple[str, ...]:

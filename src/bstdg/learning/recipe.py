@@ -36,6 +36,8 @@ class DataConfig:
         name: a data set's name (`bstdg train --help` lists them).
         validation: share of the training set held out to choose the best epoch.
         validation_speakers: hold out all recordings of these speakers instead (event data that name them).
+        validation_patients: hold out all samples of these patients instead. Data that name patients are held out by
+            patient in any case; () draws whose, with all classes on both sides and near data.validation of each.
         size: rows and columns that images are brought to, for data sets of photographs; () is their default.
         channels: of data sets of photographs: 1 brings them to grey, 3 to red, green and blue; 0 is their default.
         limit: train on at most this many samples (0: all), for quick trials.
@@ -44,6 +46,7 @@ class DataConfig:
     name: str = "digits"
     validation: Annotated[float, INSIDE] = 0.1
     validation_speakers: Annotated[tuple[int, ...], Range(0, MANY)] = ()
+    validation_patients: Annotated[tuple[int, ...], Range(0, MANY)] = ()
     size: Annotated[tuple[int, ...], Range(1, 4096)] = ()
     channels: Annotated[int, Range(0, 3)] = 0
     limit: Annotated[int, Range(0, MANY)] = 0
