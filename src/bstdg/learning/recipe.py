@@ -22,6 +22,7 @@ ThresholdMode = Literal["neuron", "layer", "fixed"]
 Kernel = Literal["step", "exponential", "none"]
 WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
+Choice = Literal["accuracy", "macro_f1"]
 ClassWeight = Literal["none", "balanced"] | dict[str, float]
 
 WIDTH, RATE, SCALE_RATE = Range(1e-6, 1e9), Range(0.0, 1e3), Range(0.0, 10.0)
@@ -158,9 +159,11 @@ class TrainConfig:
         input_dropout: share of input spikes lost while training.
         spike_dropout: share of hidden spikes lost while training.
         average: keep running averages of weights and thresholds with this decay a step, and deploy those (0: none).
-        class_weight: how much a sample counts in the loss, in choosing the best epoch and for patience: "none" lets all
+        class_weight: how much a sample counts in the loss, and in choosing the best epoch by accuracy: "none" lets all
             count alike, "balanced" all classes; or a table [train.class_weight] of weights by class, 1 for the others.
-        patience: stop after this many epochs without a better validation accuracy (0: never).
+        choose: what the best epoch is chosen by, and patience looks at: validation "accuracy", or "macro_f1", the mean
+            over classes, where these are very unequal.
+        patience: stop after this many epochs without a better validation accuracy, or macro F1 (0: never).
         calibration: training samples from which thresholds start.
     """
 
@@ -176,6 +179,7 @@ class TrainConfig:
     spike_dropout: Annotated[float, BELOW_ONE] = 0.0
     average: Annotated[float, BELOW_ONE] = 0.0
     class_weight: Annotated[ClassWeight, Range(0, 10**6)] = field(default="none", hash=False)  # a table has no hash
+    choose: Choice = "accuracy"
     patience: Annotated[int, Range(0, MANY)] = 0
     calibration: Annotated[int, Range(1, MANY)] = 1024
 
