@@ -27,8 +27,8 @@ Examples:
   bstdg train mnist --set data.name=fashion-mnist --out runs/fashion
   bstdg train my.toml --set data.name=folder --data-dir pictures   a folder a class, or an .npz file
 
-Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, shd, hd-spikes,
-mit-bih, and folder, for pictures of your own.
+Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, cifar10,
+cifar10-jpeg75, shd, hd-spikes, mit-bih, and folder, for pictures of your own.
 """
 
 
