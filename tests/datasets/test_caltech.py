@@ -140,7 +140,9 @@ def test_a_picture_keeps_its_colours_where_these_are_asked_for(tmp_path):
 
 def test_what_is_no_photograph_has_the_channels_it_has():
     for channels in (1, 3):
-        with pytest.raises(InputError, match="channels is for photographs and arrays; digits has one"):
+        with pytest.raises(
+            InputError, match="channels is for photographs and arrays; digits has as many as it comes with"
+        ):
             datasets.load("digits", "test", channels=channels)
     with pytest.raises(InputError, match="channels is for photographs and arrays; shd are recordings"):
         datasets.load("shd", "test", channels=3)

@@ -39,6 +39,9 @@ def fill(folder, name):
             path.touch()
     for category in caltech.CATEGORIES if name.startswith("caltech") else ():
         (folder / "caltech101" / category).mkdir(parents=True, exist_ok=True)
+    if name == "cifar10":
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "cifar-10-python.tar.gz").touch()
     for picture in ("cat/1.png", "dog/2.jpeg") if name == "folder" else ():
         (folder / picture).parent.mkdir(parents=True)
         (folder / picture).touch()

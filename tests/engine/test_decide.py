@@ -70,6 +70,24 @@ def tally_by_hand(case: Case, trace, labels: list[int]) -> dict:
         "hidden_spikes_by_layer": [mean(layer) for layer in zip(*(row[4] for row in rows), strict=True)],
         "input_spikes_to_decision": mean(row[2] for row in rows),
         "synaptic_operations_to_decision": mean(row[3] for row in rows),
+        **classes_by_hand([run.label for run in runs], labels, widths[-1]),
+    }
+
+
+def classes_by_hand(decided: list[int], labels: list[int], number: int) -> dict:
+    there, chosen = ([column.count(k) for k in range(number)] for column in (labels, decided))
+    right = [sum(a == b == k for a, b in zip(labels, decided, strict=True)) for k in range(number)]
+
+    def shares(parts: list[int], wholes: list[int]) -> list[float | None]:
+        return [part / whole if whole else None for part, whole in zip(parts, wholes, strict=True)]
+
+    f1 = shares([2 * n for n in right], [a + b for a, b in zip(there, chosen, strict=True)])
+    return {
+        "macro_f1": mean(share for share in f1 if share is not None),
+        "samples_by_class": there,
+        "sensitivity_by_class": shares(right, there),
+        "predictive_value_by_class": shares(right, chosen),
+        "f1_by_class": f1,
     }
 
 
@@ -91,7 +109,7 @@ def test_figures_are_those_counted_by_hand(case, rng):
     found, expected = tally.figures(), tally_by_hand(case, trace, labels.tolist())
     assert list(found) == list(expected)
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-12), name
+        assert found[name] == (value if name.endswith("_by_class") else pytest.approx(value, rel=1e-12)), name
         assert type(found[name]) in (int, float, list), name  # plain numbers, which JSON takes
 
 

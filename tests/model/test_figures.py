@@ -7,10 +7,11 @@ import pytest
 from support.paths import ROOT
 from support.strategies import random_model
 
+from bstdg.model.classes import BY_CLASS
 from bstdg.model.figures import FIGURES, SHARES, TOGETHER
 from bstdg.model.runtime import Model
 
-LISTS = {"hidden_spikes_by_layer"}  # not one number
+LISTS = {"hidden_spikes_by_layer", *BY_CLASS}  # not one number
 
 
 def test_every_figure_of_a_network_is_in_the_table_once():
@@ -19,7 +20,7 @@ def test_every_figure_of_a_network_is_in_the_table_once():
     assert set(FIGURES) == set(told) - LISTS
     for words in ("column", "name", "caption"):
         assert len({getattr(figure, words) for figure in FIGURES.values()}) == len(FIGURES)
-    assert set(SHARES) == {key for key in told if key.startswith("accuracy") or key.endswith("_rate")}
+    assert set(SHARES) == {key for key in told if key.startswith(("accuracy", "macro")) or key.endswith("_rate")}
     assert set(TOGETHER) < set(FIGURES)
 
 

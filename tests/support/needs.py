@@ -22,6 +22,9 @@ FOLDERS = {  # of data sets, below BSTDG_DATA
     "fashion-mnist": "fashion-mnist",
     "caltech101": "caltech101",
     "hd-spikes": "heidelberg-digits-spikes",
+    "mit-bih": "mit-bih-beats",
+    "cifar10-jpeg75": "cifar10-jpeg75",
+    "nmnist": "nmnist-small",
 }
 COMPILERS = ("gcc", "clang", "arm-linux-gnueabihf-gcc", "riscv64-linux-gnu-gcc", "arm-none-eabi-gcc")
 ARM_TOOLS = ("arm-none-eabi-size", "qemu-arm", "qemu-riscv64", "qemu-system-arm")

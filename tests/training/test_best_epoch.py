@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bstdg.training.best_epoch import BestEpoch, standard_error
+from bstdg.training.best_epoch import BestEpoch, error_of_macro_f1, standard_error
 
 
 def after(accuracies: list[float], samples: int = 100) -> tuple[BestEpoch, list[bool]]:
@@ -16,7 +16,7 @@ def after(accuracies: list[float], samples: int = 100) -> tuple[BestEpoch, list[
 
 
 def test_before_the_first_epoch_there_is_none():
-    assert BestEpoch().state() == {"epoch": 0, "figures": None, "highest": -1.0}
+    assert BestEpoch().state() == {"epoch": 0, "figures": None, "highest": -1.0, "margin": 0.0}
     assert BestEpoch().stale == 0
 
 
@@ -68,4 +68,30 @@ def test_where_samples_have_weights_their_accuracy_counts_and_not_the_plain_one(
 def test_what_a_checkpoint_holds_is_read_back():
     best, _ = after([0.7, 0.5, 0.6])
     assert BestEpoch.of(best.state(), best.stale) == best
-    assert best.state() == {"epoch": 1, "figures": {"accuracy": 0.7, "samples": 100}, "highest": 0.7}
+    error = standard_error(0.7, 100)
+    assert best.state() == {"epoch": 1, "figures": {"accuracy": 0.7, "samples": 100}, "highest": 0.7, "margin": error}
+    older = {name: value for name, value in best.state().items() if name != "margin"}
+    assert BestEpoch.of(older, best.stale) == best
+
+
+def test_macro_f1_chooses_where_it_is_asked_for():
+    def told(accuracy: float, f1: float) -> dict:
+        return {
+            "accuracy": accuracy,
+            "samples": 200,
+            "macro_f1": f1,
+            "f1_by_class": [1, f1],
+            "samples_by_class": [150, 50],
+        }
+
+    error = error_of_macro_f1(told(0.9, 0.5))
+    assert error == pytest.approx(math.hypot(standard_error(1, 150), standard_error(0.5, 50)) / 2)
+    best = BestEpoch(by="macro_f1")
+    assert best.look(1, told(0.99, 0.5), (0.9, 50.0))
+    assert not best.look(2, told(1.0, 0.5 - 1.01 * error), (1.0, 50.0))
+    assert best.look(3, told(0.1, 0.5 - 0.99 * error), (0.1, 50.0))
+    assert (best.epoch, best.highest, best.stale) == (3, 0.5, 2)
+    assert best.look(4, told(0.1, 0.6), (0.1, 50.0)) and best.stale == 0
+    again = BestEpoch.of(best.state(), best.stale, "macro_f1")
+    assert again == best
+    assert again.margin == error_of_macro_f1(told(0.1, 0.6))

@@ -55,6 +55,9 @@ CONTEXTS: dict[str, tuple[str, dict[str, Any]]] = {
     "counts": ("recordings", COUNTED),
     "edges of counts": ("recordings", {**COUNTED, "input": {**COUNTED["input"], "edges": 2}}),
     "speakers": ("recordings", {**SMALL, "data": {"validation_speakers": [1]}}),
+    "patients": ("patients", SMALL),
+    "patients by name": ("patients", {**SMALL, "data": {"validation_patients": [1]}}),
+    "signal": ("images", {**SMALL, "input": {"signal": ["level"]}}),
 }
 
 
@@ -62,6 +65,9 @@ def load(name: str, split: datasets.Split) -> Dataset | EventDataset:
     if name == "images":
         whole = datasets.load("digits", split)
         return dataclasses.replace(whole.subset(slice(120)), name=name)
+    if name == "patients":
+        whole = datasets.load("digits", split).subset(slice(120))
+        return dataclasses.replace(whole, name=name, patients=np.arange(120) // 6)
     rng = np.random.default_rng(split == "test")
     labels = np.arange(90) % 3
     lengths = rng.integers(20, 40, 90)
@@ -76,7 +82,7 @@ def load(name: str, split: datasets.Split) -> Dataset | EventDataset:
 def recipe(context: str, **change: dict[str, Any]) -> Recipe:
     kind, values = CONTEXTS[context]
     named = {**values, "data": {"name": kind, "validation": 0.3, **values.get("data", {})}}
-    if "validation_speakers" in named["data"]:
+    if "validation_speakers" in named["data"] or "validation_patients" in named["data"]:
         del named["data"]["validation"]
     return from_dict(Recipe, {name: {**named.get(name, {}), **change.get(name, {})} for name in {*named, *change}})
 
@@ -114,9 +120,12 @@ def others(name: str, value: Any) -> Iterator[Any]:
 
 SPECIAL = {
     "data.validation_speakers": [[2]],
+    "data.validation_patients": [[2]],
     "data.size": [[4, 4]],
     "data.channels": [3],
     "data.limit": [40],
+    "input.signal": [["above"], ["rise", "level"]],
+    "input.signal_top": [5],
     "network.layers": [[9], [14, 9]],
     "network.initial_output_margin": [3.0],
     "rule.width": [9.0],

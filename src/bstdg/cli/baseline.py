@@ -25,6 +25,7 @@ Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp. What each is: docs/basel
 
 UNTIMED = {  # the figures of a network without spikes, by other names: no step decides
     "accuracy": "accuracy (greatest output, then lowest index)",
+    "macro_f1": "macro F1, the mean over classes",
     "accuracy_ties_correct": "  if a tie with the label counted",
     "synaptic_operations_to_decision": "synaptic operations",
     "samples": "samples",

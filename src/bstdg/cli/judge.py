@@ -58,7 +58,7 @@ def evaluate(
 ) -> None:
     """Judge a model on a data set, all figures together.
 
-    Accuracy, ties, silence, decision step, spikes and synaptic operations.
+    Accuracy, ties, silence, decision step, spikes and synaptic operations; sensitivity and predictive value by class.
     """
     from bstdg.datasets import EventDataset
     from bstdg.model import runtime, samples
@@ -75,6 +75,7 @@ def evaluate(
     from bstdg.cli import show
 
     show_table(show.figures(f"{model} on {name(judged.name)} ({split})", row))
+    show_table(show.by_class(loaded.packed.classes, row))
 
 
 def predict(

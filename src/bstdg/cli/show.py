@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bstdg.cli.console import table as new_table
 from bstdg.layers import Conv2dLayer, FullLayer, Layer
+from bstdg.model import classes
 from bstdg.model.describe import describe
 from bstdg.model.figures import FIGURES
 from bstdg.model.packed import PackedModel
@@ -22,6 +23,14 @@ def figures(title: str, row: Mapping[str, Any]) -> Table:
     for key, figure in FIGURES.items():
         if key in row:  # a model file's figures do not name the engine
             table.add_row(figure.caption, figure.show(row[key]))
+    return table
+
+
+def by_class(names: Sequence[str], row: Mapping[str, Any]) -> Table:
+    """Sensitivity, predictive value and F1 of each class."""
+    table = new_table(*classes.HEAD)
+    for cells in classes.rows([name(one) for one in names], row):
+        table.add_row(*cells)
     return table
 
 

@@ -27,8 +27,8 @@ Examples:
   bstdg train mnist --set data.name=fashion-mnist --out runs/fashion
   bstdg train my.toml --set data.name=folder --data-dir pictures   a folder a class, or an .npz file
 
-Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, shd, hd-spikes,
-and folder, for pictures of your own.
+Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, cifar10,
+cifar10-jpeg75, shd, hd-spikes, mit-bih, and folder, for pictures of your own.
 """
 
 
@@ -97,9 +97,12 @@ def train(
 
     structure = "-".join(map(str, report["widths"]))
     show_table(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
+    show_table(show.by_class(report["classes"], report["test"]))
+    chosen = report["validation"]
+    f1 = f", macro F1 {chosen['macro_f1']:.2%}" if "macro_f1" in chosen else ""  # of runs that began earlier
     say(
         f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
-        f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
+        f"{chosen['accuracy']:.2%}{f1}); {report['seconds']:.1f} s of training with engine "
         f"{report['training_engine']} on {report['machine']['device']}"
     )
     say(f"{folder / 'model.bstdg'}: {report['model_bytes']:,} bytes" if report["model_bytes"] else "no model file")

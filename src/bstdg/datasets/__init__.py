@@ -12,6 +12,8 @@ from typing import Any, get_args
 
 from bstdg.datasets import caltech, digits, folder, mnist, spoken
 from bstdg.datasets.base import Dataset, EventDataset, Split
+from bstdg.datasets.colour import cifar10, jpeg75
+from bstdg.datasets.signals import mit_bih
 from bstdg.datasets.sources import Presence, Source
 from bstdg.datasets.steps import StepDataset
 from bstdg.errors import InputError
@@ -33,7 +35,8 @@ __all__ = [
     "takes_size",
 ]
 
-_SOURCES = {source.name: source for module in (digits, mnist, caltech, spoken, folder) for source in module.SOURCES}
+_MODULES = (digits, mnist, caltech, cifar10, jpeg75, spoken, mit_bih, folder)
+_SOURCES = {source.name: source for module in _MODULES for source in module.SOURCES}
 
 
 def names() -> tuple[str, ...]:
@@ -135,8 +138,10 @@ def load(
     if size:
         raise InputError(f"data.size is for photographs; {name} comes in the size it has")
     if channels:
-        has = "are recordings of events" if found.kind == "recordings" else "has one"
-        raise InputError(f"data.channels is for photographs and arrays; {name} {has}, not {channels}")
+        has = "are recordings of events" if found.kind == "recordings" else "has as many as it comes with"
+        raise InputError(
+            f"data.channels is for photographs and arrays; {name} {has}, so leave out channels = {channels}"
+        )
     return found.load(name, split, data_dir, progress)
 
 

@@ -82,6 +82,19 @@ def read_npy(path: Path, most: int = MAX_MEMBER) -> NDArray[Any]:
         return _content(file, path.stat().st_size, most, str(path))
 
 
+def read_npz(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
+    """The arrays of these names in an .npz file, of plain numbers or texts.
+
+    Raises:
+        InputError, FileFormatError: one is missing, or as for `load`.
+    """
+    with _opened(path) as archive:
+        there = _members(archive, path)
+        if missing := [name for name in names if f"{name}.npy" not in there]:
+            raise FileFormatError(f"{path} has no array {missing[0]}; it should have {', '.join(names)}")
+        return [_array(archive, name, path) for name in names]
+
+
 def _content(file: Any, length: int, most: int, name: str) -> NDArray[Any]:
     """The array in an open file of `length` bytes, which an error calls by `name`."""
     shape, fortran, dtype = _checked_header(file, length, most, name)

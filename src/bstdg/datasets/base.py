@@ -18,6 +18,7 @@ from bstdg.spikes.events import MAX_CHANNELS, check_offsets
 Split = Literal["train", "test"]
 TEST_SHARE = 0.2
 SPLIT_SEED = 0  # part of what such a split means: never derive it from a training seed
+MOST_WHITE = 32_767  # what int16 holds, which torch computes with
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,10 +29,11 @@ class Dataset:
         name: the data set, as `bstdg.datasets.names()` lists it.
         split: "train" or "test".
         images: `uint8` `[N, rows, columns]` or `[N, channels, rows, columns]`, values 0 … white; one channel given the
-            second way is kept the first.
+            second way is kept the first. `int16` where white is above 255, as the samples of a signal may have it.
         labels: `int64` `[N]`, values 0 … len(classes) - 1.
-        white: the pixel value that means full intensity, 1 … 255.
+        white: the pixel value that means full intensity, 1 … 32767.
         classes: what each label means, in words.
+        patients: `int64` `[N]`, of whom each image was taken; None where nobody knows or it does not matter.
 
     Raises:
         InputError: the set is empty, or an array has another type, shape or range than said above.
@@ -42,18 +44,24 @@ class Dataset:
 
     name: str
     split: Split
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[np.int64]
     white: int
     classes: tuple[str, ...]
+    patients: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         where = f"{self.name} ({self.split})"
-        if not 1 <= self.white <= 255:
-            raise InputError(f"{where}: white must be in 1 … 255, not {self.white!r}")
+        if not 1 <= self.white <= MOST_WHITE:
+            raise InputError(f"{where}: white must be in 1 … {MOST_WHITE}, not {self.white!r}")
         _check_classes(self.classes, where)
-        _expect(self.images, np.uint8, ("N, rows, columns", "N, channels, rows, columns"), f"{where}: images")
+        level = np.uint8 if self.white <= np.iinfo(np.uint8).max else np.int16
+        _expect(self.images, level, ("N, rows, columns", "N, channels, rows, columns"), f"{where}: images")
         _expect(self.labels, np.int64, ("N",), f"{where}: labels")
+        if self.patients is not None:
+            _expect(self.patients, np.int64, ("N",), f"{where}: patients")
+            if self.patients.shape != self.labels.shape:
+                raise InputError(f"{where}: {len(self.labels)} labels but {len(self.patients)} patients")
         if self.images.ndim == 4 and self.images.shape[1] == 1:
             object.__setattr__(self, "images", self.images[:, 0])
         if len(self.images) != len(self.labels):
@@ -62,6 +70,8 @@ class Dataset:
             raise InputError(f"{where}: the data set is empty (images have shape {self.images.shape})")
         if (brightest := int(self.images.max())) > self.white:
             raise InputError(f"{where}: a pixel is {brightest}, above white = {self.white}")
+        if (darkest := int(self.images.min())) < 0:
+            raise InputError(f"{where}: a pixel is {darkest}, below 0")
         least, most = int(self.labels.min()), int(self.labels.max())
         if least < 0 or most >= len(self.classes):
             raise InputError(f"{where}: labels are {least} … {most}, expected 0 … {len(self.classes) - 1}")
@@ -104,7 +114,8 @@ class Dataset:
                     f"or booleans, not {index.dtype} of shape {index.shape}"
                 )
         try:
-            return replace(self, images=self.images[index], labels=self.labels[index])
+            patients = None if self.patients is None else self.patients[index]
+            return replace(self, images=self.images[index], labels=self.labels[index], patients=patients)
         except IndexError as error:
             raise InputError(f"{self.name} ({self.split}) has {len(self)} images: {error}") from error
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bstdg import files as reading
 from bstdg.datasets.download import MD5_LENGTH, fetch
-from bstdg.errors import InputError
+from bstdg.errors import BstdgWarning, FileFormatError, InputError
 
-__all__ = ["DATA_VARIABLE", "MD5_LENGTH", "RemoteFile", "cache_folder", "find", "named_folder", "provide", "unpacked"]
+__all__ = [
+    "DATA_VARIABLE",
+    "MD5_LENGTH",
+    "RemoteFile",
+    "cache_folder",
+    "find",
+    "look_at_sum",
+    "named_folder",
+    "provide",
+    "unpacked",
+]
 
 DATA_VARIABLE = "BSTDG_DATA"
 # What a packed file may unfold to: as much as any may, and then so many bytes for each of its own. The data sets' own
@@ -70,6 +83,38 @@ def provide(
         urls = [mirror + file.name for mirror in mirrors]
         fetch(urls, folder / file.name, file.sha256, size_limit=file.size, progress=progress)
     return [folder / file.name for file in files]
+
+
+def look_at_sum(path: Path, published: RemoteFile, title: str) -> None:
+    """Hold a file that somebody named to what was published: warn of another one, refuse an altered one.
+
+    Args:
+        path: the file.
+        published: what it should be, by its checksum and size.
+        title: of the data set.
+
+    Raises:
+        FileFormatError: it has the size of the published one, but another sum.
+        InputError: it cannot be read.
+    """
+    try:
+        with reading.open_regular(path) as content:
+            kind = "sha256" if len(published.sha256) > MD5_LENGTH else "md5"
+            found = hashlib.file_digest(content, kind).hexdigest()  # pyright: ignore[reportArgumentType]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if found == published.sha256:
+        return
+    if path.stat().st_size == published.size:
+        raise FileFormatError(
+            f"{path} was altered: it has as many bytes as the published {published.name}, and another checksum; get "
+            "it again"
+        )
+    warnings.warn(
+        f"{path} is not the file that {title} was published as: figures on it are no figures on {title}",
+        BstdgWarning,
+        stacklevel=3,
+    )
 
 
 def unpacked(packed: int, most: int) -> int:

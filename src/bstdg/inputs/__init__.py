@@ -12,6 +12,7 @@ from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.features import FeatureCode
 from bstdg.inputs.latency import LatencyCode
 from bstdg.inputs.recordings import RecordingCode
+from bstdg.inputs.signal import SignalCode
 from bstdg.kinds import Kinds
 
 __all__ = [
@@ -22,20 +23,21 @@ __all__ = [
     "LatencyCode",
     "RecordingCode",
     "Shape",
+    "SignalCode",
     "kinds",
     "read",
     "register",
 ]
 
-_KINDS: Kinds[InputKind] = Kinds("input codes", LatencyCode, EdgeCode, FeatureCode, RecordingCode)
+_KINDS: Kinds[InputKind] = Kinds("input codes", LatencyCode, EdgeCode, FeatureCode, RecordingCode, SignalCode)
 register = _KINDS.register  # a decorator: lets files hold input codes of a class of one's own
 
 
 def kinds() -> tuple[str, ...]:
     """Every kind of input code that a model file may hold here.
 
-    >>> kinds()[:4]
-    ('latency', 'edges', 'features', 'recordings')
+    >>> kinds()[:5]
+    ('latency', 'edges', 'features', 'recordings', 'signal')
     """
     return _KINDS.names()
 

@@ -6,15 +6,17 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
+from bstdg.errors import InputError
 from bstdg.fields import BELOW_ONE, MANY, Range, check
 from bstdg.inputs.base import InputCode, Shape
 from bstdg.inputs.coding import DURATION, InputCoding
 from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.latency import LatencyCode
 from bstdg.inputs.recordings import RecordingCode
+from bstdg.inputs.signal import MOST_TOP, SignalCode, SignalMap
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, Keep
 
-FOR_IMAGES = ("edges", "silent_below")
+FOR_IMAGES = ("edges", "silent_below", "signal", "signal_top")
 FOR_RECORDINGS = tuple(field.name for field in dataclasses.fields(InputCoding))
 
 
@@ -26,6 +28,9 @@ class InputOptions:
         edges: read not pixels, nor counts, but how strong edges of four directions are in cells of so many a side
             (`bstdg.inputs.edges`); 0 reads the pixels or counts.
         silent_below: images: pixels at or below this share of white never fire.
+        signal: images: read not values but maps of them relative to the sample itself, which a signal's offset and gain
+            leave alone: "level", "depth", "above", "below", "rise", "fall" (`bstdg.inputs.signal`); () reads values.
+        signal_top: with signal: what fires at step 0, and what is greater; 0: each sample's own greatest value.
         duration: recordings: seconds that T steps span; later events are left out.
         onset: recordings: the event, counted from 1, that time starts with; 0: time starts with the recording. One of
             fewer events is silent.
@@ -47,6 +52,8 @@ class InputOptions:
 
     edges: Annotated[int, Range(0, MAX_CHANNELS)] = 0
     silent_below: Annotated[float, BELOW_ONE] = 0.0
+    signal: tuple[SignalMap, ...] = ()
+    signal_top: Annotated[int, Range(0, MOST_TOP)] = 0
     duration: Annotated[float, DURATION] = 1.4
     onset: Annotated[int, Range(0, MANY)] = 0
     pool: Annotated[int, Range(1, MAX_CHANNELS)] = 1
@@ -66,6 +73,10 @@ class InputOptions:
 
     def for_images(self, reads: Shape, white: int) -> InputCode:
         """The input code of images (channels, rows, columns) of values 0 … white; errors as for the code itself."""
+        if self.edges and self.signal:
+            raise InputError("input.edges and input.signal each make maps of the pixels: give one of them")
+        if self.signal:
+            return SignalCode(reads, self.signal, white, self.silent_below, self.signal_top)
         if self.edges:
             return EdgeCode(reads, self.edges, white, self.silent_below)
         return LatencyCode(reads, white, self.silent_below)

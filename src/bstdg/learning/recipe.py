@@ -23,6 +23,7 @@ Kernel = Literal["step", "exponential", "none"]
 Unit = Literal["potential", "spread"]
 WeightKind = Literal["binary", "real"]
 LossName = Literal["first_to_fire", "relative_target"]
+Choice = Literal["accuracy", "macro_f1"]
 ClassWeight = Literal["none", "balanced"] | dict[str, float]
 
 WIDTH, RATE, SCALE_RATE = Range(1e-6, 1e9), Range(0.0, 1e3), Range(0.0, 10.0)
@@ -37,6 +38,8 @@ class DataConfig:
         name: a data set's name (`bstdg train --help` lists them).
         validation: share of the training set held out to choose the best epoch.
         validation_speakers: hold out all recordings of these speakers instead (event data that name them).
+        validation_patients: hold out all samples of these patients instead. Data that name patients are held out by
+            patient in any case; () draws whose, with all classes on both sides and near data.validation of each.
         size: rows and columns that images are brought to, for data sets of photographs; () is their default.
         channels: of data sets of photographs: 1 brings them to grey, 3 to red, green and blue; 0 is their default.
         limit: train on at most this many samples (0: all), for quick trials.
@@ -45,6 +48,7 @@ class DataConfig:
     name: str = "digits"
     validation: Annotated[float, INSIDE] = 0.1
     validation_speakers: Annotated[tuple[int, ...], Range(0, MANY)] = ()
+    validation_patients: Annotated[tuple[int, ...], Range(0, MANY)] = ()
     size: Annotated[tuple[int, ...], Range(1, 4096)] = ()
     channels: Annotated[int, Range(0, 3)] = 0
     limit: Annotated[int, Range(0, MANY)] = 0
@@ -162,9 +166,11 @@ class TrainConfig:
         input_dropout: share of input spikes lost while training.
         spike_dropout: share of hidden spikes lost while training.
         average: keep running averages of weights and thresholds with this decay a step, and deploy those (0: none).
-        class_weight: how much a sample counts in the loss, in choosing the best epoch and for patience: "none" lets all
+        class_weight: how much a sample counts in the loss, and in choosing the best epoch by accuracy: "none" lets all
             count alike, "balanced" all classes; or a table [train.class_weight] of weights by class, 1 for the others.
-        patience: stop after this many epochs without a better validation accuracy (0: never).
+        choose: what the best epoch is chosen by, and patience looks at: validation "accuracy", or "macro_f1", the mean
+            over classes, where these are very unequal.
+        patience: stop after this many epochs without a better validation accuracy, or macro F1 (0: never).
         calibration: training samples from which thresholds start.
     """
 
@@ -180,6 +186,7 @@ class TrainConfig:
     spike_dropout: Annotated[float, BELOW_ONE] = 0.0
     average: Annotated[float, BELOW_ONE] = 0.0
     class_weight: Annotated[ClassWeight, Range(0, 10**6)] = field(default="none", hash=False)  # a table has no hash
+    choose: Choice = "accuracy"
     patience: Annotated[int, Range(0, MANY)] = 0
     calibration: Annotated[int, Range(1, MANY)] = 1024
 

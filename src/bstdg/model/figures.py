@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bstdg.errors import InputError
+from bstdg.model.classes import BY_CLASS, SAMPLES
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ _TABLE = (
     # key, head of a column, name, caption, form
     ("accuracy", "accuracy", "accuracy",
      "accuracy (first spike, then V - threshold, then lowest index)", ".2%"),
+    ("macro_f1", "macro F1", "macro F1", "macro F1, the mean over classes", ".2%"),
     ("accuracy_ties_correct", "ties right", "accuracy if ties counted",
      "accuracy if a tie with the label counted, as some papers do", ".2%"),
     ("tie_rate", "ties", "ties", "ties decided by the lowest index", ".2%"),
@@ -83,7 +85,7 @@ TOGETHER = (
     "hidden_spikes_to_decision",
     "synaptic_operations_to_decision",
 )
-BY_LAYER = "hidden_spikes_by_layer"  # the one figure that is a list
+BY_LAYER = "hidden_spikes_by_layer"  # a list, as those by class are
 MOST = 1e18  # nothing that is counted here comes near it
 SHARES = tuple(key for key, figure in FIGURES.items() if figure.is_share)
 
@@ -107,6 +109,13 @@ def check(figures: Any, where: str) -> None:
         elif key == BY_LAYER:
             if not isinstance(value, list) or not all(is_number(each) and 0 <= each <= MOST for each in value):
                 raise InputError(f"{where}.{key} should be numbers of 0 or more, not {_short(value)}")
+        elif key in BY_CLASS:
+            counted = key == SAMPLES
+            held: list[Any] = value if isinstance(value, list) else [-1]
+            known = [one for one in held if counted or one is not None]
+            if not all(is_number(one) and 0 <= one <= (MOST if counted else 1) for one in known):
+                what = "numbers of 0 or more" if counted else "shares, or null,"
+                raise InputError(f"{where}.{key} should be {what} one a class, not {_short(value)}")
         elif figure is None and isinstance(value, (str, list, dict)):
             continue
         elif not is_number(value) or not 0 <= value <= MOST:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bstdg.engine.decide import Decision
 from bstdg.errors import InputError
 from bstdg.layers import Layer, size
+from bstdg.model import classes
 from bstdg.spikes.events import Events
 
 
@@ -38,6 +39,7 @@ class Tally:
         # How often each hidden neuron fired at all, and at step 0: what tells a dead layer from a saturated one.
         self.fired = [np.zeros(width, np.int64) for width in self.widths[:-1]]
         self.fired_at_start = [np.zeros(width, np.int64) for width in self.widths[:-1]]
+        self.by_class = np.zeros((3, self.widths[-1]), np.int64)  # samples, decisions and right ones of each class
         self._weights = np.zeros(3)  # of those decided right, of all, and of all squared
 
     @classmethod
@@ -56,6 +58,8 @@ class Tally:
         rows = np.arange(len(labels))
         self.decision_steps += np.bincount(decision.step, minlength=self.num_steps)
         heard = input_to_decision(spikes, decision.step)
+        for row, part in enumerate((labels, decision.label, labels[decision.label == labels])):
+            self.by_class[row] += np.bincount(part, minlength=self.widths[-1])
         self._count("samples", len(labels))
         self._count("correct", (decision.label == labels).sum())
         self._count("candidate", decision.candidates[rows, labels].sum())
@@ -111,6 +115,7 @@ class Tally:
             "hidden_spikes_by_layer": [float(s / samples) for s in self.spikes],
             "input_spikes_to_decision": mean["input"],
             "synaptic_operations_to_decision": mean["operations"],
+            **classes.figures(*self.by_class),
         }
 
     def silent_share(self) -> list[float]:

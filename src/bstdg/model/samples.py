@@ -15,6 +15,8 @@ from bstdg.model.packed import PackedModel
 if TYPE_CHECKING:
     from bstdg.model.runtime import Model
 
+KINDS = {1: "grey", 3: "colour"}  # of pictures, by their channels
+
 
 def load(
     model: PackedModel,
@@ -58,7 +60,11 @@ def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "th
         raise InputError(f"{called} reads {reads}, but {name} holds {holds}")
     if size(samples.shape) != size(code.reads) or (len(code.reads) == 3 and samples.shape != code.reads):
         what = "channels" if events else "images"
-        raise InputError(f"{called} reads {what} of {by(code.reads)}, but {name} has {what} of {by(samples.shape)}")
+        kinds = [KINDS.get(shape[0], "") if len(shape) == 3 else "" for shape in (code.reads, samples.shape)]
+        reads, has = (f"{kind} " if all(kinds) and len({*kinds}) > 1 else "" for kind in kinds)
+        raise InputError(
+            f"{called} reads {reads}{what} of {by(code.reads)}, but {name} has {has}{what} of {by(samples.shape)}"
+        )
     if code.samples == "images" and isinstance(samples, Dataset) and samples.white != code.white:
         raise InputError(f"{name} has white {samples.white}, the model reads 0 … {code.white}")
     if datasets.is_own(name) and samples.classes != model.classes:  # the same folder may have changed

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import bstdg
 from bstdg import templates
+from bstdg.model import classes
 from bstdg.model.figures import FIGURES, TOGETHER
 from bstdg.report import inside, plates
 from bstdg.report.neurons import has_fields, has_pictures
@@ -156,7 +157,10 @@ class Page:
     def _sections(self, subject: Subject, place: Place) -> Iterator[Section]:
         measured = subject.measured
         every = Details(place.label("All figures"), _all_figures(subject), "full")
-        yield Section(place, "figures", "Figures", cells=list(_key_figures(measured.figures)), details=[every])
+        by_class = Details(place.label("Every class"), _by_class(subject), "full")
+        yield Section(
+            place, "figures", "Figures", cells=list(_key_figures(measured.figures)), details=[every, by_class]
+        )
         drawn = self._plates(place, plates.decisions(subject))
         numbers = Details(place.label("The samples in numbers"), plates.decision_table(subject))
         yield Section(place, "decisions", "Decisions", RASTERS, drawn=drawn, kind="many", details=[numbers])
@@ -204,6 +208,10 @@ def _key_figures(figures: dict[str, Any]) -> Iterator[Cell]:
 def _all_figures(subject: Subject) -> Table:
     figures = subject.measured.figures
     return Table(("figure", "value"), tuple((one.caption, one.show(figures[key])) for key, one in FIGURES.items()))
+
+
+def _by_class(subject: Subject) -> Table:
+    return Table(classes.HEAD, tuple(classes.rows(subject.measured.classes, subject.measured.figures)))
 
 
 def _side_by_side(subjects: Sequence[Subject]) -> Table:

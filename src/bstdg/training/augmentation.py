@@ -18,6 +18,8 @@ def shift(
 ) -> Tensor:
     """Move each image by up to `pixels` in both directions, chosen at random; what comes in from outside is silent.
 
+    A side of one pixel, as of a signal, is not moved along.
+
     Args:
         steps: uint8 `[batch, channels * rows * columns]`.
         image_shape: (channels, rows, columns), or (rows, columns) of one channel; all channels move alike.
@@ -38,12 +40,13 @@ def shift(
         raise InputError(
             f"a shift of {pixels} pixels of {rows} x {columns} images, each of {steps.shape[1]} pixels, is not possible"
         )
-    if pixels >= min(rows, columns):
+    if pixels >= shortest(image_shape):
         raise InputError(f"a shift of {pixels} pixels moves a {rows} x {columns} image out of sight")
     batch = len(steps)
     if batch == 0:
         return steps
     down, right = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator, device="cpu")
+    down, right = (move if side > 1 else torch.zeros_like(move) for move, side in ((down, rows), (right, columns)))
     moved = torch.rand(batch, generator=generator, **PLAIN) < share
     down, right = down * moved, right * moved
     planes = batch * channels
@@ -56,6 +59,15 @@ def shift(
     corner = (torch.arange(planes, device="cpu") * high + pixels - down) * wide + pixels - right
     starts = corner.unsqueeze(1) + torch.arange(rows, device="cpu") * wide
     return runs.index_select(0, starts.view(-1).to(steps.device)).view(batch, channels * rows * columns)
+
+
+def shortest(shape: tuple[int, ...]) -> int:
+    """The shorter side of an image of more than one pixel, along which it can be moved.
+
+    >>> shortest((2, 1, 128)), shortest((1, 28, 20))
+    (128, 20)
+    """
+    return min((side for side in shape[-2:] if side > 1), default=1)
 
 
 def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator) -> Tensor:
@@ -86,12 +98,13 @@ def distort(images: Tensor, config: DistortConfig, generator: torch.Generator) -
     field lead from it; what lies outside is black.
 
     Args:
-        images: uint8 `[N, rows, columns]` or `[N, channels, rows, columns]`, whose channels are distorted alike.
+        images: uint8, or int16 of 0 or more, `[N, rows, columns]` or `[N, channels, rows, columns]`, whose channels are
+            distorted alike.
         config: the greatest amounts.
         generator: where the draws come from.
 
     Returns:
-        uint8, of the same shape.
+        of the same type and shape.
 
     Source: the elastic field is that of Simard, Steinkraus and Platt, "Best practices for convolutional neural
     networks applied to visual document analysis", ICDAR 2003, drawn at FIELD x FIELD points and made smooth between.
@@ -127,4 +140,4 @@ def _distort(images: Tensor, config: DistortConfig, generator: torch.Generator) 
         where = where + field.permute(0, 2, 3, 1)
     planes = images.view(batch, -1, rows, columns)
     moved = F.grid_sample(planes.float(), where, align_corners=False)
-    return moved.round_().to(torch.uint8).view(images.shape)
+    return moved.round_().to(images.dtype).view(images.shape)

@@ -108,7 +108,8 @@ def _state(text: str, name: str) -> dict[str, Any]:
         for key, value in {**counts, "seed": state["seed"], "best.epoch": best["epoch"]}.items():
             if type(value) is not int or value < 0:
                 raise ValueError(f"{key} should be a whole number, not {str(value)[:40]!r}")
-        for key, value in {"seconds": state["seconds"], "best.highest": best["highest"]}.items():
+        margin = best.get("margin", 0.0)  # which came later
+        for key, value in {"seconds": state["seconds"], "best.highest": best["highest"], "best.margin": margin}.items():
             if not figures.is_number(value):
                 raise ValueError(f"{key} should be a number, not {str(value)[:40]!r}")
         if not isinstance(state["recipe"], dict):

@@ -87,7 +87,7 @@ class StepLoader:
     ):
         self._steps, self._shape, self._recipe, self._origin = torch.from_numpy(steps), shape, recipe, origin
         self._copies: Copies | None = None
-        if recipe.train.shift and len(shape) > 1 and recipe.train.shift >= min(shape[-2:]):
+        if recipe.train.shift and len(shape) > 1 and recipe.train.shift >= augmentation.shortest(shape):
             sides = " x ".join(map(str, shape[-2:]))
             raise InputError(f"train.shift = {recipe.train.shift} moves a {sides} image out of sight: give less")
 

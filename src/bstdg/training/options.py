@@ -59,13 +59,14 @@ def _by_data(recipe: Recipe, kind: Kind) -> Iterator[Idle]:
     ):
         yield recorded, f"train {name}", f"is for images; for the events of {data} use {instead}"
     yield recorded, "train shift_share", f"is for images; {data} holds recordings of events"
-    yield recorded, "input silent_below", f"is for images; {data} holds recordings of events"
+    yield recorded, "input silent_below signal signal_top", f"is for images; {data} holds recordings of events"
     yield recorded, "distort", f"is for images; {data} holds recordings of events"
     yield recorded, "teacher", f"is for images; {data} holds recordings of events"
     only_recordings = [name for name in FOR_RECORDINGS if name not in FOR_IMAGES]
     yield not recorded, f"input {' '.join(only_recordings)}", f"is for recordings of events; {data} holds {kind}"
     yield not recorded, "events", f"is for recordings of events; {data} holds {kind}"
     yield not recorded, "data validation_speakers", f"is for recordings of people who speak; {data} holds {kind}"
+    yield not pictured, "data validation_patients", f"is for images of patients; {data} holds {kind}"
     yield not pictured, "data size channels", f"is for pictures; {data} holds {kind}"
     yield kind == "steps", "input", f"is for images and recordings; {data} holds steps already"
     yield kind == "steps", "distort", f"is for images; {data} holds steps"
@@ -79,6 +80,7 @@ def _by_fields(recipe: Recipe) -> Iterator[Idle]:
     data, network, loss, train = recipe.data, recipe.network, recipe.loss, recipe.train
     distort, teacher, rule = recipe.distort, recipe.teacher, recipe.rule
     yield bool(data.validation_speakers), "data validation", "does nothing where data.validation_speakers are held out"
+    yield bool(data.validation_patients), "data validation", "does nothing where data.validation_patients are held out"
 
     likelihood = loss.name == "first_to_fire"
     why = f"belongs to the likelihood; loss.name = {loss.name!r} does not use it"
@@ -103,6 +105,7 @@ def _by_fields(recipe: Recipe) -> Iterator[Idle]:
     yield at_once, "train jitter", "does nothing where network.num_steps = 1: there is one step"
     yield at_once, "loss latency_weight", "does nothing where network.num_steps = 1: every decision falls at step 0"
 
+    yield not recipe.input.signal, "input signal_top", "does nothing without input.signal"
     yield not train.shift, "train shift_share", "does nothing without train.shift"
     yield not distort.copies, f"distort {' '.join(AMOUNTS)}", "does nothing without distort.copies"
     still = not any(asked(recipe, "distort", name) for name in AMOUNTS)

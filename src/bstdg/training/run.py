@@ -93,7 +93,7 @@ class TrainingRun:
         self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
         self.drop_hidden = SpikeDropout(recipe.train.spike_dropout, self.generator)
         self.health = health or HealthWatch(silent_output=recipe.network.initial_output_margin > 0)
-        self.epoch, self.seconds, self.best = 0, 0.0, BestEpoch()
+        self.epoch, self.seconds, self.best = 0, 0.0, BestEpoch(by=recipe.train.choose)
         self.best_tensors: dict[str, Tensor] = {}
 
     def _read(self, dataset: Dataset | EventDataset | StepDataset, parts: Parts) -> None:
@@ -284,7 +284,7 @@ class TrainingRun:
             raise FileFormatError(f"{saved.name} is damaged: {error}") from None
         self.best_tensors = {k.removeprefix("best."): t for k, t in tensors.items() if k.startswith("best.")}
         self.epoch, self.seconds = state["epoch"], state["seconds"]
-        self.best = BestEpoch.of(state["best"], state["stale"])
+        self.best = BestEpoch.of(state["best"], state["stale"], self.recipe.train.choose)
         if self.average is not None:
             self.average.steps = state["averaged"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bstdg.errors import InputError
+from bstdg.model.classes import BY_CLASS
 
 
 class EpochWriter:
@@ -34,8 +35,10 @@ class EpochWriter:
         """Add one row of the log."""
         for name, value in row.items():
             if isinstance(value, list):
-                for layer, part in enumerate(value):
-                    self._writer.add_scalar(f"{name}/layer {layer}", part, row["epoch"])
+                part = "class" if name in BY_CLASS else "layer"
+                for number, one in enumerate(value):
+                    if one is not None:
+                        self._writer.add_scalar(f"{name}/{part} {number}", one, row["epoch"])
             else:
                 self._writer.add_scalar(name, value, row["epoch"])
 

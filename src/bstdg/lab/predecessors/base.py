@@ -17,7 +17,7 @@ from bstdg.datasets import Dataset
 from bstdg.errors import InputError
 from bstdg.lab.predecessors.settings import Settings
 from bstdg.training.best_epoch import BestEpoch
-from bstdg.training.split import stratified
+from bstdg.training.split import draw_patients, stratified
 
 Loader = Callable[[str, datasets.Split], Any]
 OnEpoch = Callable[[dict[str, Any]], None]
@@ -84,7 +84,7 @@ def images(loader: Loader, data: str, part: datasets.Split) -> Dataset:
 
 
 def split(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Dataset]:
-    """Training and validation part, the classes in equal shares.
+    """Training and validation part, the classes in equal shares; by patient where the data name patients.
 
     Raises:
         InputError: there are too few images for both.
@@ -98,7 +98,12 @@ def split(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Dat
             f"{len(every)} training images of {len(classes)} classes cannot be split with validation = "
             f"{settings.validation}: every class needs an image on each side"
         )
-    training, validation = stratified(every, dataset.labels, held_out, seed)
+    if dataset.patients is None:
+        training, validation = stratified(every, dataset.labels, held_out, seed)
+    else:
+        drawn = draw_patients(dataset.labels[every], dataset.patients[every], settings.validation, seed)
+        held = np.isin(dataset.patients[every], drawn)
+        training, validation = every[~held], every[held]
     return dataset.subset(training), dataset.subset(validation)
 
 
@@ -116,7 +121,7 @@ def train_and_judge(
 
     weights, held = np.random.SeedSequence(seed).generate_state(2)
     training, validation = split(images(loader, data, "train"), settings, int(held))
-    run, best = start(RunSetup(settings, training, int(weights))), BestEpoch()
+    run, best = start(RunSetup(settings, training, int(weights))), BestEpoch(by=settings.choose)
     begin = time.monotonic()
     for epoch, row in enumerate(run.epochs(), 1):
         figures = run.figures(validation.images, validation.labels)

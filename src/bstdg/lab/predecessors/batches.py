@@ -17,6 +17,7 @@ from bstdg.errors import TrainingError
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.settings import BatchSettings
 from bstdg.learning.surroundings import between_batches
+from bstdg.model import classes
 from bstdg.training import augmentation as augment
 
 
@@ -114,10 +115,11 @@ def figures_of_scores(scores: NDArray[np.floating], labels: NDArray[np.int64], o
     1.0
     """
     best = scores == scores.max(axis=1, keepdims=True)
-    several = best.sum(axis=1) > 1
+    several, decided = best.sum(axis=1) > 1, scores.argmax(axis=1)
     return {
         "samples": len(labels),
-        "accuracy": float((scores.argmax(axis=1) == labels).mean()),
+        "accuracy": float((decided == labels).mean()),
+        **classes.of_labels(labels, decided, scores.shape[1]),
         "accuracy_ties_correct": float(best[np.arange(len(labels)), labels].mean()),
         "tie_rate": float(several.mean()),
         "simultaneous_rate": None,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bstdg.errors import InputError
 from bstdg.fields import INSIDE, MANY, SHARE, Range, check
+from bstdg.learning.recipe import Choice
 from bstdg.learning.recipe_file import from_dict
 from bstdg.spikes.events import MAX_CHANNELS
 
@@ -29,6 +30,7 @@ class Settings:
         hidden: neurons of each hidden layer; all but BPTT have one.
         validation: share of the training set held out to choose the epoch.
         limit: train on at most this many samples (0: all), for quick trials.
+        choose: what the epoch is chosen by: validation "accuracy", or "macro_f1".
     """
 
     deep: ClassVar[bool] = False  # whether there may be another number of hidden layers than one
@@ -38,6 +40,7 @@ class Settings:
     hidden: Annotated[tuple[int, ...], Range(1, MAX_CHANNELS)] = (600,)
     validation: Annotated[float, INSIDE] = 0.0834
     limit: Annotated[int, Range(0, MANY)] = 0
+    choose: Choice = "accuracy"
 
     def __post_init__(self) -> None:
         check(self)

@@ -1,0 +1,1 @@
+"""Data sets of signals, which are pictures of one row."""
