@@ -115,7 +115,12 @@ def run_trial(options: argparse.Namespace, recipe: Recipe, overrides: list[str])
 def training_run(recipe: Recipe, options: argparse.Namespace, seed: int) -> TrainingRun:
     """The run of a recipe on its training split."""
     dataset = datasets.load(
-        recipe.data.name, "train", options.data_dir, size=recipe.data.size, channels=recipe.data.channels
+        recipe.data.name,
+        "train",
+        options.data_dir,
+        size=recipe.data.size,
+        channels=recipe.data.channels,
+        fold=recipe.data.fold,
     )
     run = TrainingRun(recipe, dataset, seed, torch.device("cpu"))
     run.prepare(_teachers(recipe, options, seed))

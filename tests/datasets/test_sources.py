@@ -39,6 +39,8 @@ def fill(folder, name):
             path.touch()
     for category in caltech.CATEGORIES if name.startswith("caltech") else ():
         (folder / "caltech101" / category).mkdir(parents=True, exist_ok=True)
+    for part in ("Train", "Test") if name.startswith("nmnist") else ():
+        (folder / "nmnist" / part).mkdir(parents=True, exist_ok=True)
     if name == "cifar10":
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "cifar-10-python.tar.gz").touch()
@@ -59,7 +61,8 @@ def test_what_is_there_is_found_and_what_is_not_is_not(name, tmp_path):
     fill(tmp_path / "named", name)
     after = source.present(tmp_path / "named")
     assert after.at_hand and after.said.startswith(f"in {tmp_path / 'named'}")
-    for other in set(NAMES) - {"digits", name} - ({n for n in NAMES if n[:7] == name[:7] == "caltech"}):
+    alike = {n for n in NAMES if n[:6] == name[:6] and n[:6] in ("caltec", "nmnist")}
+    for other in set(NAMES) - {"digits", name} - alike:
         assert not datasets.source(other).present(tmp_path / "named").at_hand, other
 
 

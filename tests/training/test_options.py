@@ -53,6 +53,7 @@ CONTEXTS: dict[str, tuple[str, dict[str, Any]]] = {
     "recordings": ("recordings", SMALL),
     "recordings, relative target": ("recordings", {**SMALL, **RELATIVE}),
     "counts": ("recordings", COUNTED),
+    "pixels of a sensor": ("pixels", {**SMALL, "input": {"duration": 1.0, "pool": 2}, "events": {"channel_shift": 1}}),
     "edges of counts": ("recordings", {**COUNTED, "input": {**COUNTED["input"], "edges": 2}}),
     "speakers": ("recordings", {**SMALL, "data": {"validation_speakers": [1]}}),
     "patients": ("patients", SMALL),
@@ -75,7 +76,7 @@ def load(name: str, split: datasets.Split) -> Dataset | EventDataset:
     place = np.repeat(labels * 5, lengths) + rng.integers(0, 6, lengths.sum())
     return EventDataset(
         name, split, np.concatenate([[0], np.cumsum(lengths)]), place.astype(np.uint16), times.astype(np.float32),
-        labels, rng.integers(0, 3, 90), ("a", "b", "c"), 16,
+        labels, rng.integers(0, 3, 90), ("a", "b", "c"), 16, (1, 4, 4) if name == "pixels" else None,
     )  # fmt: skip
 
 
@@ -123,6 +124,7 @@ SPECIAL = {
     "data.validation_patients": [[2]],
     "data.size": [[4, 4]],
     "data.channels": [3],
+    "data.fold": [2],
     "data.limit": [40],
     "input.signal": [["above"], ["rise", "level"]],
     "input.signal_top": [5],

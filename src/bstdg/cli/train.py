@@ -28,7 +28,7 @@ Examples:
   bstdg train my.toml --set data.name=folder --data-dir pictures   a folder a class, or an .npz file
 
 Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, cifar10,
-cifar10-jpeg75, shd, hd-spikes, mit-bih, and folder, for pictures of your own.
+cifar10-jpeg75, shd, hd-spikes, nmnist, nmnist-counts, mit-bih, and folder, for pictures of your own.
 """
 
 

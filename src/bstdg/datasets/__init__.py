@@ -13,6 +13,7 @@ from typing import Any, get_args
 from bstdg.datasets import caltech, digits, folder, mnist, spoken
 from bstdg.datasets.base import Dataset, EventDataset, Split
 from bstdg.datasets.colour import cifar10, jpeg75
+from bstdg.datasets.recordings import nmnist
 from bstdg.datasets.signals import mit_bih
 from bstdg.datasets.sources import Presence, Source
 from bstdg.datasets.steps import StepDataset
@@ -35,7 +36,7 @@ __all__ = [
     "takes_size",
 ]
 
-_MODULES = (digits, mnist, caltech, cifar10, jpeg75, spoken, mit_bih, folder)
+_MODULES = (digits, mnist, caltech, cifar10, jpeg75, spoken, nmnist, mit_bih, folder)
 _SOURCES = {source.name: source for module in _MODULES for source in module.SOURCES}
 
 
@@ -102,6 +103,7 @@ def load(
     progress: bool = False,
     size: Sequence[int] = (),
     channels: int = 0,
+    fold: int = 0,
 ) -> Any:
     """Load one split of a data set, from a folder, from the cache, or from the network.
 
@@ -117,6 +119,7 @@ def load(
         progress: show a bar on stderr while files are downloaded.
         size: rows and columns that photographs are brought to (the Caltech sets, "folder"); () is their default.
         channels: of photographs: 1 for grey, 3 for red, green and blue; 0 is grey, and arrays of one's own as they are.
+        fold: of N-MNIST: 1 … 5 for that fifth of all recordings as the test part; 0 is the published split.
 
     Returns:
         A `Dataset` of images, or an `EventDataset` of recordings ("shd", "hd-spikes").
@@ -132,6 +135,9 @@ def load(
     found = source(name)
     if split not in get_args(Split):
         raise InputError(f"split must be 'train' or 'test', not {split!r}")
+    if not 0 <= fold <= found.folds:
+        has = f"data.fold is 1 … {found.folds}, or 0 for" if found.folds else "data.fold is for data sets with folds;"
+        raise InputError(f"{has} the published split of {name}; leave out fold = {fold}")
     if found.photographs:
         options: dict[str, Any] = {"size": (int(size[0]), int(size[1]))} if size else {}
         return found.load(name, split, data_dir, progress, channels=channels, **options)
@@ -142,7 +148,7 @@ def load(
         raise InputError(
             f"data.channels is for photographs and arrays; {name} {has}, so leave out channels = {channels}"
         )
-    return found.load(name, split, data_dir, progress)
+    return found.load(name, split, data_dir, progress, **({"fold": fold} if found.folds else {}))
 
 
 def look(

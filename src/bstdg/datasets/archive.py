@@ -1,4 +1,4 @@
-"""Reader of tar archives packed with gzip, which nobody needs to trust: nothing is ever extracted.
+"""Reader of tar archives packed with gzip or xz, which nobody needs to trust: nothing is ever extracted.
 
 Files are read into memory, in one pass, up to limits. An archive with a member that an extraction could be misled by
 (an absolute path, one with `..`, a link, a device) is refused even if that member is not wanted.
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import lzma
 import tarfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NoReturn
 
@@ -24,6 +25,8 @@ MAX_MEMBERS = 100_000
 MAX_EXTENSION = 1 << 16  # bytes of one header that describes another, and of all that are for the whole archive
 MAX_EXTENSIONS = 1 << 23  # … of all of them together: 80 for each member there may be
 MAX_IN_A_ROW = 4  # before a member: a long name, a long target of a link, PAX records; and one to spare
+XZ_MEMORY = 1 << 27  # bytes; a header may ask for 4 GiB
+_XZ, _CHUNK = b"\xfd7zXZ\0", 1 << 16
 _SPARSE = tarfile.GNUTYPE_SPARSE
 _EXTENSIONS = frozenset(
     (
@@ -32,13 +35,15 @@ _EXTENSIONS = frozenset(
     )
 )
 
+Wanted = Callable[[str], Any]
 
-def read_members(path: Path, wanted: Collection[str], *, max_file: int, max_bytes: int) -> dict[str, bytes]:
-    """The content of those files of a .tar.gz that are `wanted`, by name; those it lacks are left out.
+
+def read_members(path: Path, wanted: Collection[str] | Wanted, *, max_file: int, max_bytes: int) -> dict[str, bytes]:
+    """The content of those files of a .tar.gz or .tar.xz that are `wanted`, by name; those it lacks are left out.
 
     Args:
         path: the archive.
-        wanted: names of members, as `folder/file`.
+        wanted: names of members, as `folder/file`, or what says of a name whether it is one.
         max_file: no wanted file may have more bytes.
         max_bytes: nor the whole archive, unpacked.
 
@@ -47,9 +52,12 @@ def read_members(path: Path, wanted: Collection[str], *, max_file: int, max_byte
         FileFormatError: it is truncated, damaged, no such archive, too large, or has a member that must not be there.
     """
     try:
-        with files.open_regular(path) as raw, gzip.GzipFile(fileobj=raw) as plain:
-            source = _Limited(plain, unpacked(path.stat().st_size, max_bytes), path)  # pyright: ignore[reportArgumentType]
-            content = _read(source, path, frozenset(wanted), max_file)
+        with files.open_regular(path) as raw:
+            xz = raw.read(len(_XZ)) == _XZ
+            raw.seek(0)
+            plain: Any = _Xz(raw) if xz else gzip.GzipFile(fileobj=raw)
+            source = _Limited(plain, unpacked(path.stat().st_size, max_bytes), path)
+            content = _read(source, path, wanted if callable(wanted) else frozenset(wanted).__contains__, max_file)
             while source.read(1 << 20):  # to the checksum at the end
                 pass
             return content
@@ -62,10 +70,11 @@ def read_members(path: Path, wanted: Collection[str], *, max_file: int, max_byte
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
         what = "tar archive, or a truncated or damaged one" if isinstance(error, tarfile.TarError) else None
         told = " ".join(str(error).split()) or type(error).__name__
-        raise FileFormatError(f"{path}: no {what or 'gzip archive, or a damaged one'}: {told}") from error
+        packed = "xz" if isinstance(error, lzma.LZMAError) else "gzip"
+        raise FileFormatError(f"{path}: no {what or f'{packed} archive, or a damaged one'}: {told}") from error
 
 
-def _read(source: _Limited, path: Path, wanted: frozenset[str], max_file: int) -> dict[str, bytes]:
+def _read(source: _Limited, path: Path, wanted: Wanted, max_file: int) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
     with tarfile.open(fileobj=source, mode="r|", tarinfo=_member_of(path)) as tar:  # pyright: ignore
         for n in itertools.count():
@@ -79,7 +88,7 @@ def _read(source: _Limited, path: Path, wanted: frozenset[str], max_file: int) -
             if not 0 <= member.size <= source.limit:  # tarfile would look for its end, however far off
                 raise FileFormatError(f"{path}: unpacks to more bytes than are allowed: {member.size} in one member")
             name = str(PurePosixPath(member.name))
-            if not member.isfile() or name not in wanted:
+            if not member.isfile() or not wanted(name):
                 continue
             if member.size > max_file:
                 raise FileFormatError(f"{path}: {name} has {member.size} bytes, more than the {max_file} allowed")
@@ -132,6 +141,22 @@ def _refuse_dangerous(member: tarfile.TarInfo, path: Path) -> None:
     if not (member.isfile() or member.isdir()):
         kind = "a link" if member.islnk() or member.issym() else "a device or something else that is no file"
         raise FileFormatError(f"{path}: refused: its member {shown} is {kind}")
+
+
+class _Xz:
+    """What a file packed with xz unfolds to, within `XZ_MEMORY`."""
+
+    def __init__(self, raw: BinaryIO):
+        self._raw, self._engine = raw, lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY)
+
+    def read(self, count: int) -> bytes:
+        while not self._engine.eof:
+            packed = self._raw.read(_CHUNK) if self._engine.needs_input else b""
+            if not packed and self._engine.needs_input:
+                raise EOFError
+            if made := self._engine.decompress(packed, count):
+                return made
+        return b""
 
 
 class _Limited:

@@ -6,6 +6,7 @@ Shapes are `(channels, rows, columns)`, here and from here on: a grey image has 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -134,6 +135,7 @@ class EventDataset:
         speakers: `int64` `[N]`, whose recording it is; None where nobody knows.
         classes: what each label means, in words.
         num_channels: width of the input.
+        grid: (channels, rows, columns), where the channels are those of a sensor's pixels, in this order; else None.
 
     Raises:
         InputError: the set is empty, or an array has another type, shape or range than said above.
@@ -153,12 +155,15 @@ class EventDataset:
     speakers: NDArray[np.int64] | None
     classes: tuple[str, ...]
     num_channels: int
+    grid: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         where = f"{self.name} ({self.split})"
         _check_classes(self.classes, where)
         if not 1 <= self.num_channels <= MAX_CHANNELS:
             raise InputError(f"{where}: num_channels must be in 1 … {MAX_CHANNELS}, not {self.num_channels}")
+        if self.grid is not None and (len(self.grid) != 3 or math.prod(self.grid) != self.num_channels):
+            raise InputError(f"{where}: {self.num_channels} channels are not those of a grid {list(self.grid)}")
         wanted = {"offsets": (np.int64,), "labels": (np.int64,), "channels": (np.uint16,)}
         for field, types in {**wanted, "times": (np.float16, np.float32)}.items():
             array = getattr(self, field)
@@ -193,9 +198,9 @@ class EventDataset:
         )
 
     @property
-    def shape(self) -> tuple[int]:
-        """(channels,): recordings have neither rows nor columns."""
-        return (self.num_channels,)
+    def shape(self) -> tuple[int, ...]:
+        """(channels, rows, columns) of a sensor with pixels, else (channels,)."""
+        return self.grid or (self.num_channels,)
 
     def rows(self, index: Any) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.floating]]:
         """Offsets, channels and times of the recordings that `index` (positions, a mask or a slice) selects.
@@ -223,10 +228,8 @@ class EventDataset:
         except IndexError as error:
             raise InputError(f"{self.name} ({self.split}) has {len(self)} recordings: {error}") from error
         speakers = None if self.speakers is None else self.speakers[rows]
-        return EventDataset(
-            self.name, self.split, offsets, channels, times, self.labels[rows], speakers, self.classes,
-            self.num_channels,
-        )  # fmt: skip
+        parts = {"offsets": offsets, "channels": channels, "times": times, "speakers": speakers}
+        return replace(self, labels=self.labels[rows], **parts)
 
 
 def _check_classes(classes: tuple[str, ...], where: str) -> None:
@@ -263,3 +266,18 @@ def stratified_test_mask(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
             raise InputError(f"class {label} has one sample: to learn it and to test it takes two at least")
         chosen[rows[: max(1, round(TEST_SHARE * len(rows)))]] = True
     return chosen
+
+
+def stratified_folds(labels: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+    """In which of `folds` equal parts each sample is, 0 … folds - 1, `[N]`; each class is spread evenly over them.
+
+    The draw depends on the labels alone, as that of `stratified_test_mask`.
+
+    >>> np.bincount(stratified_folds(np.array([0] * 6 + [1] * 4), 5))
+    array([2, 2, 2, 2, 2])
+    """
+    random = np.random.default_rng(SPLIT_SEED)
+    order = np.concatenate([random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)])
+    part = np.empty(len(labels), np.int64)
+    part[order] = np.arange(len(labels)) % folds
+    return part

@@ -35,7 +35,8 @@ class Source:
         name: by which it is loaded.
         title: what a table of results calls it.
         kind: "images" give a `Dataset`, "recordings" of events an `EventDataset`.
-        load: takes name, split, data_dir and progress; and `size` and `channels`, by name, for `photographs`.
+        load: takes name, split, data_dir and progress; and by name `size` and `channels` for `photographs`, `fold`
+            where there are `folds`.
         files: names of the files of each split, packed (.gz); unpacked ones are as good.
         folders: subfolders in which they are looked for before the folder itself; that of the data set's name if none
             is given.
@@ -46,6 +47,7 @@ class Source:
         mirrors: addresses of downloads, to be put before a file's name.
         comes_with: the package that brings it, for one without files.
         photographs: they are brought to any size, and are grey or of three colours, as `load` is asked.
+        folds: into how many the recordings can be split instead, by `load`'s argument `fold`; 0 where they cannot.
         own: data of the user's own, which nobody looks for unless a folder is named.
     """
 
@@ -61,6 +63,7 @@ class Source:
     mirrors: tuple[str, ...] = ()
     comes_with: str = ""
     photographs: bool = False
+    folds: int = 0
     own: bool = False
 
     def present(self, data_dir: str | Path | None = None, split: Split | None = None) -> Presence:

@@ -34,7 +34,8 @@ class InputOptions:
         duration: recordings: seconds that T steps span; later events are left out.
         onset: recordings: the event, counted from 1, that time starts with; 0: time starts with the recording. One of
             fewer events is silent.
-        pool: recordings: how many neighbouring channels are joined into one.
+        pool: recordings: how many neighbouring channels are joined into one; of a sensor with pixels, squares of so
+            many a side.
         keep: recordings: "all" events, "one_per_step" (a pooled channel spikes at most once a step), or the "first" of
             a channel.
         gates: recordings: parts of the time in which a channel has weights of its own; 1 is the plain network.
@@ -81,6 +82,6 @@ class InputOptions:
             return EdgeCode(reads, self.edges, white, self.silent_below)
         return LatencyCode(reads, white, self.silent_below)
 
-    def for_recordings(self, num_channels: int) -> InputCode:
-        """The input code of recordings on so many channels; errors as for the code itself."""
-        return RecordingCode((num_channels,), self.coding())
+    def for_recordings(self, reads: Shape) -> InputCode:
+        """The input code of recordings on such channels; errors as for the code itself."""
+        return RecordingCode(reads, self.coding())

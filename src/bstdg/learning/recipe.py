@@ -42,6 +42,7 @@ class DataConfig:
             patient in any case; () draws whose, with all classes on both sides and near data.validation of each.
         size: rows and columns that images are brought to, for data sets of photographs; () is their default.
         channels: of data sets of photographs: 1 brings them to grey, 3 to red, green and blue; 0 is their default.
+        fold: of data sets with folds, which of them is the test part, counted from 1; 0: the published split.
         limit: train on at most this many samples (0: all), for quick trials.
     """
 
@@ -51,6 +52,7 @@ class DataConfig:
     validation_patients: Annotated[tuple[int, ...], Range(0, MANY)] = ()
     size: Annotated[tuple[int, ...], Range(1, 4096)] = ()
     channels: Annotated[int, Range(0, 3)] = 0
+    fold: Annotated[int, Range(0, 5)] = 0
     limit: Annotated[int, Range(0, MANY)] = 0
 
     def __post_init__(self) -> None:

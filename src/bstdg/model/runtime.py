@@ -14,6 +14,7 @@ from bstdg.engine.base import Trace
 from bstdg.engine.decide import Decision, decide
 from bstdg.errors import InputError
 from bstdg.inputs.base import batch_of, by, squeezed
+from bstdg.layers import size
 from bstdg.model import packed
 from bstdg.model.metrics import Tally
 from bstdg.model.summary import Summary, summarize
@@ -162,9 +163,8 @@ class Model:
         Raises:
             InputError: there are none, or they do not fit the model.
         """
-        if (recordings.num_channels,) != self.packed.input.reads:
-            reads = by(self.packed.input.reads)
-            raise InputError(f"{recordings.name} has {recordings.num_channels} channels, the model reads {reads}")
+        if recordings.num_channels != size(reads := self.packed.input.reads):
+            raise InputError(f"{recordings.name} has {recordings.num_channels} channels, the model reads {by(reads)}")
         rows = np.arange(len(recordings))[index]
         parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
         return self._tally((self.encode_events(*recordings.rows(part)) for part in parts), recordings.labels[rows])

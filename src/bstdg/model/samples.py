@@ -46,9 +46,17 @@ def load(
     if split not in get_args(Split):
         raise InputError(f"--split is test or train, not {split!r}")
     pictures = datasets.pictures_of(name, model.input.reads)
-    samples = datasets.load(name, split, data_dir, progress=progress, **pictures)  # pyright: ignore[reportArgumentType]
+    samples = datasets.load(name, split, data_dir, progress=progress, fold=fold_of(model, name), **pictures)  # pyright: ignore[reportArgumentType]
     check(model, samples, called)
     return samples
+
+
+def fold_of(model: PackedModel, name: str) -> int:
+    """Which fold of a data set a model was not trained on; 0 for the published split."""
+    recipe = model.trained.get("recipe") if model.trained.get("data") == name else None
+    data = recipe.get("data") if isinstance(recipe, dict) else None
+    fold = data.get("fold") if isinstance(data, dict) else 0
+    return fold if type(fold) is int else 0
 
 
 def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "the model") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg.errors import InputError
 from bstdg.learning.recipe import EventAugmentation
 
 Rows = tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.floating]]
@@ -16,6 +17,7 @@ def augment(
     labels: NDArray[np.int64],
     num_channels: int,
     random: np.random.Generator,
+    grid: tuple[int, int, int] | None = None,
 ) -> Rows:
     """The recordings, each changed by draws of its own.
 
@@ -25,6 +27,7 @@ def augment(
         labels: `[batch]`, for `mixup`.
         num_channels: of the recordings.
         random: where the draws come from.
+        grid: channels, rows and columns of a sensor with pixels, along whose rows and columns shifts then are.
     """
     if config.mixup:
         rows = _mixed(rows, labels, config.mixup, random)
@@ -47,7 +50,15 @@ def augment(
         clock += config.time_jitter * random.standard_normal(len(clock), np.float32)
     if config.time_shift or config.time_jitter:
         inside = clock >= 0
-    if config.channel_shift or config.channel_stretch:
+    if config.channel_shift and grid is not None:
+        draws = random.integers(-config.channel_shift, config.channel_shift, (2, batch), endpoint=True)
+        down, right = np.repeat(draws, lengths, axis=1)
+        _, row, column = np.unravel_index(channels, grid)
+        row, column = row + down, column + right
+        within = (row >= 0) & (row < grid[1]) & (column >= 0) & (column < grid[2])
+        inside = within if inside is None else inside & within
+        channels = np.where(within, channels + down * grid[2] + right, 0).astype(np.uint16)
+    elif config.channel_shift or config.channel_stretch:
         moved = channels.astype(np.float32)
         if config.channel_stretch:
             middle = np.float32((num_channels - 1) / 2)
@@ -62,6 +73,17 @@ def augment(
     if inside is None:
         return offsets, channels, clock
     return _kept(inside, offsets), channels[inside], clock[inside]
+
+
+def check(config: EventAugmentation, grid: tuple[int, int, int] | None) -> None:
+    """Raise `InputError` where a recording of a sensor with pixels cannot be changed like that."""
+    if grid is not None and config.channel_stretch:
+        raise InputError(
+            "events.channel_stretch is for a row of channels, not for the pixels of a sensor: leave it out"
+        )
+    if grid is not None and config.channel_shift >= min(grid[1:]):
+        sides = " x ".join(map(str, grid[1:]))
+        raise InputError(f"events.channel_shift = {config.channel_shift} moves {sides} pixels out of sight: give less")
 
 
 def _kept(inside: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

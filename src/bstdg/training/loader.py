@@ -50,7 +50,7 @@ def input_code(dataset: Dataset | EventDataset | StepDataset, options: InputOpti
     if isinstance(dataset, StepDataset):
         return dataset.input
     if isinstance(dataset, EventDataset):
-        return options.for_recordings(dataset.num_channels)
+        return options.for_recordings(dataset.shape)
     return options.for_images(dataset.shape, dataset.white)
 
 
@@ -123,10 +123,14 @@ class RecordingLoader:
         rows: which of its recordings, positions.
         code: how they become events of the first layer.
         recipe: T and augmentation.
+
+    Raises:
+        InputError: the augmentation is none of such recordings.
     """
 
     def __init__(self, dataset: EventDataset, rows: NDArray[np.integer], code: InputCode, recipe: Recipe):
         self._dataset, self._rows, self._code, self._recipe = dataset, np.asarray(rows), code, recipe
+        event_augmentation.check(recipe.events, dataset.grid)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -149,6 +153,7 @@ class RecordingLoader:
             dataset.labels[rows],
             dataset.num_channels,
             np.random.default_rng(start),
+            dataset.grid,
         )
         return Batch(self._encoded(changed))
 

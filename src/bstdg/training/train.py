@@ -75,10 +75,11 @@ def train(
     """
     loader: Loader = load or (
         lambda name, split: datasets.load(
-            name, split, data_dir, progress=show_progress, size=recipe.data.size, channels=recipe.data.channels
+            name, split, data_dir, progress=show_progress,
+            size=recipe.data.size, channels=recipe.data.channels, fold=recipe.data.fold,
         )
-    )
-    for field in ("size", "channels") if load is not None else ():
+    )  # fmt: skip
+    for field in ("size", "channels", "fold") if load is not None else ():
         if getattr(recipe.data, field):
             raise InputError(f"data.{field} is for data sets that bstdg loads itself; `load` gives images as they are")
     out = Path(out)

@@ -1,1 +1,1 @@
-"""Recordings of events in HDF5: who reads them, and in which process."""
+"""Recordings of events: in HDF5, in a process of their own, and as event cameras write them."""

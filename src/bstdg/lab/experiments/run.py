@@ -131,10 +131,11 @@ def exits(model: Path, data_dir: Path | None) -> list[dict[str, Any]]:
     """
     from bstdg import datasets
     from bstdg.layers import FullLayer
-    from bstdg.model import packed, runtime
+    from bstdg.model import packed, runtime, samples
 
     trained = packed.load(model)
-    test = datasets.load(trained.trained["data"], "test", data_dir)
+    name = trained.trained["data"]
+    test = datasets.load(name, "test", data_dir, fold=samples.fold_of(trained, name))
     *hidden, last = trained.layers
     if not isinstance(last, FullLayer):
         raise InputError(f"{model} ends in a layer of kind {last.kind!r}; exits are judged of one with thresholds")

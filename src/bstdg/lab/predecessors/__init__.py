@@ -90,7 +90,7 @@ def train(
     from bstdg.lab.predecessors.settings import settings_of
 
     chosen, seed = settings_of(settings_kind(name), settings), seed_of(seed)
-    loader: Loader = load or (lambda which, split: _looked_at(which, split, data_dir))
+    loader: Loader = load or (lambda which, split: _looked_at(which, split, data_dir, chosen.fold))
     if name in WITHOUT_TORCH:
         return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
     from bstdg.learning.surroundings import undisturbed
@@ -99,11 +99,11 @@ def train(
         return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
 
 
-def _looked_at(data: str, split: str, data_dir: Path | str | None) -> Any:
+def _looked_at(data: str, split: str, data_dir: Path | str | None, fold: int = 0) -> Any:
     """A split; with the training part, the test part is looked at, so that no training ends without being judged."""
     from bstdg import datasets
 
-    loaded = datasets.load(data, split, data_dir)  # pyright: ignore[reportArgumentType]
+    loaded = datasets.load(data, split, data_dir, fold=fold)  # pyright: ignore[reportArgumentType]
     if split == "train":
         datasets.look(loaded, "test", data_dir)
     return loaded

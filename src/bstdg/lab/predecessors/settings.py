@@ -30,6 +30,7 @@ class Settings:
         hidden: neurons of each hidden layer; all but BPTT have one.
         validation: share of the training set held out to choose the epoch.
         limit: train on at most this many samples (0: all), for quick trials.
+        fold: of data sets with folds, which of them is the test part, counted from 1; 0: the published split.
         choose: what the epoch is chosen by: validation "accuracy", or "macro_f1".
     """
 
@@ -40,6 +41,7 @@ class Settings:
     hidden: Annotated[tuple[int, ...], Range(1, MAX_CHANNELS)] = (600,)
     validation: Annotated[float, INSIDE] = 0.0834
     limit: Annotated[int, Range(0, MANY)] = 0
+    fold: Annotated[int, Range(0, 5)] = 0
     choose: Choice = "accuracy"
 
     def __post_init__(self) -> None:
