@@ -200,7 +200,7 @@ def _fields(
         "PLANES": str(planes),
         "FIRED_WORDS": str(fired),
         "RAM": str(ram),
-        "STACK": "768" if windowed else "512",
+        "STACK": "1024" if windowed else "512",
         "LARGEST": str(
             max(
                 ram,
