@@ -115,7 +115,7 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
     bounds = ([] if windowed else [most_events]) + [size(layer.gives) for layer in (*windowed[-1:], *full[:-1])]
     laid_out = windows.laid_out(windowed, events) if windowed else []
     layers = [tables(layer, bound, exact=layer is full[-1]) for layer, bound in zip(full, bounds, strict=True)]
-    fields = _fields(model, laid_out, layers, name, most_events if not windowed else events)
+    fields = _fields(model, laid_out, layers, name, most_events, events)
     files = {
         f"{name}.h": "network.h.in",
         f"{name}.c": "network.c.in",
@@ -164,7 +164,7 @@ def _parts(model: PackedModel) -> tuple[list[Windowed], list[FullLayer]]:
 
 
 def _fields(
-    model: PackedModel, windowed: list[Windows], layers: list[Tables], name: str, most_events: int
+    model: PackedModel, windowed: list[Windows], layers: list[Tables], name: str, most_events: int, events: int
 ) -> dict[str, Any]:
     """What the templates name."""
     planes = sum(layer.planes * layer.words for layer in layers)
@@ -213,7 +213,7 @@ def _fields(
         "TABLES": "\n".join(texts),
         "CLASS_NAMES": "".join(class_names(model.classes)),
         "LAYER_TABLE": "".join(_layer_rows(layers)),
-        **windows.fields(windowed, len(layers)),
+        **windows.fields(windowed, len(layers), events),
     }
 
 

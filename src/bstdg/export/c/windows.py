@@ -200,7 +200,7 @@ def noted(windows: Sequence[Windows]) -> Iterator[str]:
         yield f"      {{{one.groups}u, {one.maps}u, {one.words}u, {one.convolution.places}u}},\n"
 
 
-def fields(windowed: list[Windows], full: int) -> dict[str, Any]:
+def fields(windowed: list[Windows], full: int, events: int) -> dict[str, Any]:
     """What the templates name of convolutions and poolings."""
     if not windowed:
         return {"WINDOWS": False, "AGAIN": ""}
@@ -213,6 +213,7 @@ def fields(windowed: list[Windows], full: int) -> dict[str, Any]:
     return {
         "WINDOWS": True,
         "AGAIN": "\n * Where events were too many for a window, start again.",
+        "EVENTS": events,
         "LAYERS_WINDOWED": len(windowed),
         "LAYERS_FULL": full,
         "WORD_BITS": word,
