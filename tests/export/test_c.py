@@ -5,21 +5,18 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import itertools
-import os
 import re
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import needs
+from support.compiled import COMPILER, Library, expected
 from support.strategies import Case, cases, events_of, make_signs, make_steps, random_model, reading
 
 from bstdg import datasets, export
-from bstdg.engine import oracle
-from bstdg.engine.decide import decide
 from bstdg.errors import InputError
 from bstdg.export import c
 from bstdg.export.base import Golden
@@ -32,8 +29,6 @@ from bstdg.model.runtime import Model
 from bstdg.spikes.events import Events
 
 LEAST = 1 - 2**31  # the least threshold that a model file takes
-COMPILER = os.environ.get("CC", "cc")
-FLAGS = ["-O0", "-shared", "-fPIC", *proof.WARNINGS]
 
 
 def model_of(case: Case, white: int = 255, silent_below: float = 0.0) -> PackedModel:
@@ -41,41 +36,6 @@ def model_of(case: Case, white: int = 255, silent_below: float = 0.0) -> PackedM
     names = tuple(f"class {i}" for i in range(widths[-1]))
     layers = tuple(FullLayer(layer.signs, np.maximum(layer.thresholds, LEAST)) for layer in case.layers)
     return PackedModel(reading((1, widths[0]), white, silent_below), layers, case.num_steps, names)
-
-
-class Library:
-    """Several networks compiled together, each by its own name."""
-
-    def __init__(self, models: list[PackedModel], folder: Path):
-        sources = []
-        for i, model in enumerate(models):
-            golden = Golden.of(model, np.zeros((1, model.widths[0]), np.uint8))
-            for path, data in c.write(model, golden, f"n{i}").files.items():
-                (folder / str(i) / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / str(i) / path).write_bytes(data)
-            both = folder / f"both{i}.c"  # one start of the compiler instead of two
-            both.write_text(f'#include "{i}/n{i}.c"\n#include "{i}/test/check.c"\n')
-            sources.append(both)
-        program = folder / "networks.so"
-        subprocess.run([COMPILER, *FLAGS, *map(str, sources), "-o", str(program)], check=True)
-        self.models, self.code = models, ctypes.CDLL(str(program))
-
-    def record(self, i: int, events: list[tuple[int, int]]) -> bytes | None:
-        """What network i makes of (channel, step) events by every way; None where the ways differ or refuse."""
-        ordered = sorted(events, key=lambda event: event[1])
-        channels = (ctypes.c_uint16 * max(1, len(ordered)))(*(channel for channel, _ in ordered))
-        steps = (ctypes.c_uint8 * max(1, len(ordered)))(*(step for _, step in ordered))
-        record = (ctypes.c_uint8 * (4 + sum(self.models[i].widths[1:-1])))()
-        agreed = getattr(self.code, f"n{i}_check")(channels, steps, len(ordered), record)
-        return bytes(record) if agreed else None
-
-
-def expected(model: PackedModel, spikes: np.ndarray | Events) -> list[bytes]:
-    trace = oracle.forward(model.layers, spikes, model.num_steps)
-    decision = decide(trace.potentials, model.layers[-1].thresholds)
-    steps = np.zeros((len(decision.label), 0), np.uint8)
-    golden = Golden(steps, trace.hidden, decision.label, decision.step, decision.silent)
-    return [row.tobytes() for row in proof.records(golden)]
 
 
 @given(

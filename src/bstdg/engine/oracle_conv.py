@@ -1,4 +1,4 @@
-"""Convolution and pooling in NumPy, written to be read: one event after the other, one synapse after the other.
+"""Convolution and pooling in NumPy, written to be read: one synapse after the other, then one event after the other.
 
 The faster engines are held to these functions. A convolution is also an ordinary layer whose matrix has many zeros and
 many equal weights; `unroll` writes that matrix down, and `fold` sums what its entries are told over those that share a
@@ -50,11 +50,13 @@ def potentials(
     reached: dict[int, list[tuple[int, int]]] = {}  # by channel: neurons and weights
     for neuron, channel, place in synapses(convolution):
         reached.setdefault(channel, []).append((neuron, int(weights[place])))
-    potential = np.zeros((len(events), num_steps, int(np.prod(convolution.gives))), np.int64)
-    for sample, channel, step in zip(events.samples(), events.channels, events.steps, strict=True):
-        for neuron, weight in reached.get(int(channel), []):
-            potential[sample, step:, neuron] += weight
-    return potential
+    passed = {channel: np.array(pairs).T for channel, pairs in reached.items()}  # a neuron is there once
+    gained = np.zeros((len(events), num_steps, int(np.prod(convolution.gives))), np.int64)
+    for sample, channel, step in zip(events.samples(), events.channels.tolist(), events.steps, strict=True):
+        if channel in passed:
+            neurons, own = passed[channel]
+            gained[sample, step, neurons] += own
+    return np.cumsum(gained, axis=1)
 
 
 def unroll(weights: NDArray, convolution: Convolution) -> NDArray:

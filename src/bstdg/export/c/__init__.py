@@ -1,31 +1,34 @@
 """Freestanding C99: one header and one source, weights as rows of bits, for microcontrollers.
 
-Each layer counts as the native engine does, 32 neurons a word (see `templates/network.c.in`). Here the tables are
-laid out, and every counter gets as many bits as the greatest number of events can ask for.
+Each layer counts as the native engine does, 32 neurons a word (see `templates/network.c.in`; convolutions and poolings
+are in `windows.py`). Here the tables are laid out, and every counter gets as many bits as the greatest number of events
+can ask for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bstdg import templates
+from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
-from bstdg.export import names
-from bstdg.export.base import Golden, Target, Written, fnv1a, full_layers, pixel_code
-from bstdg.export.c import proof
-from bstdg.export.c.proof import records
-from bstdg.layers import FullLayer
+from bstdg.export.base import Golden, Target, Written, fnv1a, pixel_code
+from bstdg.export.c import proof, windows
+from bstdg.export.c.texts import array, class_names, golden_header
+from bstdg.export.c.windows import Windowed, Windows
+from bstdg.layers import Conv2dLayer, FullLayer, Pool2dLayer, size
 from bstdg.model.packed import PackedModel
 
 PACKAGE = "bstdg.export.c"  # whose templates
 WORD = 32
 MOST_TABLE_BYTES = 16 << 20  # the flash that any microcontroller maps, and what a compiler takes in an array
 CODE_BYTES = 3072  # allowed for the code, which no network changes; `verify` measures it
-GOLDEN_BYTES = 16_384  # of input steps in the self-test
+WINDOW_CODE_BYTES = 2048  # the same for convolutions and poolings, where there are any
 _FEWEST_PLANES = 4  # sixteen rows at a time touch four
 
 
@@ -94,24 +97,25 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
     """The C files, and what they take of a microcontroller.
 
     Raises:
-        InputError: the weights take more than 16 MiB.
+        InputError: the weights take more than 16 MiB, a window may hear more events than are counted, or the layer that
+            decides is not fully connected.
     """
-    most_events = model.widths[0] * model.num_steps
-    needed = sum(
-        4 * (below + 1) * -(-above // WORD) for below, above in zip(model.widths, model.widths[1:], strict=False)
-    )
+    windowed, full = _parts(model)
+    most_events, events = model.widths[0] * model.num_steps, 0
+    if windowed:
+        events = model.input.channel_spikes(model.num_steps) or model.num_steps
+        most_events = model.widths[0] * events
+    needed = sum(layer.signs.size // 8 for layer in windowed if isinstance(layer, Conv2dLayer))
+    needed += sum(4 * (size(layer.reads) + 1) * -(-len(layer.signs) // WORD) for layer in full)
     if needed > MOST_TABLE_BYTES:
         raise InputError(
             f"the C target holds at most {MOST_TABLE_BYTES:,} bytes of weights, this model needs {needed:,}: "
             f"{needed - MOST_TABLE_BYTES:,} too many"
         )
-    bounds = (most_events, *model.widths[1:-1])
-    last = len(model.layers) - 1
-    layers = [
-        tables(layer, bound, exact=i == last)
-        for i, (layer, bound) in enumerate(zip(full_layers(model), bounds, strict=True))
-    ]
-    fields = _fields(model, layers, name, most_events)
+    bounds = ([] if windowed else [most_events]) + [size(layer.gives) for layer in (*windowed[-1:], *full[:-1])]
+    laid_out = windows.laid_out(windowed, events) if windowed else []
+    layers = [tables(layer, bound, exact=layer is full[-1]) for layer, bound in zip(full, bounds, strict=True)]
+    fields = _fields(model, laid_out, layers, name, most_events, events)
     files = {
         f"{name}.h": "network.h.in",
         f"{name}.c": "network.c.in",
@@ -126,39 +130,68 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
         "test/avr.c": "avr.c.in",
     }
     contents = {path: templates.fill(PACKAGE, template, fields).encode() for path, template in files.items()}
-    contents["test/golden.h"] = "".join(_golden_header(golden)).encode()
+    contents["test/golden.h"] = "".join(golden_header(golden)).encode()
     figures = {
         "ram_bytes": int(fields["RAM"]),
         "flash_bytes": int(fields["FLASH"]),
-        "table_bytes": int(fields["FLASH"]) - CODE_BYTES,
+        "table_bytes": int(fields["TABLE_BYTES"]),
         "most_events": most_events,
-        "counter_bits": [layer.planes + 1 for layer in layers],
+        "counter_bits": [
+            *(layer.planes if layer.pools else layer.planes + 1 for layer in laid_out),
+            *(layer.planes + 1 for layer in layers),
+        ],
     }
     return Written(contents, figures)
 
 
-def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: int) -> dict[str, str]:
+def _parts(model: PackedModel) -> tuple[list[Windowed], list[FullLayer]]:
+    """Convolutions and poolings, and the fully connected layers, which can only stand above those.
+
+    Raises:
+        InputError: a layer is of another kind, or the last is not fully connected.
+    """
+    windowed = [layer for layer in model.layers if isinstance(layer, (Conv2dLayer, Pool2dLayer))]
+    full = [layer for layer in model.layers if isinstance(layer, FullLayer)]
+    for i, layer in enumerate(model.layers):
+        if why := knows_own_kinds(layer):
+            raise InputError(f"the C target cannot hold layer {i} ({layer}): {why}")
+    if not full:
+        raise InputError(
+            f"the C target decides in a fully connected layer; the last layer here ({model.layers[-1]}) is of kind "
+            f"{model.layers[-1].kind!r}"
+        )
+    return windowed, full
+
+
+def _fields(
+    model: PackedModel, windowed: list[Windows], layers: list[Tables], name: str, most_events: int, events: int
+) -> dict[str, Any]:
     """What the templates name."""
     planes = sum(layer.planes * layer.words for layer in layers)
     fired = sum(layer.words for layer in layers)
     code = pixel_code(model)
     step_table = 256 if code.white <= 255 else 0
-    flash = sum(layer.table_bytes for layer in layers) + step_table + 36 * len(layers) + CODE_BYTES
+    table_bytes = sum(layer.table_bytes for layer in layers) + step_table + 36 * len(layers)
+    code_bytes = CODE_BYTES
+    if windowed:
+        table_bytes += sum(layer.table_bytes for layer in windowed) + 72 * len(windowed)
+        code_bytes += WINDOW_CODE_BYTES
     steps = code.step_of_value(model.num_steps)
-    ram = _state_bytes(model, planes, fired)
+    ram = _state_bytes(model, windowed, layers, planes, fired)
     texts = ["".join(_layer_arrays(i, layer)) for i, layer in enumerate(layers)]
     if step_table:
-        texts.append("".join(_array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - code.white)])))
+        texts.append("".join(array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - code.white)])))
     return {
         "NAME": name,
         "GUARD": name.upper(),
-        "STRUCTURE": "-".join(map(str, model.widths)),
+        "STRUCTURE": model.structure if windowed else "-".join(map(str, model.widths)),
         "CHANNELS": str(model.widths[0]),
         "STEPS": str(model.num_steps),
         "CLASSES": str(model.widths[-1]),
-        "LAYERS": str(len(layers)),
+        "LAYERS": str(len(model.layers)),
+        "FULL": f"{name.upper()}_{'FULL_' if windowed else ''}LAYERS",
         "HIDDEN": str(sum(model.widths[1:-1])),
-        "HIDDEN_WIDTHS": "".join(f"{width}, " for width in model.widths[1:-1]),
+        "HIDDEN_WIDTHS": "".join(f"{layer.neurons}, " for layer in layers[:-1]),
         "WHITE": str(code.white),
         "PIXEL_HASH": f"0x{fnv1a(steps.astype(np.uint8).tobytes()):08x}u",
         "SILENT_PIXEL": str(int(np.flatnonzero(steps == model.num_steps).max())),
@@ -167,23 +200,37 @@ def _fields(model: PackedModel, layers: list[Tables], name: str, most_events: in
         "PLANES": str(planes),
         "FIRED_WORDS": str(fired),
         "RAM": str(ram),
-        "LARGEST": str(max(ram, *(array.nbytes for layer in layers for array in (layer.rows, layer.start)))),
-        "FLASH": str(flash),
+        "STACK": "1024" if windowed else "512",
+        "LARGEST": str(
+            max(
+                ram,
+                *(array.nbytes for layer in layers for array in (layer.rows, layer.start)),
+                *(array.nbytes for layer in windowed for array in (layer.taps, layer.start)),
+            )
+        ),
+        "TABLE_BYTES": str(table_bytes),
+        "FLASH": str(table_bytes + code_bytes),
         "TABLES": "\n".join(texts),
-        "CLASS_NAMES": "".join(_class_names(model.classes)),
+        "CLASS_NAMES": "".join(class_names(model.classes)),
         "LAYER_TABLE": "".join(_layer_rows(layers)),
+        **windows.fields(windowed, len(layers), events),
     }
 
 
-def _state_bytes(model: PackedModel, planes: int, fired: int) -> int:
+def _state_bytes(model: PackedModel, windowed: list[Windows], layers: list[Tables], planes: int, fired: int) -> int:
     """The size of the state's struct where words are aligned; `test/check.c` does not compile where it is more."""
-    layers, halves = len(model.layers), model.widths[0] + model.num_steps
-    return 4 * (planes + fired + layers) + -(-(2 * halves + 4 + layers + 2) // 4) * 4
+    words, halves = planes + fired + len(layers), model.widths[0] + model.num_steps
+    if not windowed:
+        return 4 * words + -(-(2 * halves + 4 + len(layers) + 2) // 4) * 4
+    maps = sum(layer.counters + layer.spikes for layer in windowed) * windowed[0].word // 8
+    heard = max(1, sum(layer.heard_bytes for layer in windowed))
+    spans = 4 * sum(layer.rows for layer in windowed)
+    return 4 * words + -(-(maps + spans + 4 + heard + len(layers) + 2) // 4) * 4
 
 
 def _layer_arrays(i: int, layer: Tables) -> Iterator[str]:
-    yield from _array(f"uint32_t rows{i}[{layer.rows.size}]", (f"0x{word:08x}u" for word in layer.rows.flat))
-    yield from _array(f"uint32_t start{i}[{layer.start.size}]", (f"0x{word:08x}u" for word in layer.start.flat))
+    yield from array(f"uint32_t rows{i}[{layer.rows.size}]", (f"0x{word:08x}u" for word in layer.rows.flat))
+    yield from array(f"uint32_t start{i}[{layer.start.size}]", (f"0x{word:08x}u" for word in layer.start.flat))
 
 
 def _layer_rows(layers: list[Tables]) -> Iterator[str]:
@@ -196,38 +243,6 @@ def _layer_rows(layers: list[Tables]) -> Iterator[str]:
         fired_at += layer.words
 
 
-def _class_names(classes: tuple[str, ...]) -> Iterator[str]:
-    """Strings, a class a line; C99 takes strings of up to 4,095 bytes."""
-    for label, name in enumerate(classes):
-        shown = names.cut(name)
-        plain = "" if shown.isascii() and shown.isprintable() else f": {names.quoted(shown)}"
-        comment = f"{label}{plain}".replace("*/", "* /").replace("/*", "/ *")
-        yield f"  {names.c_text(shown)}, /* {comment} */\n"
-
-
-def _array(declared: str, values: Iterable[object]) -> Iterator[str]:
-    """A constant array, eight numbers a line."""
-    texts = [str(value) for value in values]
-    yield f"static const {declared} = {{\n"
-    for at in range(0, len(texts), 8):
-        yield "    " + ", ".join(texts[at : at + 8]) + ",\n"
-    yield "};\n"
-
-
-def _golden_header(golden: Golden) -> Iterator[str]:
-    """Vectors evenly taken from all, with a hash of what has to come out."""
-    channels = golden.steps.shape[1]
-    most = max(1, min(16, GOLDEN_BYTES // channels, len(golden.steps)))
-    chosen = np.linspace(0, len(golden.steps) - 1, most).astype(int)
-    yield f"enum {{ GOLDEN = {len(chosen)} }};\n\n"
-    yield f"static const uint8_t golden_steps[GOLDEN][{channels}] = {{\n"
-    for steps in golden.steps[chosen]:
-        yield "    {" + ",".join(map(str, steps.tolist())) + "},\n"
-    yield "};\n\n"
-    hashes = [f"0x{fnv1a(row.tobytes()):08x}u" for row in records(golden)[chosen]]
-    yield from _array("uint32_t golden_hash[GOLDEN]", hashes)
-
-
 TARGET = Target(
     name="c",
     gives="one header and one source of freestanding C99, a self-test with golden vectors",
@@ -237,4 +252,5 @@ TARGET = Target(
     ),
     write=write,
     verify=proof.verify,
+    refuses=knows_own_kinds,
 )
