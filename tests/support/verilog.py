@@ -6,11 +6,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from support import needs
-
 from bstdg.export.base import Golden
 from bstdg.export.verilog import write
 from bstdg.model.packed import PackedModel
+from support import needs
 
 Benches = list[tuple[str, dict[str, int]]]  # names and parameters
 

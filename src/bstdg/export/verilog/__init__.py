@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bstdg import templates
+from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
 from bstdg.export.base import Golden, Target, Written
 from bstdg.export.verilog.bench import bench
-from bstdg.export.verilog.design import PACKAGE, PARALLEL, memories, parts, plan, refuses, top
+from bstdg.export.verilog.design import PACKAGE, PARALLEL, memories, parts, plan, top
 from bstdg.export.verilog.plans import LayerPlan
 from bstdg.export.verilog.proof import verify
 from bstdg.model.packed import PackedModel
@@ -47,5 +48,5 @@ TARGET = Target(
     "verilator (5 or later), iverilog, yosys, Python package pyslang: any of them",
     write,
     verify,
-    refuses,
+    knows_own_kinds,
 )

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg import templates
+from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
 from bstdg.export import names
 from bstdg.export.verilog import plans
 from bstdg.export.verilog.plans import LayerPlan, SlidingPlan, index_bits, signed_bits
-from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer
+from bstdg.layers import Conv2dLayer, FullLayer, Pool2dLayer
 from bstdg.model.packed import PackedModel
 from bstdg.spikes.events import MAX_CHANNELS
 
@@ -20,12 +21,6 @@ PACKAGE = "bstdg.export.verilog"  # whose templates
 PARALLEL = 8  # neurons, or maps, served a cycle unless the instance says otherwise
 MAX_WIDTH = 4096  # neurons or maps of a layer: a row of weights is one word, and tools give up on wider ones
 MAX_WEIGHT_BITS = 1 << 25  # some 900 block RAMs of 36 kbit
-
-
-def refuses(layer: Layer) -> str | None:
-    """Why this target cannot hold a layer; None where it can."""
-    known = (FullLayer.kind, Conv2dLayer.kind, Pool2dLayer.kind)
-    return None if layer.kind in known else f"layers of kind {layer.kind!r} have no module in Verilog"
 
 
 def plan(model: PackedModel) -> tuple[LayerPlan, ...]:
@@ -44,7 +39,7 @@ def plan(model: PackedModel) -> tuple[LayerPlan, ...]:
         elif isinstance(layer, (Conv2dLayer, Pool2dLayer)):
             layers.append(plans.sliding(layer, MAX_CHANNELS if at == 0 else None))
         else:
-            raise InputError(f"target 'verilog' cannot hold layer {at} ({layer}): {refuses(layer)}")
+            raise InputError(f"target 'verilog' cannot hold layer {at} ({layer}): {knows_own_kinds(layer)}")
     return tuple(layers)
 
 

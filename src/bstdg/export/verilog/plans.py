@@ -177,7 +177,7 @@ class SlidingPlan(LayerPlan):
         yield "column", hex_lines(lines, (1, tap_bits, size["WIDE_BITS"], size["WIDE_BITS"]))
 
     def _windows(self, axis: int) -> Iterator[tuple[int, int, int, int]]:
-        """For each pixel along one side: whether it is in a window, its place in the first, the last window, the first."""
+        """For each pixel along one side: whether a window has it, its place in the first, the last window, the first."""
         side, places = self.convolution.reads[1 + axis], self.convolution.gives[1 + axis]
         kernel, stride = self.convolution.kernel[axis], self.convolution.stride[axis]
         for pixel in range(side):
@@ -210,9 +210,7 @@ def full(layer: FullLayer, most: int | None, below: LayerPlan | None) -> LayerPl
     if isinstance(below, SlidingPlan):
         rows = by_position(rows.T, below.convolution).T
     negated = _negated(layer.thresholds, most)
-    return LayerPlan(
-        layer.kind, channels, neurons, channels, min(0, *negated), max(0, *negated), negated, rows
-    )
+    return LayerPlan(layer.kind, channels, neurons, channels, min(0, *negated), max(0, *negated), negated, rows)
 
 
 def by_position(flat: NDArray, convolution: Convolution) -> NDArray:
