@@ -177,7 +177,7 @@ class SlidingPlan(LayerPlan):
         yield "column", hex_lines(lines, (1, tap_bits, size["WIDE_BITS"], size["WIDE_BITS"]))
 
     def _windows(self, axis: int) -> Iterator[tuple[int, int, int, int]]:
-        """For each pixel along one side: whether a window has it, its place in the first, the last window, the first."""
+        """For each pixel along one side: whether a window has it, its place in the first, last window, first."""
         side, places = self.convolution.reads[1 + axis], self.convolution.gives[1 + axis]
         kernel, stride = self.convolution.kernel[axis], self.convolution.stride[axis]
         for pixel in range(side):

@@ -48,7 +48,9 @@ module @{NAME}_bench #(
     wire in_ready, busy, done, silent, error;
     wire in_valid = (state == RUN || state == REST) && at < offsets[(vector + 1) * COLUMNS] && pause == 3'd0;
     wire [16:0] item = items[in_valid ? at : 0];
+@% if CHANNEL_BITS < 16 %@
     wire unused_bits = &{1'b0, item[15:@{CHANNEL_BITS}]};
+@% endif %@
     wire take = in_valid && in_ready;
     wire @{span(CLASS_BITS)} decision;
     wire @{span(STEP_BITS)} decision_step;

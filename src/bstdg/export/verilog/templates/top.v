@@ -18,7 +18,7 @@ module @{NAME} #(
 @% if LAYERS[0].kind == "full" %@
     parameter MAX_EVENTS = @{CHANNELS},  // of an image, 1 … @{MAX_CHANNELS}: more where a channel may fire more than once
 @% elif LAYERS[0].kind == "conv2d" %@
-    parameter MAX_PER_CHANNEL = 1,  // events of a channel in an image, 1 … @{MAX_CHANNELS // LAYERS[0].synapses}
+    parameter MAX_PER_CHANNEL = 1,  // events of a channel in an image, 1 … @{[1, MAX_CHANNELS // LAYERS[0].synapses] | max}
 @% endif %@
 @% for parameter, file in FILES %@
     parameter @{parameter} = "@{file}"@{"" if loop.last else ","}
