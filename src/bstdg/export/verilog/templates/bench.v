@@ -59,7 +59,7 @@ module @{NAME}_bench #(
     wire sent@{i}, wrong@{i};
     wire [31:0] at@{i};
 @% endfor %@
-    wire moved = take@% for i in LINKS %@ || sent@{i}@% endfor %@;
+    wire moved = (take@% for i in LINKS %@ || sent@{i}@% endfor %@) === 1'b1;  // what is unknown has not
     wire spikes_wrong = 1'b0@% for i in LINKS %@ || wrong@{i}@% endfor %@;
     wire spikes_whole = 1'b1@% for i in LINKS %@ && at@{i} == offsets[(vector + 1) * COLUMNS + @{i}]@% endfor %@;
     wire calm = busy === 1'b0 && error === 1'b0;
