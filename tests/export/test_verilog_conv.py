@@ -370,7 +370,10 @@ def decided(model: PackedModel, image: tuple[int, int, int]) -> tuple[str, str, 
 @icarus
 def test_a_long_signal(tmp_path):
     rng = np.random.default_rng(2)  # of more channels than 15 bits number
-    layers = [conv(rng, (1, 1, 40_000), 1, (1, 5), (1, 5)), Pool2dLayer((1, 1, 8000), (1, 40), (1, 40), 9)]
+    layers = [
+        conv(rng, (1, 1, 40_000), 1, (1, 5), (1, 5), signs="all plus"),
+        Pool2dLayer((1, 1, 8000), (1, 40), (1, 40), 2),
+    ]
     model = model_of([*layers, full(rng, 200, 3)], 2)
     golden = vectors_for(rng, model, ["sparse"], batch=1)
     assert all((hidden < 2).sum() > 30 for hidden in golden.hidden)
