@@ -28,6 +28,7 @@ from support.strategies import (
     step_numbers,
     widths,
 )
+from support.verilog import put, reports, simulate, skip_old_verilator, sources, wrapper
 
 from bstdg.errors import InputError
 from bstdg.export.base import Golden
@@ -75,38 +76,6 @@ def networks(draw: st.DrawFn) -> tuple[PackedModel, Golden]:
     model = model_of(layers, num_steps)
     kinds = draw(st.lists(st.sampled_from(INPUT_KINDS), min_size=1, max_size=3))
     return model, vectors_for(rng, model, kinds, batch=2)
-
-
-def put(folder: Path, model: PackedModel, golden: Golden, name: str) -> None:
-    for path, data in write(model, golden, name).files.items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_bytes(data)
-
-
-def wrapper(folder: Path, benches: list[tuple[str, dict[str, int]]]) -> None:
-    """One top module with a bench of each (name, parameters)."""
-    lines, count = ["`timescale 1ns / 1ns", "module everything;"], len(benches)
-    lines.append(f"wire [{count - 1}:0] finished, passed;")
-    for i, (name, parameters) in enumerate(benches):
-        values = ", ".join(f".{key}({value})" for key, value in parameters.items())
-        lines.append(f"{name}_bench #({values}) b{i} (.finished(finished[{i}]), .passed(passed[{i}]));")
-    lines.append("initial begin wait (&finished); #1; $finish; end\nendmodule\n")
-    (folder / "test" / "everything.v").write_text("\n".join(lines))
-
-
-def simulate(folder: Path, benches: list[tuple[str, dict[str, int]]]) -> list[tuple[str, int, int]]:
-    """Name, vectors and failures of every bench, under Icarus."""
-    wrapper(folder, benches)
-    sources = [*sorted(folder.glob("*.v")), *sorted((folder / "test").glob("*.v"))]
-    command = ["iverilog", "-g2005", "-s", "everything", "-o", "run.vvp", *map(str, sources)]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
-    done = subprocess.run(["vvp", "-n", "run.vvp"], cwd=folder, check=True, capture_output=True, timeout=300)
-    return reports(done.stdout.decode())
-
-
-def reports(text: str) -> list[tuple[str, int, int]]:
-    pattern = r"^(\w+) parallel=\d+ early_exit=\d vectors=(\d+) passed=\d+ failed=(\d+)"
-    return [(name, int(n), int(failed)) for name, n, failed in re.findall(pattern, text, re.MULTILINE)]
 
 
 def variants(name: str, model: PackedModel) -> list[tuple[str, dict[str, int]]]:
@@ -159,12 +128,6 @@ def test_corners_under_icarus(tmp_path):
     simulate_all(tmp_path, nets)
 
 
-def skip_old_verilator() -> None:
-    version = subprocess.run(["verilator", "--version"], check=True, capture_output=True, text=True).stdout
-    if int(re.findall(r"\d+", version)[0]) < 5:
-        needs.skip("verilator-5", more="it runs test benches with delays")
-
-
 @verilator
 def test_corners_under_verilator(tmp_path):
     nets, benches = corner_cases(), []
@@ -190,10 +153,6 @@ def an_export(folder: Path, sizes: tuple[int, ...]) -> PackedModel:
     model = random_model(sizes, 7, threshold=9)
     put(folder, model, vectors_for(np.random.default_rng(0), model), "net")
     return model
-
-
-def sources(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.v"))
 
 
 @verilator

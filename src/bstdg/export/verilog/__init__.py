@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from bstdg import templates
+from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
-from bstdg.export.base import Golden, Target, Written, full_layers
+from bstdg.export.base import Golden, Target, Written
 from bstdg.export.verilog.bench import bench
-from bstdg.export.verilog.design import (
-    PACKAGE,
-    PARALLEL,
-    LayerPlan,
-    lead_bits,
-    plan,
-    state_bits,
-    thresholds_hex,
-    top,
-    weights_hex,
-)
+from bstdg.export.verilog.design import PACKAGE, PARALLEL, memories, parts, plan, top
+from bstdg.export.verilog.plans import LayerPlan
 from bstdg.export.verilog.proof import verify
 from bstdg.model.packed import PackedModel
 
@@ -33,11 +23,10 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
     if not len(golden.steps):
         raise InputError("the test bench needs at least one golden vector")
     files = {f"{name}.v": top(model, layers, name).encode()}
-    for part in ("hidden", "output", "integrate", "ram")[len(layers) == 1 :]:
+    for part in parts(layers):
         files[f"{name}_{part}.v"] = templates.fill(PACKAGE, f"{part}.v", {"NAME": name}).encode()
-    for i, (bits, layer) in enumerate(zip(full_layers(model), layers, strict=True)):
-        files[f"{name}_weights_{i}.hex"] = weights_hex(bits.signs)
-        files[f"{name}_thresholds_{i}.hex"] = thresholds_hex(layer)
+    for _, file, content in memories(layers):
+        files[f"{name}_{file}.hex"] = content
     files |= bench(model, layers, golden, name)
     return Written(files, _figures(model, layers))
 
@@ -45,11 +34,11 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
 def _figures(model: PackedModel, layers: tuple[LayerPlan, ...]) -> dict[str, object]:
     return {
         "weight_bits": model.weight_bits,
-        "threshold_bits": sum(layer.neurons * layer.threshold_bits for layer in layers),
-        "state_bits": state_bits(layers, PARALLEL),
-        "accumulator_bits": lead_bits(layers),
+        "threshold_bits": sum(len(layer.negated) * layer.threshold_bits for layer in layers),
+        "state_bits": sum(layer.state_bits(PARALLEL) for layer in layers),
+        "accumulator_bits": [layer.lead_bits() for layer in layers],
         "neurons_per_cycle": PARALLEL,
-        "cycles_per_input_event": math.ceil(layers[0].neurons / min(PARALLEL, layers[0].neurons)),
+        "cycles_per_input_event": layers[0].cycles_an_event(PARALLEL),
     }
 
 
@@ -59,4 +48,5 @@ TARGET = Target(
     "verilator (5 or later), iverilog, yosys, Python package pyslang: any of them",
     write,
     verify,
+    knows_own_kinds,
 )

@@ -7,17 +7,19 @@ from numpy.typing import NDArray
 
 from bstdg import templates
 from bstdg.export.base import Golden
-from bstdg.export.verilog.design import PACKAGE, PARALLEL, LayerPlan, index_bits, span
+from bstdg.export.verilog.design import PACKAGE, PARALLEL, span
+from bstdg.export.verilog.order import spikes
+from bstdg.export.verilog.plans import LayerPlan, index_bits
 from bstdg.model.packed import PackedModel
-from bstdg.spikes.events import Events
 
 FOLDER = "test"
+Items = tuple[NDArray[np.int64], NDArray[np.int64]]
 END = 1 << 16  # an item that ends a step; other items are channels
 
 
 def bench(model: PackedModel, layers: tuple[LayerPlan, ...], golden: Golden, name: str) -> dict[str, bytes]:
     """The test bench and what it reads: streams of items, where each vector begins in them, and decisions."""
-    streams = [_items(steps, model.num_steps) for steps in (golden.steps, *golden.hidden)]
+    streams = [_items(*source, model.num_steps) for source in spikes(layers, golden, model.num_steps)]
     offsets = np.stack([ends for _, ends in streams], axis=1)
     links = range(1, len(layers))
     values = {
@@ -53,15 +55,15 @@ def _padding(bits: int, width: int) -> str:
     return f"{width - bits}'d0, " if bits < width else ""
 
 
-def _items(steps: NDArray[np.uint8], num_steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Steps `[vectors, channels]` as a stream of items, and the place at which each vector begins, `[vectors + 1]`."""
-    events = Events.from_steps(steps, num_steps)
-    sample = events.samples()
-    ends = np.arange(len(steps) * num_steps)
-    items = np.concatenate([events.channels.astype(np.int64), np.full(len(ends), END)])
-    step = np.concatenate([sample * num_steps + events.steps, ends])  # an end comes after the events of its step
-    order = np.argsort(step, kind="stable")
-    return items[order], events.offsets + np.arange(len(steps) + 1) * num_steps
+def _items(counts: NDArray[np.int64], channels: NDArray[np.int64], num_steps: int) -> Items:
+    """Channels in the order in which they fire, and how many do at each step of each vector, as a stream of items.
+
+    Returns:
+        The items, and the place at which each vector begins, `[vectors + 1]`.
+    """
+    ends = np.cumsum(counts.ravel())  # an end comes after the events of its step
+    items = np.insert(channels, ends, END)
+    return items, np.concatenate([[0], np.cumsum(counts.sum(axis=1) + num_steps)])
 
 
 def _hex(values: NDArray[np.int64], digits: int) -> bytes:

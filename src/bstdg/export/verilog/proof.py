@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bstdg.export.base import Check, Golden
 from bstdg.export.folder import MANIFEST, read_manifest
@@ -16,6 +17,7 @@ from bstdg.export.verilog import slang
 from bstdg.export.verilog.bench import FOLDER, bench
 from bstdg.export.verilog.design import PARALLEL, plan
 from bstdg.export.verilog.tools import Bench, benches, need_slang, need_verilator, statistics
+from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 
 # Icarus interprets: so many additions of a weight take minutes. Verilator compiles, and takes all vectors.
@@ -90,7 +92,9 @@ def _slang(folder: Path, model: PackedModel, name: str) -> str:
 
 def _served(model: PackedModel) -> tuple[int, ...]:
     """Numbers of neurons a cycle of which all that is checked without running it is checked."""
-    return 1, 3, PARALLEL, max(model.widths)
+    layers = plan(model)
+    widest = max(layer.widest for layer in layers)
+    return 1, 3, PARALLEL, max(widest, layers[0].channels) if layers[0].kind == "full" else widest
 
 
 def _verilator(folder: Path, model: PackedModel, golden: Golden, name: str, scratch: Path) -> str:
@@ -105,8 +109,7 @@ def _verilator(folder: Path, model: PackedModel, golden: Golden, name: str, scra
 
 def _icarus(folder: Path, model: PackedModel, golden: Golden, name: str, scratch: Path) -> str:
     need("install iverilog", "iverilog", "vvp")
-    events = (golden.steps < model.num_steps).sum(axis=1) + model.num_steps
-    additions = 2 * np.cumsum(events) * model.widths[1]  # with and without early exit
+    additions = 2 * np.cumsum(_additions(model, golden))  # with and without early exit
     vectors = max(1, int(np.searchsorted(additions, ICARUS_ADDITIONS, side="right")))
     program = str(scratch / "simulate.vvp")
     command = ["iverilog", "-g2005", f"-P{name}_tb.VECTORS={vectors}", "-s", f"{name}_tb", "-o", program]
@@ -114,6 +117,17 @@ def _icarus(folder: Path, model: PackedModel, golden: Golden, name: str, scratch
     text = must(["vvp", "-n", program, "+cycles"], "went wrong", folder=folder)
     rest = "" if vectors == len(golden.steps) else f", the first of {len(golden.steps):,}: more would take long"
     return f"{_judged(benches(text), folder, vectors)}{rest}"
+
+
+def _additions(model: PackedModel, golden: Golden) -> NDArray[np.int64]:
+    """Additions and comparisons of each vector, as far as they cost a simulator time."""
+    if isinstance(model.layers[0], FullLayer):  # whose first layer is what costs
+        events = (golden.steps < model.num_steps).sum(axis=1) + model.num_steps
+        return events * model.widths[1]
+    work = np.zeros(len(golden.steps), np.int64)
+    for layer, steps in zip(model.layers, (golden.steps, *golden.hidden), strict=True):
+        work += (steps < model.num_steps) @ layer.fan_out() + model.num_steps * len(layer.thresholds)
+    return work
 
 
 def _judged(found: dict[int, Bench], folder: Path, vectors: int) -> str:

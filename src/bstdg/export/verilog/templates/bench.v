@@ -48,7 +48,9 @@ module @{NAME}_bench #(
     wire in_ready, busy, done, silent, error;
     wire in_valid = (state == RUN || state == REST) && at < offsets[(vector + 1) * COLUMNS] && pause == 3'd0;
     wire [16:0] item = items[in_valid ? at : 0];
+@% if CHANNEL_BITS < 16 %@
     wire unused_bits = &{1'b0, item[15:@{CHANNEL_BITS}]};
+@% endif %@
     wire take = in_valid && in_ready;
     wire @{span(CLASS_BITS)} decision;
     wire @{span(STEP_BITS)} decision_step;
@@ -57,7 +59,7 @@ module @{NAME}_bench #(
     wire sent@{i}, wrong@{i};
     wire [31:0] at@{i};
 @% endfor %@
-    wire moved = take@% for i in LINKS %@ || sent@{i}@% endfor %@;
+    wire moved = (take@% for i in LINKS %@ || sent@{i}@% endfor %@) === 1'b1;  // what is unknown has not
     wire spikes_wrong = 1'b0@% for i in LINKS %@ || wrong@{i}@% endfor %@;
     wire spikes_whole = 1'b1@% for i in LINKS %@ && at@{i} == offsets[(vector + 1) * COLUMNS + @{i}]@% endfor %@;
     wire calm = busy === 1'b0 && error === 1'b0;
