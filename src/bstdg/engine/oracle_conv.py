@@ -47,14 +47,16 @@ def potentials(
         num_steps: T.
     """
     events = spikes if isinstance(spikes, Events) else Events.from_steps(spikes, num_steps)
-    reached: dict[int, list[tuple[int, int]]] = {}  # by channel: neurons and weights
+    reached: dict[int, list[tuple[int, int]]] = {}  # by channel: neurons, each of them once, and weights
     for neuron, channel, place in synapses(convolution):
         reached.setdefault(channel, []).append((neuron, int(weights[place])))
-    potential = np.zeros((len(events), num_steps, int(np.prod(convolution.gives))), np.int64)
+    passed = {channel: np.array(pairs).T for channel, pairs in reached.items()}
+    added = np.zeros((len(events), num_steps, int(np.prod(convolution.gives))), np.int64)
     for sample, channel, step in zip(events.samples(), events.channels, events.steps, strict=True):
-        for neuron, weight in reached.get(int(channel), []):
-            potential[sample, step:, neuron] += weight
-    return potential
+        if int(channel) in passed:
+            neurons, own = passed[int(channel)]
+            added[sample, step, neurons] += own
+    return np.cumsum(added, axis=1)
 
 
 def unroll(weights: NDArray, convolution: Convolution) -> NDArray:

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from bstdg.engine import oracle
 from bstdg.engine.decide import decide
-from bstdg.export.base import Golden, full_layers
+from bstdg.export.base import Golden
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
+from bstdg.export.nir import once
 from bstdg.export.nir import simulators as nir_simulators
 from bstdg.export.tools import NotRun, run
 from bstdg.layers import size
@@ -125,12 +126,13 @@ def examine(
     with tempfile.TemporaryDirectory(prefix="bstdg-nir-") as scratch:
         work = Path(scratch)
         np.save(work / "plain.npy", golden.steps)
-        np.save(work / "biased.npy", with_bias(golden.steps))
-        graphs = [graph for name in nir_graph.VARIANTS for graph in _graphs(folder, work, name, len(model.layers) - 1)]
+        np.save(work / "biased.npy", with_bias(golden.steps, model))
+        names = tuple(nir_graph.variants(model))
+        graphs = [graph for name in names for graph in _graphs(folder, work, name, len(model.layers) - 1)]
         answer, trouble = _ask(work, graphs, model, library, python)
         if trouble:
             return [Finding(library.name, "", library.file, "not run", reason=trouble)]
-        return [_finding(work, name, answer, model, golden, library) for name in nir_graph.VARIANTS]
+        return [_finding(work, name, answer, model, golden, library) for name in names]
 
 
 def _graphs(folder: Path, work: Path, name: str, last: int) -> list[dict[str, Any]]:
@@ -140,6 +142,7 @@ def _graphs(folder: Path, work: Path, name: str, last: int) -> list[dict[str, An
     common = {
         "dt": nir_graph.LIF_DT if name == "lif" else 1.0,
         "steps": str(work / ("plain.npy" if name == "model" else "biased.npy")),
+        "reads": [int(n) for n in graph.nodes["input"].input_type["input"]],
     }
     graphs = [{"name": f"{name}-{last}", "path": str(path.resolve()), "keep": "spikes", **common}]
     cuts = [(f"{name}-{i}", nir_graph.spikes(i), "spikes") for i in range(last)]
@@ -191,8 +194,9 @@ def _finding(
     for i in range(last + 1):
         first, count = (np.load(work / f"{name}-{i}.{key}.npy", allow_pickle=False) for key in ("first", "count"))
         again += int((count - (count > 0)).sum())
-        width = size(model.layers[i].gives)  # a relay neuron, where there is one, comes last and is none of these
-        if first.shape not in ((len(golden.label), width), (len(golden.label), width + 1)):
+        gives = model.layers[i].gives
+        width = size(gives)  # relay neurons, where there are some, come last and are none of these
+        if first.shape not in ((len(golden.label), width), (len(golden.label), width + once.places(gives))):
             reason = f"layer {i} gives {first.shape[1:]} outputs, not {width}"
             return Finding(library.name, version, name, "unsupported", reason=reason)
         steps.append(_on_our_clock(first[:, :width], library.late * (i + 1), model.num_steps))
@@ -211,10 +215,10 @@ def compare(
     library: Library,
 ) -> Finding:
     """Hold a run's first spikes `[vectors, neurons]` of each layer, and the last layer's V, to the oracle."""
-    vectors, layer = len(golden.label), full_layers(model)[-1]
+    vectors, layer = len(golden.label), model.layers[-1]
     if about.file != "model":
-        potentials = potentials - nir_graph.offsets(layer)
-    truth = output_potentials(model, golden.steps)
+        potentials = potentials - once.offsets(layer)
+    truth = output_potentials(model, golden)
     fired = oracle.crossing(truth, layer.thresholds).steps
     hidden = [ours == theirs for ours, theirs in zip(golden.hidden, steps[:-1], strict=True)]
     decided = decide(np.round(potentials).astype(np.int64), layer.thresholds)
@@ -237,11 +241,11 @@ def compare(
     return found._replace(verdict="approximate", reason=remark)
 
 
-def output_potentials(model: PackedModel, steps: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """V `[vectors, T, classes]` of the output layer, by the oracle."""
-    parts = range(0, len(steps), PART)
-    traces = [oracle.forward(model.layers, steps[i : i + PART], model.num_steps) for i in parts]
-    return np.concatenate([trace.potentials for trace in traces]).astype(np.int64)
+def output_potentials(model: PackedModel, golden: Golden) -> NDArray[np.int64]:
+    """V `[vectors, T, classes]` of the output layer, by the oracle, from the steps of the layer below."""
+    below = golden.hidden[-1] if golden.hidden else golden.steps
+    parts = (below[i : i + PART] for i in range(0, max(1, len(below)), PART))
+    return np.concatenate([oracle.layer_potentials(model.layers[-1], part, model.num_steps) for part in parts])
 
 
 def _on_our_clock(first: NDArray[np.int64], late: int, num_steps: int) -> NDArray[np.int64]:
@@ -249,6 +253,7 @@ def _on_our_clock(first: NDArray[np.int64], late: int, num_steps: int) -> NDArra
     return np.minimum(first - late, num_steps)
 
 
-def with_bias(steps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The input of the shared graphs: one more channel, which spikes at step 0."""
-    return np.column_stack([steps, np.zeros(len(steps), np.uint8)])
+def with_bias(steps: NDArray[np.uint8], model: PackedModel) -> NDArray[np.uint8]:
+    """The input of the shared graphs: one more channel, or map, which spikes at step 0."""
+    added = once.places(model.input.gives) if once.slides(model) else 1
+    return np.hstack([steps, np.zeros((len(steps), added), np.uint8)])
