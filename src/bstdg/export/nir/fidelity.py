@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -41,12 +42,18 @@ class Library(NamedTuple):
         file: the file to give it.
         late: steps by which each layer's spikes come late.
         remarks: why it is not exact, by file, as far as its source says.
+        sliding: what else is said instead where windows slide.
     """
 
     name: str
     file: str
     late: int
     remarks: Mapping[str, str]
+    sliding: Mapping[str, str] = MappingProxyType({})
+
+    def remark(self, file: str, model: PackedModel) -> str:
+        """Why it does not run a file of a model exactly."""
+        return (self.sliding.get(file) if once.slides(model) else None) or self.remarks.get(file, "")
 
 
 LIBRARIES = (
@@ -68,9 +75,28 @@ LIBRARIES = (
             "model": "neurons fall back to 0 and fire again",
             "lif": "r of a LIF node is left out: currents are scaled by dt/tau, to nothing",
         },
+        {"model": "neurons fall back to 0 and fire again, and a Flatten takes the axis of the batch along"},
     ),
-    Library("sinabs", "shared", 0, {"model": "there are no Linear nodes"}),
-    Library("spyx", "shared", 1, {"model": "the threshold is subtracted after a spike: neurons fire again"}),
+    Library(
+        "sinabs",
+        "shared",
+        0,
+        {"model": "there are no Linear nodes"},
+        {
+            "model": "there are no Linear nodes, and no groups of fewer channels than there are groups",
+            "lif": "v_leak of a LIF node has to be a row",
+        },
+    ),
+    Library(
+        "spyx",
+        "shared",
+        1,
+        {"model": "the threshold is subtracted after a spike: neurons fire again"},
+        {
+            "model": "the threshold is subtracted after a spike: neurons fire again; a Flatten puts channels last, and "
+            "groups are left out"
+        },
+    ),
 )
 
 
@@ -187,7 +213,7 @@ def _finding(
     version = answer["versions"][library.name]
     errors = [error for graph, error in answer["errors"].items() if graph.rpartition("-")[0] == name]
     if errors:
-        error, remark = errors[0], library.remarks.get(name)
+        error, remark = errors[0], library.remark(name, model)
         return Finding(library.name, version, name, "unsupported", reason=f"{remark} ({error})" if remark else error)
     last = len(model.layers) - 1
     steps, again = [], 0
@@ -235,7 +261,7 @@ def compare(
     if all(h.all() for h in hidden) and found.outputs == found.decisions == 1.0 and np.array_equal(potentials, truth):
         late = f"each layer {library.late} step late, which is taken off" if library.late else ""
         return found._replace(reason=late)
-    remark = library.remarks.get(about.file, "")
+    remark = library.remark(about.file, model)
     if all((layer >= model.num_steps).all() for layer in steps) and (fired < model.num_steps).any():
         return found._replace(verdict="unsupported", reason=f"no neuron fires: {remark}")
     return found._replace(verdict="approximate", reason=remark)

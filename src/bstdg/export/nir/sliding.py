@@ -11,7 +11,6 @@ from bstdg.errors import InputError
 from bstdg.export.nir.nodes import integers, numbers, said
 from bstdg.layers import Shape, size
 from bstdg.layers.convolution import Convolution, Pair, by
-from bstdg.spikes.events import MAX_CHANNELS
 
 
 class Window(NamedTuple):
@@ -42,8 +41,6 @@ def window(name: str, node: Any, kind: str, comes_in: Shape | None, *, first: bo
         found.convolution.check()
     except InputError as error:
         raise InputError(f"node {said(name)} {error}") from None
-    if size(reads) > MAX_CHANNELS:
-        raise InputError(f"node {said(name)} reads maps of {by(reads)}, more than {MAX_CHANNELS} channels")
     return found
 
 
