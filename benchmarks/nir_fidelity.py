@@ -102,37 +102,33 @@ def checked(path: Path) -> str:
     return "passes"
 
 
-def node(name: str, nodes: list[Any], gives: tuple[int, ...], threshold: float, work: Path) -> dict[str, Any]:
-    """What libraries make of nodes in one step: the spikes of the graph, others, or an error."""
+def examine_nodes(work: Path) -> list[dict[str, Any]]:
+    """What libraries make of each node in one step: the spikes of the graph, others, or an error."""
     steps = np.random.default_rng(1).integers(0, 2, (BATCH, int(np.prod(READS)))).astype(np.uint8)  # T is 1
     np.save(work / "steps.npy", steps)
-    found: dict[str, Any] = {"node": name}
+    cases = single_nodes()
+    found: list[dict[str, Any]] = [{"node": name} for name in cases]
     for library in nir_fidelity.LIBRARIES:
         lif = library.file == "lif"
-        graph, dt = node_graph(nodes, gives, threshold, lif=lif), nir_graph.LIF_DT if lif else 1.0
-        (work / "node.nir").write_bytes(nir_graph.to_bytes(graph))
-        found["nir"] = checked(work / "node.nir")
-        run = {"name": "node", "path": str(work / "node.nir"), "dt": dt, "steps": str(work / "steps.npy")}
-        job = {
-            "library": library.name,
-            "num_steps": 1,
-            "total": 1 + library.late,
-            "answer": str(work),
-            "graphs": [{**run, "reads": READS, "keep": "spikes"}],
-        }
+        dt, wanted, jobs = nir_graph.LIF_DT if lif else 1.0, [], []
+        for i, (nodes, gives, threshold) in enumerate(cases.values()):
+            path, graph = work / f"node{i}.nir", node_graph(nodes, gives, threshold, lif=lif)
+            path.write_bytes(nir_graph.to_bytes(graph))
+            found[i]["nir"] = checked(path)
+            wanted.append(interpreter.run(graph, oracle.spike_train(steps, 1), dt=dt).steps[-1])
+            run = {"name": f"node{i}", "path": str(path), "dt": dt, "steps": str(work / "steps.npy")}
+            jobs.append({**run, "reads": READS, "keep": "spikes"})
+        job = {"library": library.name, "num_steps": 1, "total": 1 + library.late, "answer": str(work), "graphs": jobs}
         (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
         command = [nir_fidelity.python_of(library), "-P", simulators.__file__, str(work / "job.json")]
         subprocess.run(command, check=True, capture_output=True)
         answer = json.loads((work / "answer.json").read_text(encoding="utf-8"))
-        if library.name not in answer["versions"]:
-            continue
-        if "node" in answer["errors"]:
-            found[library.name] = answer["errors"]["node"]
-            continue
-        wanted = interpreter.run(graph, oracle.spike_train(steps, 1), dt=dt).steps[-1]
-        first = np.load(work / "node.first.npy")
-        same = first.shape == wanted.shape and np.array_equal(np.minimum(first - library.late, 1), wanted)
-        found[library.name] = "runs" if same else "other spikes"
+        for i in range(len(cases) if library.name in answer["versions"] else 0):
+            if f"node{i}" in answer["errors"]:
+                found[i][library.name] = answer["errors"][f"node{i}"]
+                continue
+            first = np.minimum(np.load(work / f"node{i}.first.npy") - library.late, 1)
+            found[i][library.name] = "runs" if np.array_equal(first, wanted[i]) else "other spikes"
     return found
 
 
@@ -154,7 +150,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        nodes = [node(name, *rest, work=Path(folder)) for name, rest in single_nodes().items()]
+        nodes = examine_nodes(Path(folder))
     print(markdown_of(nodes))
     report = {"nodes": nodes, "networks": [network(path, given.images) for path in given.models]}
     if given.json:

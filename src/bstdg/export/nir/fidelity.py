@@ -83,7 +83,7 @@ LIBRARIES = (
         0,
         {"model": "there are no Linear nodes"},
         {
-            "model": "there are no Linear nodes, and no groups of fewer channels than there are groups",
+            "model": "there are no Linear nodes, and the channels of one group are taken for all",
             "lif": "v_leak of a LIF node has to be a row",
         },
     ),
