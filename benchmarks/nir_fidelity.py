@@ -138,7 +138,7 @@ def markdown_of(nodes: list[dict[str, Any]]) -> str:
     lines = [f"| | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
     for found in nodes:
         cells = [found.get(name, "") for name in names]
-        short = [cell if cell in ("runs", "passes", "other spikes", "") else "refused" for cell in cells]
+        short = [cell if cell in ("runs", "passes", "other spikes", "") else "fails" for cell in cells]
         lines.append(f"| {found['node']} | {' | '.join(short)} |")
     return "\n".join(lines) + "\n"
 
