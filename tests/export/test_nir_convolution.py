@@ -200,6 +200,20 @@ def test_square_windows_without_groups_pass_the_checks_of_nir_itself(tmp_path):
         assert nir.read(tmp_path / variant).check_types()
 
 
+def test_many_maps_that_look_at_themselves_alone_are_no_small_file_of_many_zeros():
+    for layer in (
+        Pool2dLayer((3000, 2, 2), (2, 2), (2, 2)),
+        conv(np.random.default_rng(0), (20_000, 1, 1), 20_000, (1, 1), groups=20_000),
+    ):
+        model = model_of(layer, full(np.random.default_rng(1), layer.gives, 2))
+        assert "looks at few maps at a time" in once.refuses(model) and set(nir_graph.variants(model)) == {"model"}
+    pool = Pool2dLayer((500, 2, 2), (2, 2), (2, 2))
+    model = model_of(pool, full(np.random.default_rng(1), pool.gives, 2))
+    for build in nir_graph.variants(model).values():
+        as_read(build(model))
+    assert once.refuses(model) is None
+
+
 def test_a_network_that_ends_in_maps_is_decided_too():
     rng = np.random.default_rng(2)
     first = conv(rng, (1, 6, 6), 4, (3, 3))

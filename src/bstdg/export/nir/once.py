@@ -13,7 +13,8 @@ in these graphs on which simulators do not agree, such as what Flatten does to t
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from bstdg.errors import InputError
 from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer, Shape, size
 from bstdg.layers.convolution import Convolution, by
 from bstdg.model.packed import PackedModel
+
+ZEROS = 1 << 21  # weights of 0 in all; they pack so well that what reads the file would take it for a bomb
 
 
 class Shared(NamedTuple):
@@ -45,27 +48,37 @@ def slides(model: PackedModel) -> bool:
 
 def refuses(model: PackedModel) -> str | None:
     """Why there are no such weights, in words; None where there are."""
-    for i, layer in enumerate(model.layers):
-        if not isinstance(layer, Conv2dLayer):
-            continue
-        window = layer.convolution
+    zeros: list[int] = []
+    for i, (layer, reads) in enumerate(_reading(model) if slides(model) else ()):
+        window = _window(layer, reads)
+        zeros.append((window.maps + 1) * (reads[0] + 1) * size(window.kernel) - layer.weight_bits)
         last = ((n - 1) * stride for n, stride in zip(window.gives[1:], window.stride, strict=True))
         if any(begin >= side for begin, side in zip(last, window.reads[1:], strict=True)):
             return (
                 f"layer {i} ({layer}) pads its windows of {by(window.kernel)} by {by(window.padding)}: no pixel of a "
                 "window is in the picture for every neuron, so nothing can be added to each of them once"
             )
+    if sum(zeros) > ZEROS:
+        i = int(np.argmax(zeros))
+        return (
+            f"layer {i} ({model.layers[i]}) looks at few maps at a time: as windows over all of them it would have "
+            f"{zeros[i]:,} weights of 0, and {ZEROS:,} in all are written"
+        )
     return None
 
 
 def layers(model: PackedModel) -> list[Shared]:
     """All layers, input side first; of one pixel a map where the network is fully connected."""
+    last = len(model.layers) - 1
+    return [_shared(layer, reads, relay=i < last) for i, (layer, reads) in enumerate(_reading(model))]
+
+
+def _reading(model: PackedModel) -> Iterator[tuple[Layer, Shape]]:
+    """Layers, and the maps that they read."""
     reads = model.input.gives if slides(model) else (model.widths[0],)
-    found = []
-    for i, layer in enumerate(model.layers):
-        found.append(_shared(layer, maps(reads), relay=i < len(model.layers) - 1))
+    for layer in model.layers:
+        yield layer, maps(reads)
         reads = layer.gives
-    return found
 
 
 def maps(shape: Shape) -> Shape:
@@ -90,7 +103,7 @@ def heard(layer: Layer) -> int:
     """How many spikes a neuron can hear, if every channel spikes once."""
     if isinstance(layer, FullLayer):
         return layer.signs.shape[1]
-    window = layer.convolution if isinstance(layer, (Conv2dLayer, Pool2dLayer)) else _unknown(layer)
+    window = _window(layer, layer.reads)
     rows, columns = (min(kernel, side) for kernel, side in zip(window.kernel, window.reads[1:], strict=True))
     return window.weights[1] * rows * columns
 
@@ -112,7 +125,10 @@ def ceiling(layer: Layer) -> int:
 
 
 def _shared(layer: Layer, reads: Shape, *, relay: bool) -> Shared:
-    signs, window = _slid(layer, reads)
+    window = _window(layer, reads)
+    signs = np.broadcast_to(np.int8(1), window.weights)  # of a pooling
+    if isinstance(layer, (FullLayer, Conv2dLayer)):
+        signs = layer.signs.reshape(window.weights)
     weights = np.zeros((window.maps + relay, reads[0] + 1, *window.kernel), np.int64)
     own = window.weights[1]
     for k in range(window.maps):
@@ -126,16 +142,10 @@ def _shared(layer: Layer, reads: Shape, *, relay: bool) -> Shared:
     return Shared(weights, added, ceiling(layer))
 
 
-def _slid(layer: Layer, reads: Shape) -> tuple[NDArray[np.int8], Convolution]:
-    """A layer as weights `[maps, channels of a group, kernel rows, kernel columns]` that slide."""
+def _window(layer: Layer, reads: Shape) -> Convolution:
+    """What a layer is as a convolution of what it reads."""
     if isinstance(layer, FullLayer):
-        return layer.signs.reshape(-1, *reads), Convolution(reads, len(layer.signs), (reads[1], reads[2]))
-    if isinstance(layer, Conv2dLayer):
-        return layer.signs, layer.convolution
-    if isinstance(layer, Pool2dLayer):
-        return np.ones(layer.convolution.weights, np.int8), layer.convolution
-    return _unknown(layer)
-
-
-def _unknown(layer: Layer) -> Any:
+        return Convolution(reads, len(layer.signs), (reads[1], reads[2]))
+    if isinstance(layer, (Conv2dLayer, Pool2dLayer)):
+        return layer.convolution
     raise InputError(f"layers of kind {layer.kind!r} are not exported")
