@@ -62,7 +62,7 @@ def refuses(model: PackedModel) -> str | None:
         i = int(np.argmax(zeros))
         return (
             f"layer {i} ({model.layers[i]}) looks at few maps at a time: as windows over all of them it would have "
-            f"{zeros[i]:,} weights of 0, and {ZEROS:,} in all are written"
+            f"{zeros[i]:,} weights of 0, and at most {ZEROS:,} in all are written"
         )
     return None
 
