@@ -95,6 +95,8 @@ def in_hdf5() -> None:
     model = packed.load(GOLDEN / "model-colour-v2.bstdg")
     build = graph.VARIANTS["model"]
     put("nir/model", json.dumps(_plain(graph.to_bytes(build(packed.network_alone(model))))))
+    model = packed.load(GOLDEN / "model-convolution-v2.bstdg")
+    put("nir/slides", json.dumps(_plain(graph.to_bytes(build(model)))))
     pair = {"type": "Affine", "weight": [[1.0, -1.0], [-1.0, 1.0]], "bias": [0.0, 0.0]}
     neurons = {"type": "IF", "r": [1.0, 1.0], "v_threshold": [0.5, 0.5], "v_reset": [-9.0, -9.0]}
     shape = {"type": "Input", "shape": [2]}

@@ -36,6 +36,7 @@ from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
 from bstdg.export.nir import importer as nir_import
 from bstdg.export.nir import interpreter as nir_interpreter
+from bstdg.export.nir import once
 from bstdg.inputs.coding import InputCoding
 from bstdg.layers import FullLayer
 from bstdg.model import packed
@@ -100,7 +101,7 @@ def one_neuron(threshold: int = 1, channels: int = 3) -> PackedModel:
 def test_the_network_itself_relies_on_firing_once_and_the_others_do_not():
     model, steps = one_neuron(), np.array([[0, 1, 4]], np.uint8)  # one spike lifts v over the threshold, twice
     plain = oracle.spike_train(steps, 4)
-    biased = oracle.spike_train(nir_fidelity.with_bias(steps), 4)
+    biased = oracle.spike_train(nir_fidelity.with_bias(steps, model), 4)
     assert nir_interpreter.run(nir_graph.truth(model), plain, reset="value").counts[0].item() == 2
     assert nir_interpreter.run(nir_graph.truth(model), plain).counts[0].item() == 1
     for reset in ("value", "subtract"):
@@ -111,10 +112,10 @@ def test_the_network_itself_relies_on_firing_once_and_the_others_do_not():
 def test_shared_potentials_stay_where_every_importer_agrees(layers, num_steps, rng):
     """Never negative, and below twice the threshold: no clamp is met, and no spike counts double."""
     model = model_of(layers, num_steps)
-    steps = nir_fidelity.with_bias(mixed_steps(rng, layers[0].signs.shape[1], num_steps))
+    steps = nir_fidelity.with_bias(mixed_steps(rng, layers[0].signs.shape[1], num_steps), model)
     train = oracle.spike_train(steps, num_steps)
-    for i, layer in enumerate(nir_graph.shared_layers(model)):
-        v = np.cumsum(train @ layer.weights.T, axis=1)
+    for i, layer in enumerate(once.layers(model)):
+        v = np.cumsum(train @ layer.weights[:, :, 0, 0].T, axis=1)
         assert 0 <= v.min() <= v.max() < 2 * (layer.ceiling - 0.5)
         cut = nir_graph.cut(nir_graph.shared(model), nir_graph.spikes(i))
         first = nir_interpreter.run(cut, oracle.spike_train(steps, num_steps)).steps[-1]
@@ -222,7 +223,7 @@ REFUSED = {
     "weights without neurons": (lambda: nir.NIRGraph.from_list(nir.Linear(ONES)), "alternate"),
     "neurons first": (
         lambda: nir.NIRGraph.from_list(nir.IF(r=np.ones(3), v_threshold=np.ones(3)), nir.Linear(ONES)),
-        "weights are Linear or Affine",
+        r"weights are Linear, Affine, .* or AvgPool2d here",
     ),
     "nothing": (lambda: nir.NIRGraph.from_list(nir.Input(np.array([2])), nir.Output(np.array([2]))), "no neurons"),
 }
@@ -423,7 +424,7 @@ def test_verify_proves_an_export_and_sees_an_altered_one(tmp_path, monkeypatch):
 
 def perfect_answer(model: PackedModel, golden: Golden):
     steps = [hidden.astype(np.int64) for hidden in golden.hidden]
-    potentials = nir_fidelity.output_potentials(model, golden.steps)
+    potentials = nir_fidelity.output_potentials(model, golden)
     steps.append(oracle.crossing(potentials, model.layers[-1].thresholds).steps.astype(np.int64))
     return steps, potentials.astype(np.float64)
 

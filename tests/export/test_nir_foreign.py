@@ -188,9 +188,9 @@ def chain_of(**nodes) -> nir.NIRGraph:
 
 W = np.ones((2, 4))
 ODD = {
-    "a convolution": (
-        lambda: chain_of(conv=nir.Conv1d(4, np.ones((1, 1, 1)), 1, 0, 1, 1, np.zeros(1)), s=if_nodes(4, 1.0)),
-        "node 'conv' is a Conv1d node; weights are Linear or Affine here",
+    "a delay": (
+        lambda: chain_of(late=nir.Delay(np.ones(4)), s=if_nodes(4, 1.0)),
+        "node 'late' is a Delay node; weights are Linear, Affine, Conv1d, Conv2d, SumPool2d or AvgPool2d here",
     ),
     "weights twice": (
         lambda: chain_of(first=nir.Linear(W), second=nir.Linear(W), s=if_nodes(2, 1.0)),
@@ -207,7 +207,7 @@ ODD = {
     ),
     "a graph in the graph": (
         lambda: chain_of(net=layers_with(1.0)),
-        "node 'net' is a NIRGraph node; weights are Linear or Affine here",
+        "node 'net' is a NIRGraph node; weights are Linear, Affine",
     ),
     "a shape that does not fit": (
         lambda: chain_of(flat=nir.Flatten({"input": np.array([1, 5])}, 0, -1), a=nir.Linear(W), s=if_nodes(2, 1.0)),

@@ -46,7 +46,7 @@ def import_nir(
     """Make a model of a NIR graph of binary weights and integrate-and-fire neurons."""
     from bstdg.export.nir import file as nir_file
     from bstdg.export.nir import importer as nir_import
-    from bstdg.export.nir.interpreter import step_length
+    from bstdg.export.nir.stages import step_length
     from bstdg.model import packed
 
     if out.exists() and not force:

@@ -1,10 +1,12 @@
 """Graphs of other libraries, written by their own exporters, with what those libraries make of some inputs.
 
     python make.py FOLDER
+    python make.py FOLDER sinabs
 
-wants spikingjelly 2.0.0, norse 1.1.0, snntorch 1.0.0, nir 1.0.8, nirtorch 2.6, torch 2.13.0: with these the files in
-this folder were made. Of each graph NAME.nir, and of those that run as neurons that fire once NAME.npz: `steps` uint8
-[inputs, channels], T = 8 where a channel is silent, and `first0`, `first1` …, the step of every neuron's first spike.
+The first wants spikingjelly 2.0.0, norse 1.1.0, snntorch 1.0.0, nir 1.0.8, nirtorch 2.6, torch 2.13.0, the second
+sinabs 3.1.3, nir 1.0.4, nirtorch 2.0: with these the files in this folder were made. Of each graph NAME.nir, and of
+those that run as neurons that fire once NAME.npz: `steps` uint8 [inputs, channels], T = 8 where a channel is silent,
+and `first0`, `first1` …, the step of every neuron's first spike.
 """
 
 from __future__ import annotations
@@ -15,14 +17,19 @@ from pathlib import Path
 
 import nir
 import numpy as np
-import snntorch
 import torch
-from norse.torch import IAFCell, IAFParameters, SequentialState
-from norse.torch.utils.export_nir import to_nir as norse_to_nir
-from snntorch.export_nir import export_to_nir as snntorch_to_nir
-from spikingjelly.activation_based import functional, layer, neuron
-from spikingjelly.activation_based.nir_exchange import export_to_nir as spikingjelly_to_nir
 from torch import Tensor, nn
+
+if sys.argv[2:] == ["sinabs"]:
+    import sinabs.layers
+    import sinabs.nir
+else:
+    import snntorch
+    from norse.torch import IAFCell, IAFParameters, SequentialState
+    from norse.torch.utils.export_nir import to_nir as norse_to_nir
+    from snntorch.export_nir import export_to_nir as snntorch_to_nir
+    from spikingjelly.activation_based import functional, layer, neuron
+    from spikingjelly.activation_based.nir_exchange import export_to_nir as spikingjelly_to_nir
 
 T, INPUTS = 8, 60
 WIDTHS = (16, 12, 3)  # the first a picture of 1 x 4 x 4
@@ -34,9 +41,9 @@ def linear(below: int, above: int, kind: type[nn.Linear] = nn.Linear) -> nn.Line
     return made
 
 
-def trains() -> tuple[np.ndarray, Tensor]:
+def trains(channels: int = WIDTHS[0]) -> tuple[np.ndarray, Tensor]:
     """Steps, and the same as spikes [T, inputs, channels]."""
-    steps = np.random.default_rng(0).integers(0, T + 1, (INPUTS, WIDTHS[0])).astype(np.uint8)
+    steps = np.random.default_rng(0).integers(0, T + 1, (INPUTS, channels)).astype(np.uint8)
     return steps, torch.from_numpy(np.stack([steps == t for t in range(T)]).astype(np.float32))
 
 
@@ -88,13 +95,126 @@ def snn_torch(folder: Path) -> None:
     nir.write(folder / "snntorch.nir", snntorch_to_nir(network, torch.zeros(16)))
 
 
+# Windows that slide
+
+
+def binary(module: nn.Module, bias: bool = False) -> nn.Module:
+    """The same with weights of -1 and +1, and a bias of 0 where the exporter wants one."""
+    module.weight.data = torch.where(torch.rand_like(module.weight) < 0.5, -1.0, 1.0)
+    if bias:
+        module.bias.data.zero_()
+    return module
+
+
+def keep(path: Path, stages: list, reads: tuple[int, ...]) -> None:
+    """The first spikes of weights and neurons in turns, [inputs, neurons] each; neurons are given all steps at once."""
+    steps, train = trains(int(np.prod(reads)))
+    sent, firsts = train.reshape(T, INPUTS, *reads), {}
+    for i, (weights, neurons) in enumerate(stages):
+        found = first(neurons(torch.stack([weights(x) for x in sent])))
+        firsts[f"first{i}"] = found.reshape(INPUTS, -1)
+        sent = torch.from_numpy(np.stack([found == t for t in range(T)]).astype(np.float32))
+    np.savez_compressed(path, steps=steps, **firsts)
+
+
+def stepped(cell: nn.Module, *, state: bool = False):
+    """Neurons that are given one step after the other, and that keep their state or hand it out."""
+
+    def run(currents: Tensor) -> Tensor:
+        kept, fired = None, []
+        for x in currents:
+            spikes, kept = cell(x, kept) if state else (cell(x), None)
+            fired.append(spikes)
+        return torch.stack(fired)
+
+    return run
+
+
+def shaped(graph: nir.NIRGraph, *shapes: tuple[int, ...]) -> nir.NIRGraph:
+    """With what each Conv2d and Flatten reads: two exporters leave that out, and nir.write cannot write nothing."""
+    nodes = [node for node in graph.nodes.values() if isinstance(node, (nir.Conv2d, nir.Flatten))]
+    for node, shape in zip(nodes, shapes, strict=True):
+        if isinstance(node, nir.Conv2d):
+            node.input_shape = shape
+        else:
+            node.input_type = {"input": np.array(shape)}
+    return graph
+
+
+def spikingjelly_slides(folder: Path) -> None:
+    """A convolution with padding and a stride, a mean of its spikes before neurons, and a signal."""
+    if_node = lambda v: neuron.IFNode(v_threshold=v, v_reset=0.0)  # noqa: E731
+    window = binary(layer.Conv2d(2, 4, 3, stride=2, padding=1, bias=False))
+    outputs, cells = linear(4 * 4, 3, layer.Linear), [if_node(1.5), if_node(0.3), if_node(1.5)]
+    pool, flat = layer.AvgPool2d(2), layer.Flatten()
+    network = nn.Sequential(window, cells[0], pool, cells[1], flat, outputs, cells[2])
+    spikingjelly_to_nir(network, torch.zeros(1, 2, 8, 7), save_path=folder / "spikingjelly-conv2d.nir")
+    functional.reset_net(network)
+    stages = [
+        (window, stepped(cells[0])),
+        (pool, stepped(cells[1])),
+        (lambda x: outputs(flat(x)), stepped(cells[2])),
+    ]
+    keep(folder / "spikingjelly-conv2d.npz", stages, (2, 8, 7))
+
+    window, cells = binary(layer.Conv1d(2, 4, 3, stride=2, padding=1, bias=False)), [if_node(1.5), if_node(1.5)]
+    outputs = linear(4 * 5, 3, layer.Linear)
+    network = nn.Sequential(window, cells[0], flat, outputs, cells[1])
+    spikingjelly_to_nir(network, torch.zeros(1, 2, 10), save_path=folder / "spikingjelly-conv1d.nir")
+    functional.reset_net(network)
+    stages = [(window, stepped(cells[0])), (lambda x: outputs(flat(x)), stepped(cells[1]))]
+    keep(folder / "spikingjelly-conv1d.npz", stages, (2, 10))
+
+
+def norse_slides(folder: Path) -> None:
+    """Convolutions in groups; the exporter knows neither pooling nor Flatten."""
+    cells = [IAFCell(IAFParameters(v_th=torch.full(shape, 1.5))) for shape in ((4, 5, 5), (3, 1, 1))]
+    windows = [binary(nn.Conv2d(2, 4, 3, padding=1, groups=2), True), binary(nn.Conv2d(4, 3, 5), True)]
+    network = SequentialState(windows[0], cells[0], windows[1], cells[1])
+    graph = norse_to_nir(network, torch.zeros(1, 2, 5, 5))
+    nir.write(folder / "norse-conv2d.nir", shaped(graph, (5, 5), (5, 5)))
+    keep(
+        folder / "norse-conv2d.npz",
+        [(w, stepped(c, state=True)) for w, c in zip(windows, cells, strict=True)],
+        (2, 5, 5),
+    )
+
+
+def sinabs_slides(folder: Path) -> None:
+    """A sum over windows before neurons. These are given all steps of an input one after the other."""
+
+    def neurons() -> nn.Module:
+        return sinabs.layers.IAFSqueeze(num_timesteps=T, spike_threshold=torch.tensor(1.5), min_v_mem=None)
+
+    def run(currents: Tensor) -> Tensor:
+        flat = currents.transpose(0, 1).flatten(0, 1)
+        return neurons()(flat).unflatten(0, (INPUTS, T)).transpose(0, 1)
+
+    window, pool, flat = binary(nn.Conv2d(1, 4, 3, bias=False)), sinabs.layers.SumPool2d(2), nn.Flatten()
+    outputs = linear(4 * 4, 3)
+    network = nn.Sequential(window, neurons(), pool, neurons(), flat, outputs, neurons())
+    graph = sinabs.nir.to_nir(network, torch.zeros(T, 1, 6, 6))
+    nir.write(folder / "sinabs-conv2d.nir", shaped(graph, (6, 6), (4, 2, 2)))
+    keep(folder / "sinabs-conv2d.npz", [(window, run), (pool, run), (lambda x: outputs(flat(x)), run)], (1, 6, 6))
+
+
 def main(folder: Path) -> None:
     torch.manual_seed(0)
     spikingjelly(folder, "spikingjelly-half", 2.5)
     spikingjelly(folder, "spikingjelly-whole", 2.0)
     norse(folder)
     snn_torch(folder)
+    torch.manual_seed(1)
+    spikingjelly_slides(folder)
+    norse_slides(folder)
+
+
+def main_sinabs(folder: Path) -> None:
+    torch.manual_seed(2)
+    sinabs_slides(folder)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()))
+    (main_sinabs if sys.argv[2:] == ["sinabs"] else main)(
+        Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+    )

@@ -13,29 +13,34 @@ from numpy.typing import NDArray
 
 from bstdg import files
 from bstdg.engine import oracle
+from bstdg.engine.base import knows_own_kinds
 from bstdg.engine.decide import Decision, decide
 from bstdg.errors import BstdgError, FileFormatError, InputError
-from bstdg.export.base import Check, Golden, Target, Written, full_layers
+from bstdg.export.base import Check, Golden, Target, Written
 from bstdg.export.nir import fidelity as nir_fidelity
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
 from bstdg.export.nir import importer as nir_import
 from bstdg.export.nir import interpreter as nir_interpreter
+from bstdg.export.nir import once
 from bstdg.export.nir.fidelity import Finding, Library
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 
 
 def write(model: PackedModel, golden: Golden, name: str) -> Written:
-    """Three graphs of the model, see `bstdg.export.nir.graph`.
+    """Three graphs of the model, see `bstdg.export.nir.graph`; the first alone where `bstdg.export.nir.once` says why.
 
     Raises:
         InputError: the package nir is not installed.
     """
     nir = nir_graph.package()
-    content = {f"{variant}.nir": nir_graph.to_bytes(build(model)) for variant, build in nir_graph.VARIANTS.items()}
+    graphs = {variant: build(model) for variant, build in nir_graph.variants(model).items()}
+    content = {f"{variant}.nir": nir_graph.to_bytes(graph) for variant, graph in graphs.items()}
     figures: dict[str, Any] = {f"{file.removesuffix('.nir')}_bytes": len(data) for file, data in content.items()}
-    return Written(content, {**figures, "nodes": 2 * len(model.layers) + 2, "nir": nir.version})
+    if why := once.refuses(model):
+        figures["left_out"] = f"shared.nir and lif.nir: {why}"
+    return Written(content, {**figures, "nodes": len(graphs["model"].nodes), "nir": nir.version})
 
 
 def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
@@ -49,8 +54,11 @@ def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
         yield Check("graphs", "not run", str(error))
         return
     graphs = [_read_back(folder, model)]
-    for variant in nir_graph.VARIANTS:
-        graphs += _interpreted(folder, variant, model, golden)
+    outputs = nir_fidelity.output_potentials(model, golden)
+    for variant in nir_graph.variants(model):
+        graphs += _interpreted(folder, variant, model, golden, outputs)
+    if why := once.refuses(model):
+        graphs.append(Check("shared.nir and lif.nir", "not run", f"there are none: {why}"))
     yield from graphs
     if any(check.status == "failed" for check in graphs):
         yield Check("other libraries", "not run", "the graphs themselves are wrong")
@@ -77,7 +85,9 @@ def _read_back(folder: Path, model: PackedModel) -> Check:
     return Check("model.nir imported", "passed", f"the same {model.weight_bits:,} weights, thresholds and settings")
 
 
-def _interpreted(folder: Path, variant: str, model: PackedModel, golden: Golden) -> Iterator[Check]:
+def _interpreted(
+    folder: Path, variant: str, model: PackedModel, golden: Golden, outputs: NDArray[np.int64]
+) -> Iterator[Check]:
     """A graph run by the reference interpreter: under our rule, or under either reset of plain simulators."""
     modes = (
         {"once": "firing once"} if variant == "model" else {"value": "reset to 0", "subtract": "reset by subtraction"}
@@ -85,7 +95,8 @@ def _interpreted(folder: Path, variant: str, model: PackedModel, golden: Golden)
     for reset, said in modes.items():
         name = f"{variant}.nir interpreted, {said}"
         try:
-            wrong = differences(nir_file.read(folder / f"{variant}.nir", apart=False), variant, model, golden, reset)
+            graph = nir_file.read(folder / f"{variant}.nir", apart=False)
+            wrong = differences(graph, variant, model, golden, reset, outputs)
         except (FileFormatError, InputError, OSError) as error:
             yield Check(name, "failed", str(error))
             continue
@@ -97,17 +108,27 @@ def _interpreted(folder: Path, variant: str, model: PackedModel, golden: Golden)
             )
 
 
-def differences(graph: Any, variant: str, model: PackedModel, golden: Golden, reset: Any) -> list[str]:
-    """What the interpreter makes of a graph that the oracle does not; nothing where they agree."""
+def differences(
+    graph: Any,
+    variant: str,
+    model: PackedModel,
+    golden: Golden,
+    reset: Any,
+    outputs: NDArray[np.int64] | None = None,
+) -> list[str]:
+    """What the interpreter makes of a graph that the oracle does not; nothing where they agree.
+
+    `outputs` are the oracle's potentials of the last layer, `[vectors, T, classes]`, where they are at hand.
+    """
     dt, wrong = nir_graph.LIF_DT if variant == "lif" else 1.0, set()
+    outputs = nir_fidelity.output_potentials(model, golden) if outputs is None else outputs
     for i in range(0, len(golden.label), nir_fidelity.PART):
         part = slice(i, i + nir_fidelity.PART)
         steps = golden.steps[part]
-        inputs = steps if variant == "model" else nir_fidelity.with_bias(steps)
+        inputs = steps if variant == "model" else nir_fidelity.with_bias(steps, model)
         run = nir_interpreter.run(graph, oracle.spike_train(inputs, model.num_steps), reset=reset, dt=dt)
-        truth = nir_fidelity.output_potentials(model, steps)
-        outputs = oracle.crossing(truth, model.layers[-1].thresholds).steps
-        expected = [*(hidden[part] for hidden in golden.hidden), outputs]
+        fired = oracle.crossing(outputs[part], model.layers[-1].thresholds).steps
+        expected = [*(hidden[part] for hidden in golden.hidden), fired]
         for k, (ours, theirs) in enumerate(zip(expected, run.steps, strict=True)):
             if not np.array_equal(ours, theirs[:, : ours.shape[1]]):
                 wrong.add(f"the steps of layer {k}")
@@ -124,8 +145,8 @@ def _decide(graph: Any, variant: str, model: PackedModel, currents: NDArray[np.f
     """The decision from output currents: of model.nir by the graph's own thresholds, else by the model's."""
     if variant == "model":
         return nir_interpreter.decide(graph, currents)
-    layer = full_layers(model)[-1]
-    potentials = np.round(np.cumsum(currents, axis=1)) - nir_graph.offsets(layer)
+    layer = model.layers[-1]
+    potentials = np.round(np.cumsum(currents, axis=1)) - once.offsets(layer)
     return decide(potentials.astype(np.int64), layer.thresholds)
 
 
@@ -174,4 +195,5 @@ TARGET = Target(
     needs="Python package nir; to compare with: snntorch, spikingjelly, norse, sinabs, spyx",
     write=write,
     verify=verify,
+    refuses=knows_own_kinds,
 )

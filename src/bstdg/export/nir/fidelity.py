@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,9 +22,10 @@ from numpy.typing import NDArray
 
 from bstdg.engine import oracle
 from bstdg.engine.decide import decide
-from bstdg.export.base import Golden, full_layers
+from bstdg.export.base import Golden
 from bstdg.export.nir import file as nir_file
 from bstdg.export.nir import graph as nir_graph
+from bstdg.export.nir import once
 from bstdg.export.nir import simulators as nir_simulators
 from bstdg.export.tools import NotRun, run
 from bstdg.layers import size
@@ -40,12 +42,18 @@ class Library(NamedTuple):
         file: the file to give it.
         late: steps by which each layer's spikes come late.
         remarks: why it is not exact, by file, as far as its source says.
+        sliding: what else is said instead where windows slide.
     """
 
     name: str
     file: str
     late: int
     remarks: Mapping[str, str]
+    sliding: Mapping[str, str] = MappingProxyType({})
+
+    def remark(self, file: str, model: PackedModel) -> str:
+        """Why it does not run a file of a model exactly."""
+        return (self.sliding.get(file) if once.slides(model) else None) or self.remarks.get(file, "")
 
 
 LIBRARIES = (
@@ -67,9 +75,28 @@ LIBRARIES = (
             "model": "neurons fall back to 0 and fire again",
             "lif": "r of a LIF node is left out: currents are scaled by dt/tau, to nothing",
         },
+        {"model": "neurons fall back to 0 and fire again, and a Flatten takes the axis of the batch along"},
     ),
-    Library("sinabs", "shared", 0, {"model": "there are no Linear nodes"}),
-    Library("spyx", "shared", 1, {"model": "the threshold is subtracted after a spike: neurons fire again"}),
+    Library(
+        "sinabs",
+        "shared",
+        0,
+        {"model": "there are no Linear nodes"},
+        {
+            "model": "there are no Linear nodes, and the channels of one group are taken for all",
+            "lif": "v_leak of a LIF node has to be a row",
+        },
+    ),
+    Library(
+        "spyx",
+        "shared",
+        1,
+        {"model": "the threshold is subtracted after a spike: neurons fire again"},
+        {
+            "model": "the threshold is subtracted after a spike: neurons fire again; a Flatten puts channels last, and "
+            "groups are left out"
+        },
+    ),
 )
 
 
@@ -125,12 +152,13 @@ def examine(
     with tempfile.TemporaryDirectory(prefix="bstdg-nir-") as scratch:
         work = Path(scratch)
         np.save(work / "plain.npy", golden.steps)
-        np.save(work / "biased.npy", with_bias(golden.steps))
-        graphs = [graph for name in nir_graph.VARIANTS for graph in _graphs(folder, work, name, len(model.layers) - 1)]
+        np.save(work / "biased.npy", with_bias(golden.steps, model))
+        names = tuple(nir_graph.variants(model))
+        graphs = [graph for name in names for graph in _graphs(folder, work, name, len(model.layers) - 1)]
         answer, trouble = _ask(work, graphs, model, library, python)
         if trouble:
             return [Finding(library.name, "", library.file, "not run", reason=trouble)]
-        return [_finding(work, name, answer, model, golden, library) for name in nir_graph.VARIANTS]
+        return [_finding(work, name, answer, model, golden, library) for name in names]
 
 
 def _graphs(folder: Path, work: Path, name: str, last: int) -> list[dict[str, Any]]:
@@ -140,6 +168,7 @@ def _graphs(folder: Path, work: Path, name: str, last: int) -> list[dict[str, An
     common = {
         "dt": nir_graph.LIF_DT if name == "lif" else 1.0,
         "steps": str(work / ("plain.npy" if name == "model" else "biased.npy")),
+        "reads": [int(n) for n in graph.nodes["input"].input_type["input"]],
     }
     graphs = [{"name": f"{name}-{last}", "path": str(path.resolve()), "keep": "spikes", **common}]
     cuts = [(f"{name}-{i}", nir_graph.spikes(i), "spikes") for i in range(last)]
@@ -184,15 +213,16 @@ def _finding(
     version = answer["versions"][library.name]
     errors = [error for graph, error in answer["errors"].items() if graph.rpartition("-")[0] == name]
     if errors:
-        error, remark = errors[0], library.remarks.get(name)
+        error, remark = errors[0], library.remark(name, model)
         return Finding(library.name, version, name, "unsupported", reason=f"{remark} ({error})" if remark else error)
     last = len(model.layers) - 1
     steps, again = [], 0
     for i in range(last + 1):
         first, count = (np.load(work / f"{name}-{i}.{key}.npy", allow_pickle=False) for key in ("first", "count"))
         again += int((count - (count > 0)).sum())
-        width = size(model.layers[i].gives)  # a relay neuron, where there is one, comes last and is none of these
-        if first.shape not in ((len(golden.label), width), (len(golden.label), width + 1)):
+        gives = model.layers[i].gives
+        width = size(gives)  # relay neurons, where there are some, come last and are none of these
+        if first.shape not in ((len(golden.label), width), (len(golden.label), width + once.places(gives))):
             reason = f"layer {i} gives {first.shape[1:]} outputs, not {width}"
             return Finding(library.name, version, name, "unsupported", reason=reason)
         steps.append(_on_our_clock(first[:, :width], library.late * (i + 1), model.num_steps))
@@ -211,10 +241,10 @@ def compare(
     library: Library,
 ) -> Finding:
     """Hold a run's first spikes `[vectors, neurons]` of each layer, and the last layer's V, to the oracle."""
-    vectors, layer = len(golden.label), full_layers(model)[-1]
+    vectors, layer = len(golden.label), model.layers[-1]
     if about.file != "model":
-        potentials = potentials - nir_graph.offsets(layer)
-    truth = output_potentials(model, golden.steps)
+        potentials = potentials - once.offsets(layer)
+    truth = output_potentials(model, golden)
     fired = oracle.crossing(truth, layer.thresholds).steps
     hidden = [ours == theirs for ours, theirs in zip(golden.hidden, steps[:-1], strict=True)]
     decided = decide(np.round(potentials).astype(np.int64), layer.thresholds)
@@ -231,17 +261,17 @@ def compare(
     if all(h.all() for h in hidden) and found.outputs == found.decisions == 1.0 and np.array_equal(potentials, truth):
         late = f"each layer {library.late} step late, which is taken off" if library.late else ""
         return found._replace(reason=late)
-    remark = library.remarks.get(about.file, "")
+    remark = library.remark(about.file, model)
     if all((layer >= model.num_steps).all() for layer in steps) and (fired < model.num_steps).any():
         return found._replace(verdict="unsupported", reason=f"no neuron fires: {remark}")
     return found._replace(verdict="approximate", reason=remark)
 
 
-def output_potentials(model: PackedModel, steps: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """V `[vectors, T, classes]` of the output layer, by the oracle."""
-    parts = range(0, len(steps), PART)
-    traces = [oracle.forward(model.layers, steps[i : i + PART], model.num_steps) for i in parts]
-    return np.concatenate([trace.potentials for trace in traces]).astype(np.int64)
+def output_potentials(model: PackedModel, golden: Golden) -> NDArray[np.int64]:
+    """V `[vectors, T, classes]` of the output layer, by the oracle, from the steps of the layer below."""
+    below = golden.hidden[-1] if golden.hidden else golden.steps
+    parts = (below[i : i + PART] for i in range(0, max(1, len(below)), PART))
+    return np.concatenate([oracle.layer_potentials(model.layers[-1], part, model.num_steps) for part in parts])
 
 
 def _on_our_clock(first: NDArray[np.int64], late: int, num_steps: int) -> NDArray[np.int64]:
@@ -249,6 +279,7 @@ def _on_our_clock(first: NDArray[np.int64], late: int, num_steps: int) -> NDArra
     return np.minimum(first - late, num_steps)
 
 
-def with_bias(steps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The input of the shared graphs: one more channel, which spikes at step 0."""
-    return np.column_stack([steps, np.zeros(len(steps), np.uint8)])
+def with_bias(steps: NDArray[np.uint8], model: PackedModel) -> NDArray[np.uint8]:
+    """The input of the shared graphs: one more channel, or map, which spikes at step 0."""
+    added = once.places(model.input.gives) if once.slides(model) else 1
+    return np.hstack([steps, np.zeros((len(steps), added), np.uint8)])

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bstdg import files
 from bstdg.errors import FileFormatError
 from bstdg.export.nir import hdf5
@@ -55,7 +57,8 @@ def from_bytes(data: bytes, name: str = "the graph", *, apart: bool = False) -> 
     try:
         tree = _read_apart(data, name, limit) if apart else hdf5.read(data, limit)
         # Shapes are looked at where the nodes are taken: exporters put the size of a batch into those of a graph.
-        graph: Any = nir.dict2NIRNode({**tree["node"], "type_check": False})
+        with np.errstate(all="ignore"):  # nir divides by strides
+            graph: Any = nir.dict2NIRNode({**tree["node"], "type_check": False})
     except hdf5.Refused as error:
         raise FileFormatError(f"{name}{error}") from None
     except (FileFormatError, MemoryError):

@@ -4,12 +4,10 @@ NIR's `IF` node integrates its input, fires where v > v_threshold and falls back
 fires where V >= theta, at most once. Potentials and thresholds are integers, hence v_threshold = theta - 1/2 makes both
 comparisons one. The rest differs from file to file:
 
-- **model** says what the network is: weights -1/+1, `Linear` and `IF` nodes, one threshold a neuron. That a neuron
-  fires once is said in the metadata; a simulator that does not read it lets neurons fire again.
-- **shared** needs no such promise. An added input channel fires at step 0 and sets off neuron j at C - theta_j, so that
-  one threshold C - 1/2 serves a whole layer; a relay neuron hands the spike on to the next layer. With n channels and
-  C = 2n + 2 no potential is ever negative, none reaches 2C - 1, and after a spike, whether the potential falls to 0 or
-  by the threshold, the n weights that are left cannot lift it to C again.
+- **model** says what the network is: weights -1/+1, `Linear` and `Conv2d`, `SumPool2d` for a pooling by the n-th
+  spike, `IF` with one threshold a neuron, `Flatten` before a fully connected layer that reads maps. That a neuron fires
+  once is said in the metadata; a simulator that does not read it lets neurons fire again.
+- **shared** needs no such promise: `bstdg.export.nir.once` gives its weights.
 - **lif** is shared with `LIF` nodes whose time constant is so long (2^100 s) that nothing leaks: for importers that do
   not give `IF` its meaning.
 
@@ -20,6 +18,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,11 +26,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
-from bstdg.export.base import full_layers, pixel_code
+from bstdg.export.base import pixel_code
+from bstdg.export.nir import once
 from bstdg.inputs import RecordingCode
 from bstdg.inputs.base import squeezed
-from bstdg.layers import FullLayer
+from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer, Shape
+from bstdg.layers.convolution import Convolution
 from bstdg.model.packed import PackedModel
 
 if TYPE_CHECKING:
@@ -54,13 +56,19 @@ INPUT_CODE = (
     "x = pixel / white; step = floor((1 - x) * T), 0 for x = 1; x <= silent_below, and step T, mean that the channel "
     "never spikes"
 )
-
-
-class Shared(NamedTuple):
-    """One layer of the shared graph: integer `weights` [neurons, channels + 1], the offset last, and `ceiling` C."""
-
-    weights: NDArray[np.int64]
-    ceiling: int
+THRESHOLDS = (
+    "Add one input channel at the end that spikes at step 0: it brings neuron j to C - threshold_j, C being twice the "
+    "layer's channels (without the added one) and 2. Each hidden layer's last neuron hands it on. What v lacks to C is "
+    "what V lacks to threshold_j, taken as -n or n + 1 where it lies beyond (n channels). threshold0, threshold1 ... "
+    "here are the network's own."
+)
+SLIDING_THRESHOLDS = (
+    "Add one input map at the end whose every pixel spikes at step 0: each window reads one of them, which brings "
+    "neuron j to C - threshold_j, C being twice n and 2, where n is how many spikes a neuron can hear, one of each "
+    "pixel in a window over the maps of its group (without the added one). Each hidden layer's last map hands it on. "
+    "What v lacks to C is what V lacks to threshold_j, taken as -n or n + 1 where it lies beyond. threshold0, "
+    "threshold1 ... here are the network's own, one a map, or a neuron of fully connected layers."
+)
 
 
 def package() -> ModuleType:
@@ -77,76 +85,60 @@ def package() -> ModuleType:
 
 
 def truth(model: PackedModel) -> NIRGraph:
-    """The graph that says what the network is: `Linear` of -1/+1 and `IF`, one threshold a neuron."""
-    nir = package()
-    nodes = {}
-    for i, layer in enumerate(full_layers(model)):
-        nodes[current(i)] = nir.Linear(weight=layer.signs.astype(np.float32))
-        nodes[spikes(i)] = _if(layer.thresholds - 0.5, {"threshold": layer.thresholds.astype(np.int64)})
-    return _graph(nodes, _metadata(model, "model", len(model.layers)))
+    """The graph that says what the network is: weights of -1/+1 and `IF`, one threshold a neuron."""
+    nir, nodes, reads = package(), {}, model.input.gives
+    for i, layer in enumerate(model.layers):
+        if isinstance(layer, FullLayer):
+            if i and len(reads) == 3:
+                nodes[flat(i)] = nir.Flatten({"input": np.array(reads)}, start_dim=0, end_dim=-1)
+            nodes[current(i)] = nir.Linear(weight=layer.signs.astype(np.float32))
+        elif isinstance(layer, Pool2dLayer):
+            nodes[current(i)] = nir.SumPool2d(np.array(layer.window), np.array(layer.stride), np.array((0, 0)))
+        elif isinstance(layer, Conv2dLayer):
+            nodes[current(i)] = _conv(layer.signs, layer.convolution)
+        else:
+            raise InputError(f"layer {i} ({layer}): {knows_own_kinds(layer)}")
+        nodes[spikes(i)] = _if(layer)
+        reads = layer.gives
+    entry = model.input.gives if once.slides(model) else (model.widths[0],)
+    return _graph(entry, nodes, _metadata(model, "model"))
 
 
 def shared(model: PackedModel) -> NIRGraph:
-    """The graph of one threshold a layer, in which no neuron can fire twice: `Affine` without bias, and `IF`."""
-    nir = package()
-    nodes = {}
-    for i, layer in enumerate(shared_layers(model)):
-        nodes[current(i)] = _affine(layer)
-        nodes[spikes(i)] = nir.IF(
-            r=np.ones(len(layer.weights), np.float32),
-            v_threshold=np.full(len(layer.weights), layer.ceiling - 0.5, np.float32),
-            v_reset=np.zeros(len(layer.weights), np.float32),
-        )
-    return _graph(nodes, _metadata(model, "shared", len(model.layers)))
+    """The graph of one threshold a layer, in which no neuron can fire twice: weights without bias, and `IF`."""
+    return _alike(model, "shared")
 
 
 def leakless(model: PackedModel) -> NIRGraph:
     """The shared graph with `LIF` nodes that do not leak."""
-    nir = package()
-    nodes = {}
-    for i, layer in enumerate(shared_layers(model)):
-        width = len(layer.weights)
-        nodes[current(i)] = _affine(layer)
-        nodes[spikes(i)] = nir.LIF(
-            tau=np.full(width, LIF_TAU, np.float32),
-            r=np.full(width, LIF_TAU / LIF_DT, np.float32),
-            v_leak=np.zeros(width, np.float32),
-            v_threshold=np.full(width, layer.ceiling - 0.5, np.float32),
-            v_reset=np.zeros(width, np.float32),
-        )
-    return _graph(nodes, _metadata(model, "lif", len(model.layers)))
+    return _alike(model, "lif")
+
+
+def _alike(model: PackedModel, variant: str) -> NIRGraph:
+    nir, nodes, layers = package(), {}, once.layers(model)
+    sliding = once.slides(model)
+    for i, layer in enumerate(layers):
+        shape = layer.convolution.gives if sliding else (layer.convolution.maps,)
+        nodes[current(i)] = _conv(layer.weights, layer.convolution) if sliding else _affine(layer.weights[:, :, 0, 0])
+        fields = {
+            "v_threshold": np.full(shape, layer.ceiling - 0.5, np.float32),
+            "v_reset": np.zeros(shape, np.float32),
+        }
+        if variant == "shared":
+            nodes[spikes(i)] = nir.IF(r=np.ones(shape, np.float32), **fields)
+        else:
+            tau, r = (np.full(shape, value, np.float32) for value in (LIF_TAU, LIF_TAU / LIF_DT))
+            nodes[spikes(i)] = nir.LIF(tau=tau, r=r, v_leak=np.zeros(shape, np.float32), **fields)
+    reads = layers[0].convolution.reads
+    return _graph(reads if sliding else reads[:1], nodes, _metadata(model, variant))
 
 
 VARIANTS = {"model": truth, "shared": shared, "lif": leakless}
 
 
-def shared_layers(model: PackedModel) -> list[Shared]:
-    """Weights and ceilings of the shared graph, input side first."""
-    last = len(model.layers) - 1
-    return [_shared(layer, relay=i < last) for i, layer in enumerate(full_layers(model))]
-
-
-def clamped(layer: FullLayer) -> NDArray[np.int64]:
-    """Thresholds in -n … n + 1, which mean the same where each of n channels spikes at most once."""
-    channels = layer.signs.shape[1]
-    return np.clip(layer.thresholds, -channels, channels + 1)
-
-
-def offsets(layer: FullLayer) -> NDArray[np.int64]:
-    """C - theta_j: what the added channel brings each neuron of a shared layer to."""
-    return _ceiling(layer) - clamped(layer)
-
-
-def _ceiling(layer: FullLayer) -> int:
-    return 2 * layer.signs.shape[1] + 2
-
-
-def _shared(layer: FullLayer, *, relay: bool) -> Shared:
-    ceiling = _ceiling(layer)
-    weights = np.column_stack([layer.signs.astype(np.int64), offsets(layer)])
-    if relay:
-        weights = np.vstack([weights, [0] * layer.signs.shape[1] + [ceiling]])
-    return Shared(weights, ceiling)
+def variants(model: PackedModel) -> dict[str, Callable[[PackedModel], NIRGraph]]:
+    """The graphs that there are of a model, and what builds them: without shared and lif where `once` refuses it."""
+    return VARIANTS if once.refuses(model) is None else {"model": truth}
 
 
 def current(i: int) -> str:
@@ -159,15 +151,20 @@ def spikes(i: int) -> str:
     return f"layer{i}_spikes"
 
 
+def flat(i: int) -> str:
+    """What the node before it is called that makes a row of maps."""
+    return f"layer{i}_flat"
+
+
 def cut(graph: NIRGraph, last: str) -> NIRGraph:
-    """The chain of `graph` up to the node `last`, whose output becomes the graph's."""
-    nir = package()
+    """The chain of `graph` up to the node `last`, weights or neurons, whose output becomes the graph's."""
     after = dict(graph.edges)
     names = ["input"]
     while names[-1] != last:
         names.append(after[names[-1]])
-    nodes = {name: graph.nodes[name] for name in names}
-    return _chain(nodes, nir.Output(np.array(nodes[last].output_type["output"])), {})
+    neurons = last if hasattr(graph.nodes[last], "v_threshold") else after[last]
+    nodes: dict[str, Any] = graph.nodes
+    return _chain({name: nodes[name] for name in names}, nodes[neurons].v_threshold.shape, {})
 
 
 class _Content(NamedTuple):
@@ -193,32 +190,55 @@ def to_bytes(graph: NIRGraph) -> bytes:
     return file.getvalue()
 
 
-def _if(v_threshold: NDArray[np.floating], metadata: dict[str, Any]) -> Any:
+def _if(layer: Layer) -> Any:
+    v_threshold = (layer.thresholds - 0.5).reshape(layer.gives)
     kind = np.float32 if np.abs(v_threshold).max() < _EXACT_FLOAT32 else np.float64
-    width = len(v_threshold)
     return package().IF(
-        r=np.ones(width, kind), v_threshold=v_threshold.astype(kind), v_reset=np.zeros(width, kind), metadata=metadata
+        r=np.ones(layer.gives, kind),
+        v_threshold=v_threshold.astype(kind),
+        v_reset=np.zeros(layer.gives, kind),
+        metadata={"threshold": _thresholds(layer)},
     )
 
 
-def _affine(layer: Shared) -> Any:
-    return package().Affine(weight=layer.weights.astype(np.float32), bias=np.zeros(len(layer.weights), np.float32))
+def _thresholds(layer: Layer) -> NDArray[np.int64]:
+    """One a neuron, or a map; n of a pooling."""
+    stored = layer.thresholds[:1] if isinstance(layer, Pool2dLayer) else layer.thresholds_stored
+    return stored.astype(np.int64)
 
 
-def _graph(nodes: dict[str, Any], metadata: dict[str, Any]) -> NIRGraph:
+def _affine(weights: NDArray[np.int64]) -> Any:
+    return package().Affine(weight=weights.astype(np.float32), bias=np.zeros(len(weights), np.float32))
+
+
+def _conv(weights: NDArray[np.integer], convolution: Convolution) -> Any:
+    return package().Conv2d(
+        input_shape=convolution.reads[1:],
+        weight=weights.astype(np.float32),
+        stride=convolution.stride,
+        padding=convolution.padding,
+        dilation=(1, 1),
+        groups=convolution.groups,
+        bias=np.zeros(convolution.maps, np.float32),
+    )
+
+
+def _graph(reads: Shape, nodes: dict[str, Any], metadata: dict[str, Any]) -> NIRGraph:
+    gives = list(nodes.values())[-1].v_threshold.shape
+    return _chain({"input": package().Input(np.array(reads)), **nodes}, gives, metadata)
+
+
+def _chain(nodes: dict[str, Any], gives: Shape, metadata: dict[str, Any]) -> NIRGraph:
+    """A graph of nodes one after the other.
+
+    What nir 1.0 itself derives of shapes is not asked: it takes kernels for square, and knows nothing of groups.
+    """
     nir = package()
-    first, last = nodes[current(0)], list(nodes.values())[-1]
-    entry = nir.Input(np.array(first.input_type["input"]))
-    return _chain({"input": entry, **nodes}, nir.Output(np.array(last.output_type["output"])), metadata)
+    nodes = {**nodes, "output": nir.Output(np.array(gives))}
+    return nir.NIRGraph(nodes, list(pairwise(nodes)), metadata=metadata, type_check=False)
 
 
-def _chain(nodes: dict[str, Any], output: Any, metadata: dict[str, Any]) -> NIRGraph:
-    nodes = {**nodes, "output": output}
-    names = list(nodes)
-    return package().NIRGraph(nodes, list(pairwise(names)), metadata=metadata)
-
-
-def _metadata(model: PackedModel, variant: str, layers: int) -> dict[str, Any]:
+def _metadata(model: PackedModel, variant: str) -> dict[str, Any]:
     code = pixel_code(model)
     config = {
         "num_steps": model.num_steps,
@@ -240,12 +260,7 @@ def _metadata(model: PackedModel, variant: str, layers: int) -> dict[str, Any]:
         "config": json.dumps(config, sort_keys=True, allow_nan=False),
     }
     if variant != "model":
-        said["thresholds"] = (
-            "Add one input channel at the end that spikes at step 0: it brings neuron j to C - threshold_j, C being "
-            "twice the layer's channels (without the added one) and 2. Each hidden layer's last neuron hands it on. "
-            "What v lacks to C is what V lacks to threshold_j, taken as -n or n + 1 where it lies beyond (n channels). "
-            "threshold0, threshold1 ... here are the network's own."
-        )
-        for i, layer in enumerate(full_layers(model)):
-            said[f"threshold{i}"] = layer.thresholds.astype(np.int64)
+        said["thresholds"] = SLIDING_THRESHOLDS if once.slides(model) else THRESHOLDS
+        for i, layer in enumerate(model.layers):
+            said[f"threshold{i}"] = _thresholds(layer)
     return said

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +12,16 @@ import numpy as np
 
 from bstdg.errors import BstdgWarning, InputError
 from bstdg.export.nir import file as nir_file
+from bstdg.export.nir.binary import Rows, in_weights, layer, rows_of, whole_ones
 from bstdg.export.nir.graph import FORMAT, VERSION
-from bstdg.export.nir.interpreter import Stage, picture, said, stages
+from bstdg.export.nir.nodes import picture, said
+from bstdg.export.nir.stages import Stage, stages
 from bstdg.inputs import InputCode, InputCoding, LatencyCode, RecordingCode
-from bstdg.layers import FullLayer
+from bstdg.layers import Layer, Shape, size
 from bstdg.model.packed import PackedModel
-from bstdg.spikes.events import MAX_CHANNELS
 
 if TYPE_CHECKING:
     from nir import NIRGraph
-
-_CLOSE = Fraction(1, 8)  # to a whole number, whatever may have been rounded
-_ROUNDING = Fraction(1, 1 << 20)  # of a threshold: what float32 numbers, a few times multiplied, may be off
 
 
 def read(
@@ -78,27 +75,28 @@ def from_graph(
         raise InputError("the graph holds no neurons")
     if dt is not None:
         _speak_of_gains(found, dt)
-    layers = [_layer(stage, i, at_threshold) for i, stage in enumerate(found)]
+    rows = [rows_of(stage, i) for i, stage in enumerate(found)]
+    layers = [layer(row, at_threshold) for row in rows]
     if not (first_spikes or config):
-        for i, stage in enumerate(found):
-            _check_once(stage, i)
+        for row in rows:
+            _check_once(row)
     if num_steps is None:
         num_steps = config.get("num_steps")
     if num_steps is None:
         raise InputError("the graph does not say over how many steps it runs: give T (--steps)")
-    classes = [str(k) for k in range(len(layers[-1].signs))]
+    classes = [str(k) for k in range(size(layers[-1].gives))]
     code = _input(config, picture(graph), layers[0])
     model = PackedModel(
         code, tuple(layers), num_steps, tuple(config.get("classes", classes)), config.get("trained", {})
     )
-    _speak_of_ties(found, layers, at_threshold)
+    _speak_of_ties(rows, at_threshold)
     return model
 
 
-def _input(config: dict[str, Any], picture: tuple[int, ...] | None, first: FullLayer) -> InputCode:
+def _input(config: dict[str, Any], picture: Shape | None, first: Layer) -> InputCode:
     """What a graph of ours says of its input; a foreign one reads a picture, or a row of bytes."""
-    if picture is not None and math.prod(picture) != first.signs.shape[1]:
-        raise InputError(f"Flatten reads a shape of {picture}, the first weights {first.signs.shape[1]} channels")
+    if picture is not None and math.prod(picture) != size(first.reads):
+        raise InputError(f"Flatten reads a shape of {picture}, the first weights {size(first.reads)} channels")
     shape = tuple(config.get("image_shape", picture or first.reads))
     if "input" in config:
         return RecordingCode(shape, InputCoding.of(config["input"]))
@@ -149,49 +147,6 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _layer(stage: Stage, i: int, at_threshold: bool) -> FullLayer:
-    """Signs and integer thresholds of a layer, in exact arithmetic; NIR fires where v > v_threshold."""
-    weights, scale, called = stage.weights, np.abs(stage.weights[:, :1]), f"layer {i} (node {said(stage.name)})"
-    if not 1 <= min(weights.shape) <= max(weights.shape) <= MAX_CHANNELS:
-        raise InputError(
-            f"{called} has {weights.shape[0]} neurons of {weights.shape[1]} channels; 1 … {MAX_CHANNELS} fit"
-        )
-    if np.any(stage.bias):
-        raise InputError(f"{called} has a bias; neurons here add nothing but their spikes")
-    odd = np.flatnonzero((np.abs(weights) != scale).any(axis=1) | (scale[:, 0] == 0) | ~np.isfinite(scale[:, 0]))
-    if odd.size:
-        row = weights[odd[0]]
-        values = ", ".join(f"{w:g}" for w in np.unique(row)[:4])
-        more = ", …" if len(np.unique(row)) > 4 else ""
-        raise InputError(
-            f"{called} is not binary: neuron {odd[0]} has weights {values}{more}; a row must be -c or +c throughout"
-        )
-    if not np.isfinite(stage.threshold).all():
-        raise InputError(f"{called} has a threshold that is no finite number")
-    exact = _in_weights(stage)
-    whole = _whole(exact)
-    least = [
-        whole[k] if at_threshold and k in whole else math.ceil(v) if at_threshold else math.floor(v) + 1
-        for k, v in enumerate(exact)
-    ]
-    far = next((k for k, theta in enumerate(least) if not -(2**31) < theta < 2**31), None)
-    if far is not None:
-        raise InputError(f"{called}, neuron {far}: its threshold is {float(least[far]):g} weights, beyond 32 bits")
-    return FullLayer(np.where(weights > 0, 1, -1).astype(np.int8), np.array(least, np.int64))
-
-
-def _in_weights(stage: Stage) -> list[Fraction]:
-    """Each neuron's threshold in weights of its own, exactly."""
-    scale = np.abs(stage.weights[:, 0])
-    units = [Fraction(float(c)) * Fraction(float(gain)) for c, gain in zip(scale, stage.gain, strict=True)]
-    return [Fraction(float(v)) / unit for v, unit in zip(stage.threshold, units, strict=True)]
-
-
-def _whole(thresholds: list[Fraction]) -> dict[int, int]:
-    """Neurons whose thresholds are whole numbers of weights, but for what float32 may have rounded away."""
-    return {k: round(v) for k, v in enumerate(thresholds) if abs(v - round(v)) <= min(abs(v) * _ROUNDING, _CLOSE)}
-
-
 def _speak_of_gains(found: list[Stage], dt: float) -> None:
     """Warn where a step of another length would let every weight count as it is written."""
     gains = np.concatenate([stage.gain for stage in found])
@@ -204,36 +159,37 @@ def _speak_of_gains(found: list[Stage], dt: float) -> None:
         )
 
 
-def _speak_of_ties(found: list[Stage], layers: list[FullLayer], at_threshold: bool) -> None:
+def _speak_of_ties(found: list[Rows], at_threshold: bool) -> None:
     """Warn where simulators that fire at the threshold, and those that fire above it, do not agree.
 
     Raises:
         InputError: `at_threshold` was asked for, and they agree everywhere.
     """
-    ties = [(i, stage, k, value) for i, stage in enumerate(found) for k, value in _whole(_in_weights(stage)).items()]
+    ties = [(rows, k, value) for rows in found for k, value in whole_ones(in_weights(rows)).items()]
     if at_threshold and not ties:
         raise InputError("no threshold is a whole number of weights: --at-threshold changes nothing, leave it out")
     if at_threshold or not ties:
         return
-    i, stage, k, value = ties[0]
+    rows, k, value = ties[0]
+    what = " and ".join(dict.fromkeys(f"{rows.each}s" for rows in found))
     warnings.warn(
-        f"{len(ties)} of {sum(len(layer.signs) for layer in layers)} neurons have a threshold that is a whole number "
-        f"of weights (layer {i}, node {said(stage.name)}, neuron {k}: {value}); they are read to fire above it, as NIR "
-        "has it; if the graph is of a simulator whose neurons fire at it, as those of SpikingJelly and Sinabs do, give "
-        "--at-threshold",
+        f"{len(ties)} of {sum(len(rows.weights) for rows in found)} {what} have a threshold that is a whole number of "
+        f"weights (layer {rows.i}, node {said(rows.stage.name)}, {rows.each} {k}: {value}); they are read to fire "
+        "above it, as NIR has it; if the graph is of a simulator whose neurons fire at it, as those of SpikingJelly "
+        "and Sinabs do, give --at-threshold",
         BstdgWarning,
         stacklevel=3,
     )
 
 
-def _check_once(stage: Stage, i: int) -> None:
+def _check_once(rows: Rows) -> None:
     """Refuse neurons that could fire again: the reset has to lie deeper than one spike of every channel can lift it."""
-    reach = stage.reset + np.abs(stage.weights).sum(axis=1) * stage.gain
-    again = np.flatnonzero(~(reach <= stage.threshold))
+    reach = rows.reset + np.abs(rows.weights).sum(axis=1) * rows.gain
+    again = np.flatnonzero(~(reach <= rows.threshold))
     if again.size:
         k = again[0]
         raise InputError(
-            f"layer {i} (node {said(stage.name)}), neuron {k} may fire again after its first spike (v_reset "
-            f"{stage.reset[k]:g}, v_threshold {stage.threshold[k]:g}); neurons here fire once: take their first spikes "
-            "alone with --first-spikes"
+            f"{rows.called}, {rows.each} {k} may fire again after its first spike (v_reset {rows.reset[k]:g}, "
+            f"v_threshold {rows.threshold[k]:g}); neurons here fire once: take their first spikes alone with "
+            "--first-spikes"
         )
