@@ -1,4 +1,4 @@
-"""Convolution and pooling in NumPy, written to be read: one event after the other, one synapse after the other.
+"""Convolution and pooling in NumPy, written to be read: one event after the other, with the synapses that it passes.
 
 The faster engines are held to these functions. A convolution is also an ordinary layer whose matrix has many zeros and
 many equal weights; `unroll` writes that matrix down, and `fold` sums what its entries are told over those that share a
@@ -47,14 +47,16 @@ def potentials(
         num_steps: T.
     """
     events = spikes if isinstance(spikes, Events) else Events.from_steps(spikes, num_steps)
-    reached: dict[int, list[tuple[int, int]]] = {}  # by channel: neurons and weights
+    by_channel: dict[int, list[tuple[int, int]]] = {}  # neurons, each once, and weights
     for neuron, channel, place in synapses(convolution):
-        reached.setdefault(channel, []).append((neuron, int(weights[place])))
-    potential = np.zeros((len(events), num_steps, int(np.prod(convolution.gives))), np.int64)
-    for sample, channel, step in zip(events.samples(), events.channels, events.steps, strict=True):
-        for neuron, weight in reached.get(int(channel), []):
-            potential[sample, step:, neuron] += weight
-    return potential
+        by_channel.setdefault(channel, []).append((neuron, int(weights[place])))
+    reached = {channel: np.array(those).T for channel, those in by_channel.items()}
+    charge = np.zeros((len(events), num_steps, int(np.prod(convolution.gives))), np.int64)  # that comes at each step
+    for sample, channel, step in zip(events.samples(), events.channels.tolist(), events.steps.tolist(), strict=True):
+        if channel in reached:
+            neurons, weight = reached[channel]
+            charge[sample, step, neurons] += weight
+    return np.cumsum(charge, axis=1)
 
 
 def unroll(weights: NDArray, convolution: Convolution) -> NDArray:
