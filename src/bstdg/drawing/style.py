@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, LIT, SHADE, LATE = "#30343b", "#d1495b", "#e9ecef", "#b8bec6"
+# Of neurons in a picture: from the first step to the decision's, after it, and those that never fire.
+RAMP, PALE, NEVER = ("#14233f", "#3b6ea5", "#a3cbe6"), "#e2d9ce", "#f4f5f6"
 DOT = 5  # area of a spike's dot, in square points
 
 
@@ -59,6 +61,11 @@ def show_picture(axis: Axes, picture: NDArray, title: str = "", **font: Any) -> 
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, **font)
     axis.spines[:].set(visible=True, color=LATE)
+
+
+def settled_legend(figure: Figure, handles: list[Any]) -> None:
+    """A row of what colours stand for, below all panels."""
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, handlelength=1.0)
 
 
 def race(output: Axes, lead: NDArray[np.integer]) -> None:
