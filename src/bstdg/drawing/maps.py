@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.drawing.style import LATE, LIT, NEVER, PALE, RAMP
+from bstdg.drawing.style import LATE, LIT, NEVER, OWN_COLOURS, PALE, RAMP
 from bstdg.layers import Shape
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ class Maps:
         self._steps = mosaic(layer.first(num_steps), maps, across(maps[0], most))
         self._num_steps, self._decided = num_steps, decided
         aspect = "auto" if maps[1] == 1 else "equal"
-        self.image = axis.imshow(np.zeros((*self._steps.shape, 4)), interpolation="none", aspect=aspect)
+        blank, gid = np.zeros((*self._steps.shape, 4)), f"{OWN_COLOURS} of {layer.name}".replace(" ", "-")
+        self.image = axis.imshow(blank, interpolation="none", aspect=aspect, gid=gid)
         axis.spines[:].set_visible(False)
         if maps[1] == 1:
             axis.set(yticks=[], ylabel="map")
