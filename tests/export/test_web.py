@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import needs
+from support import needs, sliding
 from support.paths import GOLDEN
 from support.strategies import (
     INPUT_KINDS,
@@ -33,6 +33,7 @@ from support.strategies import (
 )
 from support.strokes import SEVEN, ZERO, moved
 
+from bstdg import export as bstdg_export
 from bstdg import templates
 from bstdg.errors import InputError
 from bstdg.export import web
@@ -42,17 +43,22 @@ from bstdg.export.web import outside
 from bstdg.export.web import proof as web_proof
 from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.latency import latency
-from bstdg.layers import FullLayer
+from bstdg.layers import FullLayer, size
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 
 
 def model_of(layers, num_steps: int, **fields) -> PackedModel:
     code = reading(**{"shape": layers[0].reads, **fields})
-    names = tuple(f"class {k}" for k in range(len(layers[-1].signs)))
+    names = tuple(f"class {k}" for k in range(size(layers[-1].gives)))
     # A model file holds thresholds of 32 bits but for the very least.
-    kept = tuple(FullLayer(layer.signs, np.maximum(layer.thresholds, LEAST + 1)) for layer in layers)
-    return PackedModel(code, kept, num_steps, names)
+    kept = (
+        FullLayer(layer.signs, np.maximum(layer.thresholds, LEAST + 1), layer.reads)
+        if isinstance(layer, FullLayer)
+        else layer
+        for layer in layers
+    )
+    return PackedModel(code, tuple(kept), num_steps, names)
 
 
 def some_steps(model: PackedModel, count: int = 3, seed: int = 0) -> np.ndarray:
@@ -133,6 +139,70 @@ def test_widths_on_either_side_of_a_word(engine, rng, sizes, num_steps, threshol
     engine.is_the_oracle(model, some_steps(model, 2))
 
 
+@given(sliding.networks(), step_numbers(), seeds())
+@settings(max_examples=100)
+def test_random_windows_that_slide(engine, layers, num_steps, rng):
+    """Convolutions and poolings of any shape, stride, padding and group, before full layers or at the end."""
+    steps = [make_steps(rng, kind, 2, size(layers[0].reads), num_steps) for kind in INPUT_KINDS]
+    engine.is_the_oracle(model_of(layers, num_steps), np.concatenate(steps))
+
+
+@given(sliding.networks(), step_numbers(), seeds())
+@settings(max_examples=40)
+def test_spikes_and_additions_are_those_of_the_tally(engine, layers, num_steps, rng):
+    """At the borders of maps an event passes fewer synapses, and they are what is counted."""
+    model = model_of(layers, num_steps)
+    steps = make_steps(rng, "random", 3, model.widths[0], num_steps)
+    golden = export(model, engine.folder, steps)
+    for n, found in enumerate(engine.ask(counts=steps.tolist())):
+        sent = [steps[n], *(layer[n] for layer in golden.hidden)]
+        fired = [layer <= golden.step[n] for layer in sent]
+        assert [found["inputSpikes"], *found["hiddenSpikes"]] == [int(there.sum()) for there in fired]
+        passed = (layer.fan_out()[there].sum() for layer, there in zip(model.layers, fired, strict=True))
+        assert found["operations"] == sum(passed)
+
+
+@pytest.mark.parametrize(
+    ("reads", "written"),
+    [
+        ((1, 28, 28), ["16c5s2p2", "pool2", "8c3p1", 20]),
+        ((3, 32, 32), ["33c5s2p2", "pool2n2", 10]),
+        ((1, 1, 128), ["16c1x9s1x2p0x4", "pool1x2", "6c1x7p0x3"]),
+        ((4, 14, 14), ["32c3p1g4", "pool3s2", "40c3s2"]),
+    ],
+)
+def test_convolutions_as_people_train_them(engine, reads, written):
+    model = model_of(sliding.sliding(reads, written), 8)
+    engine.is_the_oracle(model, some_steps(model, 2))
+    page = (engine.folder / web.PAGE).read_text(encoding="utf-8")
+    assert model.structure in page and f'"shape":{json.dumps(list(reads), separators=(",", ":"))}' in page
+
+
+def test_the_golden_convolution(engine):
+    model = packed.load(GOLDEN / "model-convolution-v2.bstdg")
+    images = np.load(GOLDEN / "model-convolution-v2.npz")["images"]
+    engine.is_the_oracle(model, model.input.encode(images, model.num_steps))
+    found = engine.ask(samples=True)
+    assert found["right"] == found["count"] > 0
+
+
+def test_layers_of_a_kind_that_a_page_does_not_know(tmp_path):
+    class Odd(FullLayer):
+        kind = "odd"
+
+    plain = random_model((9, 2))
+    model = dataclasses.replace(plain, layers=(Odd(plain.layers[0].signs, plain.layers[0].thresholds),))
+    with pytest.raises(InputError, match=r"target 'web' cannot hold layer 0 \(2\): layers of kind 'odd'"):
+        bstdg_export.export("web", model, tmp_path / "page", images=0)
+    assert not (tmp_path / "page").exists()
+    with pytest.raises(InputError, match="a web page does not know layers of kind 'stranger'"):
+        web.told(Stranger())  # the same from the writer, should it get that far
+
+
+class Stranger:
+    kind = "stranger"
+
+
 @pytest.mark.parametrize("count", [1, 3, 127, 128, 255, 256, 65_535])
 def test_counters_hold_as_many_events_as_come(engine, count):
     """Potentials reach the number of channels itself: one threshold is there, one beyond."""
@@ -199,6 +269,41 @@ def test_a_drawing_fills_other_fields(engine, shape):
     rows, columns = np.flatnonzero(field.max(axis=1) > 4), np.flatnonzero(field.max(axis=0) > 4)
     assert field.max() >= 14 and np.ptp(rows) + 1 >= min(shape) * 0.8
     assert abs(rows.mean() - (shape[0] - 1) / 2) <= 0.5 and abs(columns.mean() - (shape[1] - 1) / 2) <= 0.5
+
+
+def test_a_curve_becomes_a_signal(engine):
+    """Drawn from left to right or back, in one stroke or several; what lies between is on a line."""
+    export(model_of(sliding.sliding((1, 1, 40), ["4c1x5p0x2"]), 8), engine.folder)
+    drawn = [
+        [[[0.0, 1.0], [0.999, 0.0]]],
+        [[[0.999, 0.0], [0.0, 1.0]]],
+        [[[0.5, 0.4]]],
+        [[[0.25, 0.9], [0.26, 0.9]], [[0.75, 0.1]]],
+        [[[0.1, 0.5], [0.9, 0.5]], [[0.5, 0.0]]],
+        [],
+    ]
+    rising, back, flat, between, last, none = (
+        np.array(values) for values in engine.ask(signals=[{"strokes": strokes} for strokes in drawn])
+    )
+    np.testing.assert_array_equal(rising, np.round(np.arange(40) / 39 * 255))
+    np.testing.assert_array_equal(back, rising)
+    assert set(flat) == {153}
+    np.testing.assert_allclose(between, np.interp(np.arange(40), [10, 30], [25.5, 229.5]), atol=0.51)
+    assert last[20] == 255 and set(np.delete(last, 20)) == {128}  # the later stroke is the one that stays
+    assert not none.any()
+
+
+@pytest.mark.parametrize("white", [16, 255, 65_535])
+def test_a_signal_is_drawn_over(engine, white):
+    """Where the pen was, its values; elsewhere what gives the very steps that were there."""
+    model = model_of(sliding.sliding((1, 1, 40), ["4c1x5p0x2"]), 9, white=white)
+    export(model, engine.folder)
+    steps = np.arange(40) % 10
+    (values,) = engine.ask(signals=[{"strokes": [[[0.25, 0.0], [0.5, 0.0]]], "over": steps.tolist()}])
+    expected = steps.copy()
+    expected[10:21] = 0
+    assert values[10:21] == [white] * 11
+    np.testing.assert_array_equal(latency(np.array([values]), 9, white=white)[0], expected)
 
 
 def test_the_page_is_one_file_always_the_same(tmp_path):

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import needs
+from support import needs, sliding
 from support.browser import NOTHING_SIDEWAYS, picture
 from support.paths import GOLDEN
-from support.strategies import INPUT_KINDS, make_steps, random_model
+from support.strategies import INPUT_KINDS, make_steps, random_model, reading
 from support.strokes import SEVEN, ZERO, moved
 
 from bstdg import datasets
 from bstdg.export import web
 from bstdg.export.base import Golden
+from bstdg.layers import Layer, size
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 
@@ -50,7 +51,10 @@ def is_the_oracle(found: dict, model: PackedModel) -> None:
     golden = Golden.of(model, np.array([found["steps"]], np.uint8))
     assert (found["label"], found["step"], found["silent"]) == (golden.label[0], golden.step[0], golden.silent[0])
     assert found["inputSpikes"] == (golden.steps[0] <= golden.step[0]).sum()
-    assert found["hiddenSpikes"] == [int((layer[0] <= golden.step[0]).sum()) for layer in golden.hidden]
+    sent = [layer[0] <= golden.step[0] for layer in (golden.steps, *golden.hidden)]
+    assert found["hiddenSpikes"] == [int(fired.sum()) for fired in sent[1:]]
+    passed = (int(layer.fan_out()[fired].sum()) for layer, fired in zip(model.layers, sent, strict=True))
+    assert found["operations"] == sum(passed)
 
 
 def draw(page, strokes) -> None:
@@ -212,3 +216,151 @@ def test_every_size_is_shown(tmp_path, open_page, widths, num_steps):
         is_the_oracle(page.evaluate(STATE), model)
         page.wait_for_function(NOTHING_SIDEWAYS, arg=width)  # a new width is laid out a frame or two later
         picture(page, f"{'-'.join(map(str, widths))}-{width}", full_page=True)
+
+
+MAPS = {
+    "grey": ((1, 28, 28), ["16c5s2p2", "pool2", "32c3p1", 40]),
+    "colour": ((3, 32, 32), ["16c5s2p2", "pool2n2", "40"]),
+    "signal": ((1, 1, 128), ["16c1x9s1x2p0x4", "pool1x2", "6c1x7p0x3", 30]),
+}
+
+
+def sliding_model(reads, layers: tuple[Layer, ...], num_steps: int = 8) -> PackedModel:
+    names = tuple(f"class {k}" for k in range(size(layers[-1].gives)))
+    return PackedModel(reading(shape=reads), layers, num_steps, names)
+
+
+@pytest.fixture(scope="module", params=MAPS)
+def maps(request, tmp_path_factory) -> tuple[str, PackedModel, Golden, str]:
+    """Pages of networks whose windows slide, with inputs that look like something."""
+    reads, written = MAPS[request.param]
+    model = sliding_model(reads, sliding.sliding(reads, written, threshold=8))
+    rng, (_, rows, columns) = np.random.default_rng(2), reads
+    y, x = np.mgrid[0:rows, 0:columns]
+    waves = [
+        128 + 127 * np.sin(x / rng.uniform(2, 9) + y / rng.uniform(2, 9) + c)
+        for _ in range(12)
+        for c in range(reads[0])
+    ]
+    images = np.array(waves).reshape(12, *reads).astype(np.uint8)
+    return request.param, *write(model, model.input.encode(images, model.num_steps), tmp_path_factory.mktemp("maps"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (760, "light"), (1280, "dark"), (1280, "light")])
+def test_maps_can_be_read_by_anyone(maps, open_page, scheme, width):
+    axe = needs.package("axe_playwright_python.sync_playwright")
+    kind, model, _, address = maps
+    page = open_page(address, width, 800, color_scheme=scheme, reduced_motion="reduce")
+    assert page.locator("#model-shape").inner_text() == f"{model.structure}, T = 8"
+    assert page.locator("#pad").is_visible() == (kind != "colour")
+    for n in range(3):
+        page.get_by_role("radio").nth(n).click()
+        is_the_oracle(page.evaluate(STATE), model)
+    said = page.locator("#stage").get_attribute("aria-label")
+    assert f"of {size(model.layers[0].gives)} neurons of hidden layer 1" in said
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
+    page.wait_for_function(NOTHING_SIDEWAYS, arg=width)
+    picture(page, f"maps-{kind}-{scheme}-{width}", full_page=True)
+
+
+COUNT = """async ([width, step]) => {
+  const { network, state } = bstdg.page, { panels } = bstdg.scene(network, width), T = network.numSteps;
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  [canvas.width, canvas.height] = [width, 1200];
+  const shade = (x) => `rgb(0 ${Math.round(x * (T - 1))} 255)`;
+  const color = { cell: "#010203", track: "#000000", lit: "#ff0000", glow: "#00000000", shade };
+  const cells = bstdg.cells(context, T);
+  return panels.slice(0, -1).map((panel, layer) => {
+    context.clearRect(0, 0, width, 1200);
+    const steps = layer ? state.run.hidden[layer - 1] : state.steps;
+    cells.draw(layer, panel, steps, { step, until: step, flash: 1, color, square: layer === 0 });
+    const counts = new Array(T).fill(0);
+    for (let i = 0; i < panel.count; i++) {
+      const [x, y] = panel.centre(i, steps[i]).map(Math.floor);
+      const [red, green, blue] = context.getImageData(x, y, 1, 1).data;
+      if (blue === 255) counts[green]++;
+      if (red === 255) counts[step]++;
+    }
+    return counts;
+  });
+}"""
+
+
+def test_every_spike_is_drawn_at_its_step_and_no_other(maps, open_page):
+    """The colours at the middle of every neuron, counted by the step that they stand for."""
+    kind, model, _, address = maps
+    page = open_page(address, reduced_motion="reduce")
+    page.get_by_role("radio").nth(4).click()
+    golden = Golden.of(model, np.array([page.evaluate("Array.from(bstdg.page.state.steps)")], np.uint8))
+    layers = [golden.steps[0], *(layer[0] for layer in golden.hidden)]
+    assert sum(int((layer < 8).sum()) for layer in layers) > 500
+    for step in range(8):
+        drawn = page.evaluate(COUNT, [900, step])
+        for i, (counts, layer) in enumerate(zip(drawn, layers, strict=True)):
+            wanted = [int((layer == t).sum()) if t <= step else 0 for t in range(8)]
+            if not (kind == "signal" and i == 0):  # whose values lie over each other
+                assert counts == wanted
+
+
+@pytest.mark.parametrize("maps", ["signal"], indirect=True)
+def test_a_signal_is_picked_and_drawn_over(maps, open_page):
+    _, model, _, address = maps
+    page = open_page(address)
+    page.select_option("#speed", "4")
+    page.get_by_role("radio").nth(3).click()
+    decided(page)
+    picked = page.evaluate(STATE)["steps"]
+    draw(page, [[(0.4, 0.1), (0.6, 0.1)]])
+    found = decided(page)
+    is_the_oracle(found, model)
+    assert found["steps"][:50] == picked[:50] and found["steps"][78:] == picked[78:]
+    assert set(found["steps"][52:76]) == {0}  # 0.1 from the top
+    assert page.get_by_role("radio", checked=True).count() == 0
+    picture(page, "signal-drawn-over")
+    page.get_by_role("button", name="Undo").click()
+    assert decided(page)["steps"] == picked
+    page.get_by_role("button", name="Clear").click()
+    assert page.evaluate("bstdg.page.state.run") is None
+    draw(page, [[(0.05, 0.9), (0.5, 0.2), (0.95, 0.9)]])
+    found = decided(page)
+    is_the_oracle(found, model)
+    assert found["steps"][64] == min(found["steps"]) and found["steps"][0] == max(found["steps"])
+    page.get_by_role("button", name="Clear").click()
+    page.evaluate("document.activeElement.blur()")
+    while page.evaluate("document.activeElement.id") != "pad":
+        page.keyboard.press("Tab")
+    for key, times in (("ArrowUp", 6), (" ", 1), ("ArrowRight", 6), (" ", 1)):
+        for _ in range(times):
+            page.keyboard.press(key)
+    found = decided(page)
+    is_the_oracle(found, model)
+    assert set(found["steps"]) == {2}  # a quarter from the top
+
+
+@pytest.mark.parametrize("maps", ["grey"], indirect=True)
+def test_a_digit_drawn_for_maps(maps, open_page):
+    _, model, _, address = maps
+    page = open_page(address)
+    page.select_option("#speed", "4")
+    draw(page, SEVEN)
+    is_the_oracle(decided(page), model)
+    page.get_by_role("button", name="Check the samples").click()
+    assert "All the same: 12 of 12" in page.locator("#proof").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("reads", "written"),
+    [((64, 16, 16), ["192c1"]), ((1, 200, 300), ["2c9s5"]), ((2, 1, 300), ["40c1x5", "pool1x2"]), ((1, 4, 5), ["3c3"])],
+)
+def test_maps_of_every_size_are_shown(tmp_path, open_page, reads, written):
+    model = sliding_model(reads, sliding.sliding(reads, written, threshold=8))
+    steps = make_steps(np.random.default_rng(1), "random", 3, size(reads), 8)
+    model, _, address = write(model, steps, tmp_path)
+    page = open_page(address, reduced_motion="reduce")
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        is_the_oracle(page.evaluate(STATE), model)
+        page.wait_for_function(NOTHING_SIDEWAYS, arg=width)
+        picture(page, f"maps-{'-'.join(map(str, reads))}-{width}", full_page=True)

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from bstdg import disk, files
 from bstdg.drawing import style
+from bstdg.drawing.board import board, called, entitle
 from bstdg.drawing.lettering import IN_TITLE, gap, lettering
-from bstdg.drawing.scene import Sample, Scene, scene
+from bstdg.drawing.maps import Curve, Maps
+from bstdg.drawing.scene import Layer, Sample, Scene, scene
 from bstdg.model.runtime import Model
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FILM = "gif"
@@ -30,6 +33,13 @@ class Spikes(NamedTuple):
     points: NDArray[np.integer]  # [spikes, 2]: step and neuron
     fired: Any  # dots of what has fired before this step
     firing: Any  # … and of what fires now
+
+    def show(self, until: int, now: int) -> list[Any]:
+        """Show what fires up to step `until`, step `now` as lit; returns what changed."""
+        when = self.points[:, 0]
+        self.fired.set_offsets(self.points[when < now])
+        self.firing.set_offsets(self.points[(when == now) & (when <= until)])
+        return [self.fired, self.firing]
 
 
 class Film:
@@ -48,29 +58,23 @@ class Film:
         self._what = what
         self._turns = len(what.layers) + 1
         self.frames = (what.step + 1) * self._turns + HOLD
-        pictures = 0 if what.picture is None else 1
-        self.figure: Figure
-        self.figure, axes = style.panels(pictures + self._turns, None, pictures)
+        parts = board(what, None, film=True)
+        self.figure: Figure = parts.figure
         names = (what.classes[what.label], "" if label is None else label)
         (decided, truth), font = lettering(self.figure, names, IN_TITLE)
-        if what.picture is not None:
-            said = "image" if label is None else f"image of{gap(truth)}{truth}"
-            style.show_picture(axes[0], what.picture, said, **font)
+        entitle(what, parts, "" if label is None else truth, font)
         num_steps = len(what.lead)
-        self._layers = []
-        for axis, layer in zip(axes[pictures:-1], what.layers, strict=True):
-            fired = axis.scatter([], [], s=style.DOT, color=style.INK, linewidths=0)
-            firing = axis.scatter([], [], s=2 * style.DOT, color=style.LIT, linewidths=0)
-            axis.set(title=layer.name, ylabel=layer.rows, ylim=(layer.width, -1))
-            spikes = np.column_stack([layer.steps, layer.channels])
-            self._layers.append(Spikes(spikes[layer.steps < num_steps], fired, firing))
-        self._output = axes[-1]
+        self._layers: list[Spikes | Maps | Curve] = []
+        for i, (axis, layer) in enumerate(zip(parts.layers, what.layers, strict=True)):
+            axis.set_title(called(layer))
+            self._layers.append(parts.shown[i] if i in parts.shown else _dots(axis, layer, num_steps))
+        self._output = parts.output
         self._lines = [self._output.plot([], [], color=style.INK, alpha=0.5, lw=1)[0] for _ in what.classes]
         style.race(self._output, what.lead)
         self._end = f"output: {decided}{gap(decided)}at step {what.step}"
         self._output.set_title("output" + "\n" * self._end.count("\n"), **font)  # room for all of its lines
-        self._clocks = [axis.axvline(0, color=style.LIT, lw=1, zorder=0.5) for axis in axes[pictures:]]
-        for axis in axes[pictures:]:
+        self._clocks = [axis.axvline(0, color=style.LIT, lw=1, zorder=0.5) for axis in parts.over_steps]
+        for axis in parts.over_steps:
             style.frame(axis, num_steps)
         style.settle(self.figure)
 
@@ -82,11 +86,10 @@ class Film:
     def show(self, frame: int) -> list[Any]:
         """Draw a frame; returns what changed."""
         step, turn = self.when(frame)
+        changed: list[Any] = []
         for i, layer in enumerate(self._layers):
-            when = layer.points[:, 0]
-            reached = step if i <= turn else step - 1  # layers whose turn is to come are where the last step left them
-            layer.fired.set_offsets(layer.points[when < step])
-            layer.firing.set_offsets(layer.points[(when == step) & (when <= reached)])
+            # Layers whose turn is to come are where the last step left them.
+            changed += layer.show(step if i <= turn else step - 1, step)
         shown = step + 1 if turn == self._turns - 1 else step
         for line, lead in zip(self._lines, self._what.lead.T, strict=True):
             line.set_data(np.arange(shown), lead[:shown])
@@ -98,15 +101,24 @@ class Film:
         else:
             self._lines[self._what.label].set(color=style.INK, alpha=0.5, lw=1)
             self._output.set_title("output")
-        return [*self._lines, *self._clocks, *(dots for layer in self._layers for dots in layer[1:])]
+        return [*self._lines, *self._clocks, *changed]
+
+
+def _dots(axis: Axes, layer: Layer, num_steps: int) -> Spikes:
+    """The dots of a layer that is drawn over steps."""
+    fired = axis.scatter([], [], s=style.DOT, color=style.INK, linewidths=0)
+    firing = axis.scatter([], [], s=2 * style.DOT, color=style.LIT, linewidths=0)
+    axis.set(ylabel=layer.rows, ylim=(layer.width, -1))
+    return Spikes(np.column_stack([layer.steps, layer.channels])[layer.steps < num_steps], fired, firing)
 
 
 def animate(model: Model, sample: Sample, *, label: str | None = None) -> FuncAnimation:
     """One decision as a film: a frame for each layer of each step, until the first output is at its threshold.
 
     Within a step the layers follow each other so that the eye can; to the network it is one step. Spikes of the
-    present step are lit. In a notebook, `IPython.display.HTML(animate(model, image).to_jshtml())` plays it; its
-    `save` makes a GIF. Arguments and errors as for `raster`.
+    present step are lit; maps fill step by step, in the colours of `raster`. In a notebook,
+    `IPython.display.HTML(animate(model, image).to_jshtml())` plays it; its `save` makes a GIF. Arguments and errors as
+    for `raster`.
     """
     from matplotlib.animation import FuncAnimation
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bstdg.drawing.board import board, called, entitle
 from bstdg.drawing.figure import KINDS, save
 from bstdg.drawing.lettering import IN_TITLE, gap, lettering
 from bstdg.drawing.scene import Layer, Sample, Scene, Steps, layer_of, scene
-from bstdg.drawing.style import DOT, INK, LATE, LIT, SHADE, frame, panels, race, settle, show_picture
+from bstdg.drawing.style import DOT, INK, LATE, LIT, SHADE, frame, panels, race, settle
 from bstdg.errors import InputError
 from bstdg.model.runtime import Model
 from bstdg.spikes.events import Events
@@ -35,7 +36,8 @@ def raster(
     """Spikes over steps: of a model deciding one sample, or of arrays of steps.
 
     Of a model, the picture, input, hidden and output spikes are drawn; what comes after the decision is pale, since
-    the network has stopped by then.
+    the network has stopped by then. Layers that have maps are drawn as strips of small pictures, coloured by the step
+    at which each neuron fires.
 
     Args:
         source: a deployed model; or what it did (`bstdg.drawing.scene.scene`); or the steps of one sample, uint8
@@ -43,7 +45,7 @@ def raster(
         sample: with a model, an image `[rows, columns]` as it reads them, or `Events` of one sample.
         label: the true class, for the title.
         num_steps: T, which arrays of steps alone do not tell.
-        columns: panels side by side; all by default.
+        columns: panels side by side, of those that have steps along the bottom; all by default.
 
     Raises:
         InputError: the sample does not fit the model, or something is missing.
@@ -77,16 +79,19 @@ def raster(
 
 
 def _draw(what: Scene, label: str | None, columns: int | None) -> Figure:
-    pictures = 0 if what.picture is None else 1
-    figure, axes = panels(pictures + len(what.layers) + 1, columns, pictures)
-    (decided, truth), font = lettering(figure, (what.classes[what.label], "" if label is None else label), IN_TITLE)
-    if what.picture is not None:
-        show_picture(axes[0], what.picture, "image" if label is None else f"image of{gap(truth)}{truth}", **font)
+    parts = board(what, columns)
+    (decided, truth), font = lettering(
+        parts.figure, (what.classes[what.label], "" if label is None else label), IN_TITLE
+    )
+    entitle(what, parts, "" if label is None else truth, font)
     num_steps = len(what.lead)
-    for axis, layer in zip(axes[pictures:-1], what.layers, strict=True):
-        _scatter(axis, layer, what.step, num_steps)
-        axis.set_title(f"{layer.name}: {layer.fired(what.step)} of {layer.width} fired")
-    output = axes[-1]
+    for i, (axis, layer) in enumerate(zip(parts.layers, what.layers, strict=True)):
+        if i in parts.shown:
+            parts.shown[i].show(num_steps - 1)
+        else:
+            _scatter(axis, layer, what.step, num_steps)
+        axis.set_title(f"{called(layer)}: {layer.fired(what.step)} of {layer.width} fired")
+    output = parts.output
     for k, row in enumerate(what.lead.T):
         chosen = k == what.label
         marker = "o" if num_steps == 1 else None
@@ -94,12 +99,12 @@ def _draw(what: Scene, label: str | None, columns: int | None) -> Figure:
         output.plot(row, color=color, alpha=alpha, lw=width, marker=marker, ms=3)
     race(output, what.lead)
     output.set_title(f"output: {decided}{gap(decided)}at step {what.step}", **font)
-    for axis in axes[pictures:]:
+    for axis in parts.over_steps:
         axis.axvspan(what.step + 0.5, num_steps - 0.5, color=SHADE, lw=0, zorder=0)
         axis.axvline(what.step, color=LIT, lw=1, zorder=0.5)
         frame(axis, num_steps)
-    settle(figure)
-    return figure
+    settle(parts.figure)
+    return parts.figure
 
 
 def _scatter(axis: Axes, layer: Layer, decided: int, num_steps: int) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, LIT, SHADE, LATE = "#30343b", "#d1495b", "#e9ecef", "#b8bec6"
+# Of neurons in a picture: from the first step to the decision's, after it, and those that never fire.
+RAMP, PALE, NEVER = ("#14233f", "#3b6ea5", "#a3cbe6"), "#e2d9ce", "#f4f5f6"
+OWN_COLOURS = "colours"  # begins the gid of pictures whose colours say something; of others, ink and paper do
 DOT = 5  # area of a spike's dot, in square points
 
 
@@ -46,7 +49,7 @@ def show_picture(axis: Axes, picture: NDArray, title: str = "", **font: Any) -> 
 
     shade = np.asarray(picture, float)
     if shade.ndim == 3 and len(shade) == 3:
-        axis.imshow(np.moveaxis(shade, 0, -1) / max(shade.max(), 1e-9), interpolation="none")
+        axis.imshow(np.moveaxis(shade, 0, -1) / max(shade.max(), 1e-9), interpolation="none", gid=OWN_COLOURS)
         axis.set(xticks=[], yticks=[])
         axis.set_title(title, **font)
         return
@@ -59,6 +62,11 @@ def show_picture(axis: Axes, picture: NDArray, title: str = "", **font: Any) -> 
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, **font)
     axis.spines[:].set(visible=True, color=LATE)
+
+
+def settled_legend(figure: Figure, handles: list[Any]) -> None:
+    """A row of what colours stand for, below all panels."""
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, handlelength=1.0)
 
 
 def race(output: Axes, lead: NDArray[np.integer]) -> None:

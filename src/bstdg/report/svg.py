@@ -2,7 +2,7 @@
 
 Matplotlib writes styles into `style` attributes, which a strict Content-Security-Policy does not allow; here they
 become plain attributes. Colours of this package become the page's variables; pictures become masks, so that their ink
-has the page's colour too.
+has the page's colour too, but for those whose own colours say something.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bstdg.drawing.figure import save
-from bstdg.drawing.style import INK, LATE, LIT, SHADE
+from bstdg.drawing.style import INK, LATE, LIT, OWN_COLOURS, SHADE
 from bstdg.report.looks import BLUE
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _write_names(root: ET.Element, spelled: Mapping[str, str]) -> None:
 
 
 def _mask_pictures(root: ET.Element) -> None:
-    """An image becomes a mask of the page's ink: its opacity is kept, its colour is not."""
+    """An image becomes a mask of the page's ink: its opacity is kept, its colour is not, if it is not its own."""
     for parent in list(root.iter()):
         for place, image in enumerate(list(parent)):
             if image.tag != f"{SVG}image":
@@ -89,6 +89,8 @@ def _mask_pictures(root: ET.Element) -> None:
             image.attrib["href"] = image.attrib.pop(LINK)
             image.attrib.update({"image-rendering": "pixelated"})
             image.attrib.pop("style", None)
+            if image.get("id", "").startswith(OWN_COLOURS):
+                continue
             key = image.attrib.pop("id", f"image{place}")
             box = {side: image.attrib[side] for side in ("x", "y", "width", "height") if side in image.attrib}
             group = ET.Element(f"{SVG}g")  # moved as a whole: the mask and what it covers are then in one place

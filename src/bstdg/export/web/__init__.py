@@ -6,21 +6,21 @@ nothing and sends nothing: its Content-Security-Policy allows only the scripts a
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bstdg import templates
+from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
-from bstdg.export.base import Check, Golden, Target, Written, fnv1a, full_layers, pixel_code
+from bstdg.export.base import Check, Golden, Target, Written, fnv1a, pixel_code
 from bstdg.export.web.outside import policy_holes, references
 from bstdg.export.web.proof import in_chromium, in_node
-from bstdg.inputs.base import squeezed
+from bstdg.export.web.told import encoded, shape_of, told, weight_bytes
+from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 
 PAGE = "index.html"
@@ -29,7 +29,10 @@ SAMPLES = 40
 CORNERS = 64  # so many golden vectors come before those made from data
 SAMPLE_BYTES = 400_000  # of all samples together, a byte a step
 PACKAGE = "bstdg.export.web"  # whose templates
-SCRIPTS = ("engine", "ink", "proof", "theme", "pad", "scene", "stage", "timeline", "transport", "samples", "page")
+SCRIPTS = (
+    *("engine", "layers", "ink", "curve", "proof", "theme", "pad", "pictures", "scene", "cells", "stage"),
+    *("timeline", "transport", "samples", "page"),
+)
 
 
 def write(model: PackedModel, golden: Golden, name: str) -> Written:
@@ -38,7 +41,7 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
     Raises:
         InputError: the weights are beyond what a page should hold.
     """
-    weights = sum(layer.signs.shape[1] * ((len(layer.signs) + 7) // 8) for layer in full_layers(model))
+    weights = weight_bytes(model.layers)
     if weights > WEIGHT_LIMIT:
         raise InputError(
             f"a web page holds at most {WEIGHT_LIMIT:,} bytes of weights, this model has {weights:,}: "
@@ -70,27 +73,18 @@ def choose(golden: Golden, most: int) -> list[int]:
 def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str, Any]:
     """Everything that the page's scripts read, as JSON."""
     figures, code = model.trained.get("test") or {}, pixel_code(model)
-    picture = squeezed(code.reads)
     return {
         "numSteps": model.num_steps,
-        "shape": list(picture) if len(picture) == 2 else [model.widths[0]],  # nothing else can be drawn
+        "shape": list(shape_of(model)),
         "white": code.white,
         "silentBelow": code.silent_below,
         "classes": list(model.classes),
-        "widths": list(model.widths),
+        "structure": model.structure,
         "weightBits": model.weight_bits,
         "trainedOn": model.trained.get("data"),
         "accuracy": figures.get("accuracy") if isinstance(figures, dict) else None,
         "samples": _samples(model, golden, chosen),
-        "layers": [
-            {
-                "channels": layer.signs.shape[1],
-                "neurons": len(layer.signs),
-                "signs": _text(np.packbits(layer.signs.T > 0, axis=1, bitorder="little")),
-                "thresholds": _text(layer.thresholds.astype("<i4")),
-            }
-            for layer in full_layers(model)
-        ],
+        "layers": [told(layer) for layer in model.layers],
     }
 
 
@@ -105,16 +99,12 @@ def _samples(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[
     return {
         "bits": bits,
         "count": len(rows),
-        "steps": _text(flat),
+        "steps": encoded(flat),
         "label": golden.label[rows].tolist(),
         "step": golden.step[rows].tolist(),
         "silent": golden.silent[rows].tolist(),
         "hash": [fnv1a(b"".join(layer[row].tobytes() for layer in golden.hidden)) for row in rows],
     }
-
-
-def _text(array: NDArray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
 def _page(data: dict[str, Any], name: str) -> str:
@@ -137,6 +127,8 @@ def _page(data: dict[str, Any], name: str) -> str:
         "name": name.replace("_", " "),
         "style": style,
         "model": model,
+        "signal": len(data["shape"]) == 3 and data["shape"][:2] == [1, 1],
+        "maps": any(layer["kind"] != FullLayer.kind for layer in data["layers"]),
         "scripts": scripts,
     }
     return templates.fill(PACKAGE, "page.html", parts)
@@ -169,4 +161,5 @@ TARGET = Target(
     needs="node; chromium (either is enough for a proof)",
     write=write,
     verify=verify,
+    refuses=knows_own_kinds,
 )

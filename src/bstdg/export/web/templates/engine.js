@@ -1,27 +1,21 @@
 "use strict";
-/* The network: integrate-and-fire neurons with one-bit weights, each of which fires at most once.
+/* The network: integrate-and-fire neurons with one-bit weights, each of which fires at most once. Layers: layers.js.
  *
- * Time runs in steps 0 … T-1; T itself means "never fired". An event adds +1 or -1 to every potential of the next
- * layer. A neuron fires at the first step at which its potential has reached its threshold, and is heard by the next
- * layer in that same step. The first output at its threshold decides. All numbers are integers.
+ * Time runs in steps 0 … T-1; T itself means "never fired". An event adds +1 or -1 to the potentials that it reaches
+ * in the next layer. A neuron fires at the first step at which its potential has reached its threshold, and is heard by
+ * the next layer in that same step. The first output at its threshold decides. All numbers are integers.
  *
  * Nothing in here knows of the page: the same text runs under Node, where it is held to the reference in Python.
  */
 globalThis.bstdg = (() => {
   const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
-  /** What a page says of its model becomes a network: per channel a row of sign bits, one a neuron, in 32-bit words. */
+  /** What a page says of its model becomes a network. */
   function network(model) {
-    const layers = model.layers.map(({ channels, neurons, signs, thresholds }) => {
-      const words = Math.ceil(neurons / 32), width = Math.ceil(neurons / 8), bytes = bytesOf(signs);
-      const rows = new Uint32Array(channels * words);
-      for (let channel = 0; channel < channels; channel++) {
-        for (let b = 0; b < width; b++) {
-          rows[channel * words + (b >> 2)] |= bytes[channel * width + b] << (8 * (b & 3));
-        }
-      }
-      const view = new DataView(bytesOf(thresholds).buffer);
-      return { channels, neurons, words, rows, thresholds: Int32Array.from({ length: neurons }, (_, j) => view.getInt32(4 * j, true)) };
+    const layers = model.layers.map((told) => {
+      const kind = bstdg.layers[told.kind];
+      if (!kind) throw new RangeError(`layers of kind ${told.kind} are not known to this page`);
+      return { kind, written: told.written, ...kind.of(told) };
     });
     const { numSteps, shape, white, silentBelow, classes } = model;
     return { numSteps, shape, white, silentBelow, classes, layers };
@@ -46,41 +40,15 @@ globalThis.bstdg = (() => {
     return { channels, offsets };
   }
 
-  /** A layer before its first event. Bit p of neuron j's count of +1 events is bit j of plane p. */
+  /** A layer before its first event. */
   function rest(layer, numSteps) {
-    const depth = 32 - Math.clz32(layer.channels);
-    return {
-      ...layer,
-      planes: new Uint32Array(depth * layer.words),
-      events: 0,
-      steps: new Uint8Array(layer.neurons).fill(numSteps),
-      fired: new Uint16Array(layer.neurons),
-    };
-  }
-
-  /** Counts one event of `channel`, 32 neurons at a time: an addition whose carries climb from plane to plane. */
-  function hear(state, channel) {
-    const { rows, planes, words } = state;
-    for (let word = 0, at = channel * words; word < words; word++, at++) {
-      for (let plane = word, carry = rows[at]; carry !== 0; plane += words) {
-        const held = planes[plane];
-        planes[plane] = held ^ carry;
-        carry &= held;
-      }
-    }
-    state.events++;
-  }
-
-  /** V of one neuron: the events that added 1, less those that took 1 away. */
-  function potential({ planes, words, events }, neuron) {
-    const word = neuron >> 5, bit = neuron & 31, used = 32 - Math.clz32(events);
-    let plus = 0;
-    for (let p = 0; p < used; p++) plus |= ((planes[p * words + word] >>> bit) & 1) << p;
-    return 2 * plus - events;
+    const steps = new Uint8Array(layer.neurons).fill(numSteps);
+    return { ...layer.kind.rest(layer), steps, fired: new Uint16Array(layer.neurons) };
   }
 
   /** One step of a hidden layer: hears `channels`, and returns the neurons that fire now. */
   function advance(state, channels, step, numSteps) {
+    const { hear, potential } = state.kind;
     for (const channel of channels) hear(state, channel);
     if (channels.length === 0 && step > 0) return channels;
     let count = 0;
@@ -91,6 +59,16 @@ globalThis.bstdg = (() => {
       }
     }
     return state.fired.subarray(0, count);
+  }
+
+  /** One addition for each synapse that an event passed up to a step; at the borders of maps there are fewer. */
+  function additions(layers, sent, step) {
+    let count = 0;
+    sent.forEach((steps, i) => {
+      const { fanOut } = layers[i];
+      for (let channel = 0; channel < steps.length; channel++) if (steps[channel] <= step) count += fanOut[channel];
+    });
+    return count;
   }
 
   /** The greatest V - threshold, and between equals the lowest index. */
@@ -116,8 +94,8 @@ globalThis.bstdg = (() => {
     for (let t = 0; t < numSteps; t++) {
       let events = channels.subarray(offsets[t], offsets[t + 1]);
       for (const state of states) events = advance(state, events, t, numSteps);
-      for (const channel of events) hear(output, channel);
-      const lead = Float64Array.from(output.thresholds, (threshold, k) => potential(output, k) - threshold);
+      for (const channel of events) output.kind.hear(output, channel);
+      const lead = Float64Array.from(output.thresholds, (threshold, k) => output.kind.potential(output, k) - threshold);
       leads.push(lead);
       if (label < 0 && lead[leader(lead)] >= 0) {
         label = leader(lead);
@@ -129,7 +107,7 @@ globalThis.bstdg = (() => {
     if (silent) label = leader(leads[step]);
     const hidden = states.map((state) => state.steps);
     const sent = [steps, ...hidden].map((layer) => layer.reduce((count, s) => count + (s <= step ? 1 : 0), 0));
-    const operations = sent.reduce((sum, count, i) => sum + count * layers[i].neurons, 0);
+    const operations = additions(layers, [steps, ...hidden], step);
     return { hidden, leads, label, step, silent, inputSpikes: sent[0], hiddenSpikes: sent.slice(1), operations };
   }
 
@@ -140,5 +118,5 @@ globalThis.bstdg = (() => {
     return value >>> 0;
   }
 
-  return { bytesOf, network, latency, run, hash };
+  return { bytesOf, network, latency, run, additions, hash };
 })();

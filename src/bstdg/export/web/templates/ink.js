@@ -12,8 +12,8 @@ bstdg.ink = (() => {
 
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-  /** Can a drawing be the input? Rows and columns, of which none is only a few pixels wide. */
-  const drawable = ({ shape }) => shape.length === 2 && Math.min(...shape) >= 6;
+  /** Can a drawing be the input? One channel of rows and columns, of which none is only a few pixels wide. */
+  const drawable = ({ shape }) => shape.length === 3 && shape[0] === 1 && Math.min(...shape.slice(1)) >= 6;
 
   function distance(x, y, [ax, ay], [bx, by]) {
     const dx = bx - ax, dy = by - ay, length = dx * dx + dy * dy;
@@ -57,13 +57,13 @@ bstdg.ink = (() => {
   const margin = (shape) => (isMnist(shape) ? (FIELD - BOX) / 2 : Math.floor(Math.min(...shape) / 14));
 
   /** How much larger than MNIST's box of 20 x 20 the box is that a drawing is fitted to; so much larger is the pen. */
-  const scale = ({ shape }) => (Math.min(...shape) - 2 * margin(shape)) / BOX;
+  const scale = (shape) => (Math.min(...shape) - 2 * margin(shape)) / BOX;
 
   /** A drawing as integer pixels 0 … white, row by row; black where nothing was drawn. */
-  function pixels(strokes, { shape, white }) {
-    const [rows, columns] = shape, lines = strokes.filter((stroke) => stroke.length > 0), points = lines.flat();
+  function pixels(strokes, { shape: [, ...field], white }) {
+    const [rows, columns] = field, lines = strokes.filter((stroke) => stroke.length > 0), points = lines.flat();
     if (points.length === 0) return new Uint16Array(rows * columns);
-    const size = scale({ shape }), pen = PEN * size, fade = Math.max(1, FADE * size), edge = 2 * (margin(shape) + pen);
+    const size = scale(field), pen = PEN * size, fade = Math.max(1, FADE * size), edge = 2 * (margin(field) + pen);
     const xs = points.map(([x]) => x * columns), ys = points.map(([, y]) => y * rows);
     const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
     const least = LEAST * Math.min(rows, columns);
@@ -75,10 +75,27 @@ bstdg.ink = (() => {
       (x * columns - (left + right) / 2) * zoom + columns / 2 - shiftX,
       (y * rows - (top + bottom) / 2) * zoom + rows / 2 - shiftY,
     ];
-    let field = paint(lines, shape, pen, fade, place(0, 0));
-    if (isMnist(shape)) field = paint(lines, shape, pen, fade, place(...offCentre(field, shape)));
-    return Uint16Array.from(field, (shade) => Math.round(shade * white));
+    let shades = paint(lines, field, pen, fade, place(0, 0));
+    if (isMnist(field)) shades = paint(lines, field, pen, fade, place(...offCentre(shades, field)));
+    return Uint16Array.from(shades, (shade) => Math.round(shade * white));
   }
 
-  return { drawable, pixels, scale, pen: 2 * PEN };
+  /** Draws the strokes on a pad of this size in pixels of the screen. */
+  function show(context, strokes, { shape: [, ...field] }, [width, height], color) {
+    const [rows, columns] = field;
+    context.lineCap = context.lineJoin = "round";
+    context.lineWidth = 2 * PEN * scale(field) * Math.min(width / columns, height / rows);
+    context.strokeStyle = color.ink;
+    for (const stroke of strokes) {
+      context.beginPath();
+      stroke.forEach(([x, y], i) => (i ? context.lineTo(x * width, y * height) : context.moveTo(x * width, y * height)));
+      if (stroke.length === 1) context.lineTo(stroke[0][0] * width, stroke[0][1] * height);
+      context.stroke();
+    }
+  }
+
+  /** Width to height of the pad. */
+  const aspect = ({ shape }) => shape[2] / shape[1];
+
+  return { drawable, pixels, show, aspect };
 })();

@@ -13,7 +13,7 @@ function part(html, id) {
 function open(page) {
   const html = fs.readFileSync(page, "utf8");
   const context = vm.createContext({ atob, btoa });
-  for (const code of ["code-engine", "code-ink", "code-proof"]) vm.runInContext(part(html, code), context);
+  for (const name of ["engine", "layers", "ink", "pictures", "curve", "proof"]) vm.runInContext(part(html, `code-${name}`), context);
   return { bstdg: context.bstdg, model: JSON.parse(part(html, "model")) };
 }
 
@@ -23,6 +23,17 @@ function answer(line) {
   const network = bstdg.network(model);
   if (request.strokes) return request.strokes.map((strokes) => Array.from(bstdg.ink.pixels(strokes, network)));
   if (request.pixels) return Array.from(bstdg.latency(request.pixels, network));
+  if (request.signals) {
+    return request.signals.map(({ strokes, over }) => {
+      return Array.from(bstdg.curve.pixels(strokes, network, over && bstdg.curve.ofSteps(over, network)));
+    });
+  }
+  if (request.counts) {
+    return request.counts.map((steps) => {
+      const { inputSpikes, hiddenSpikes, operations } = bstdg.run(network, Uint8Array.from(steps));
+      return { inputSpikes, hiddenSpikes, operations };
+    });
+  }
   if (request.samples) return bstdg.proof.samples(network, model.samples);
   return bstdg.proof.vectors(network, Buffer.from(request.steps, "base64"));
 }

@@ -1,11 +1,11 @@
 "use strict";
-/* The drawing pad: strokes by mouse, pen, finger or keyboard. It knows nothing of the network but the input's shape. */
-bstdg.pad = (canvas, { shape, pen, colors, changed, say }) => {
+/* The drawing pad: strokes by mouse, pen, finger or keyboard. How they look is told by `show`. */
+bstdg.pad = (canvas, { show, aspect, colors, changed, say }) => {
   const STRIDE = 1 / 24; // of the pad, a press of an arrow key
-  const [rows, columns] = shape, context = canvas.getContext("2d");
+  const context = canvas.getContext("2d");
   let strokes = [], drawing = false, live = false, cursor = null;
   const clamp = (value) => Math.min(1, Math.max(0, value));
-  canvas.style.aspectRatio = `${columns} / ${rows}`;
+  canvas.style.aspectRatio = String(aspect);
 
   function draw() {
     const { clientWidth: width, clientHeight: height } = canvas, ratio = devicePixelRatio || 1;
@@ -13,15 +13,7 @@ bstdg.pad = (canvas, { shape, pen, colors, changed, say }) => {
     canvas.height = Math.max(1, Math.round(height * ratio));
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const color = colors();
-    context.lineCap = context.lineJoin = "round";
-    context.lineWidth = pen * Math.min(width / columns, height / rows);
-    context.strokeStyle = color.ink;
-    for (const stroke of strokes) {
-      context.beginPath();
-      stroke.forEach(([x, y], i) => (i ? context.lineTo(x * width, y * height) : context.moveTo(x * width, y * height)));
-      if (stroke.length === 1) context.lineTo(stroke[0][0] * width, stroke[0][1] * height);
-      context.stroke();
-    }
+    show(context, strokes, [width, height], color);
     if (cursor && document.activeElement === canvas) drawCursor(color, cursor[0] * width, cursor[1] * height);
   }
 
@@ -112,7 +104,8 @@ bstdg.pad = (canvas, { shape, pen, colors, changed, say }) => {
   function clear() {
     strokes = [];
     live = false;
-    report(true);
+    draw();
+    changed(strokes, true, true);
     say("Cleared");
   }
   function undo() {

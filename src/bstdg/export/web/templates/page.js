@@ -3,8 +3,8 @@
 bstdg.page = (() => {
   const part = (id) => document.getElementById(id), model = JSON.parse(part("model").textContent);
   const network = bstdg.network(model), samples = bstdg.proof.unpack(network, model.samples), T = network.numSteps;
-  const drawable = bstdg.ink.drawable(network), plain = new Intl.NumberFormat("en");
-  const state = { steps: null, run: null, told: true };
+  const pen = [bstdg.ink, bstdg.curve].find(({ drawable }) => drawable(network)), plain = new Intl.NumberFormat("en");
+  const state = { steps: null, run: null, told: true, base: null };
   let pad = null, gallery = null, transport = null;
 
   const theme = bstdg.theme(part("theme"), () => [pad, gallery, stage, timeline].forEach((view) => view?.draw()));
@@ -48,18 +48,12 @@ bstdg.page = (() => {
     part("m-step").textContent = run ? `${moment.step} of ${T}` : "\u2013";
     part("m-input").textContent = run ? plain.format(until(steps, step)) : "\u2013";
     part("m-hidden").textContent = run ? plain.format(sum(run.hidden.map((layer) => until(layer, step)))) : "\u2013";
-    part("m-operations").textContent = run ? plain.format(operations(step)) : "\u2013";
+    part("m-operations").textContent = run ? plain.format(bstdg.additions(network.layers, [steps, ...run.hidden], step)) : "\u2013";
     part("stage").setAttribute("aria-label", described(moment, arrived));
     if (arrived && !told) {
       state.told = true;
       say(verdict(state));
     }
-  }
-
-  /** One addition for each synapse that an event passed, up to a step. */
-  function operations(step) {
-    const sent = [state.steps, ...state.run.hidden].map((layer) => until(layer, step));
-    return sum(sent.map((count, i) => count * network.layers[i].neurons));
   }
 
   function described({ step }, arrived) {
@@ -85,16 +79,22 @@ bstdg.page = (() => {
     transport.race(run ? run.step : 0, Boolean(run) && !live);
   }
 
+  /** A drawing, over the signal that was picked if it is one; `cleared`: there is nothing more. */
   let settled = 0;
-  function drawn(strokes, done) {
+  function drawn(strokes, done, cleared = false) {
     gallery.none();
     clearTimeout(settled);
-    if (strokes.length === 0) return take(null);
-    const steps = bstdg.latency(bstdg.ink.pixels(strokes, network), network);
+    if (cleared) state.base = null;
+    pad.draw();
+    if (strokes.length === 0 && !state.base) return take(null);
+    const steps = bstdg.latency(pen.pixels(strokes, network, state.base), network);
     take(steps, true);
     // A digit may have several strokes: the race starts when the pen has been up for a moment.
     if (done) settled = setTimeout(() => take(steps), 600);
   }
+
+  const grey = ([first, ...rest]) => (first === 1 && rest.length > 0 ? rest : [first, ...rest]);
+  const sides = (shape) => grey(shape).map((side) => plain.format(side)).join(" \u00d7 ");
 
   function facts() {
     const thresholds = network.layers.map((layer) => {
@@ -102,7 +102,7 @@ bstdg.page = (() => {
       return (low === high ? `${low}` : `${low} \u2026 ${high}`).replace(/-/g, "\u2212");
     });
     const rows = [
-      ["Layers", model.widths.map((n) => plain.format(n)).join(" \u2013 ")],
+      ["Layers", [network.shape, ...network.layers.map((layer) => layer.gives)].map(sides).join(" \u2013 ")],
       ["Weights", `${plain.format(model.weightBits)} of one bit`],
       ["Thresholds", thresholds.join("; ")],
       ["Steps", `T = ${T}`],
@@ -115,7 +115,7 @@ bstdg.page = (() => {
       dd.textContent = value;
       part("facts").append(dt, dd);
     }
-    part("model-shape").textContent = `${model.widths.join("-")}, T = ${T}`;
+    part("model-shape").textContent = `${model.structure}, T = ${T}`;
   }
 
   /** The sample to begin with: one whose race is neither over at once nor silent. */
@@ -136,12 +136,13 @@ bstdg.page = (() => {
   transport = bstdg.transport(T, controls, showMoment);
   gallery = bstdg.gallery(part("samples"), network, samples, theme.colors, (sample) => {
     clearTimeout(settled);
+    state.base = pen === bstdg.curve ? bstdg.curve.ofSteps(sample.steps, network) : null;
     pad?.reset();
     take(sample.steps);
   });
-  if (drawable) {
-    const pen = bstdg.ink.pen * bstdg.ink.scale(network);
-    pad = bstdg.pad(part("pad"), { shape: network.shape, pen, colors: theme.colors, changed: drawn, say });
+  if (pen) {
+    const show = (context, strokes, size, color) => pen.show(context, strokes, network, size, color, state.base);
+    pad = bstdg.pad(part("pad"), { show, aspect: pen.aspect(network), colors: theme.colors, changed: drawn, say });
     part("clear").addEventListener("click", pad.clear);
     part("undo").addEventListener("click", pad.undo);
   } else {

@@ -12,23 +12,46 @@ bstdg.gallery = (group, network, samples, colors, picked) => {
     return button;
   });
 
-  function size() {
-    const count = network.layers[0].channels, columns = Math.ceil(Math.sqrt(count));
-    return bstdg.ink.drawable(network) ? network.shape : [Math.ceil(count / columns), columns];
+  /** Maps stand side by side, signals of several channels under each other; what has no rows is a square of dots. */
+  function grey(context, steps, { ink }) {
+    const { numSteps, shape } = network, square = { width: 1, height: 1 };
+    const [maps, rows, columns] = shape.length === 3 ? shape : [1, ...bstdg.pictures.dots(shape, square)];
+    const across = rows > 1 ? Math.ceil(Math.sqrt(maps)) : 1;
+    [context.canvas.width, context.canvas.height] = [across * columns, Math.ceil(maps / across) * rows];
+    context.fillStyle = ink;
+    steps.forEach((step, i) => {
+      const map = Math.floor(i / (rows * columns)), x = (map % across) * columns, y = Math.floor(map / across) * rows;
+      context.globalAlpha = (numSteps - step) / numSteps;
+      context.fillRect(x + (i % columns), y + (Math.floor(i / columns) % rows), 1, 1);
+    });
   }
 
-  /** Pictures in the colours of the theme: the sooner a pixel spikes, the darker. */
+  function colour(context, steps) {
+    const { numSteps, shape: [, rows, columns] } = network, pixels = rows * columns;
+    [context.canvas.width, context.canvas.height] = [columns, rows];
+    for (let i = 0; i < pixels; i++) {
+      context.fillStyle = bstdg.pictures.colourAt(steps, i, pixels, numSteps, numSteps);
+      context.fillRect(i % columns, Math.floor(i / columns), 1, 1);
+    }
+  }
+
+  function curve(context, steps, { ink }) {
+    const WIDE = 160, HIGH = 100, { numSteps } = network;
+    [context.canvas.width, context.canvas.height] = [WIDE, HIGH];
+    context.strokeStyle = ink;
+    [context.lineWidth, context.lineJoin] = [4, "round"];
+    context.beginPath();
+    steps.forEach((step, i) => context.lineTo(((i + 0.5) / steps.length) * WIDE, 4 + (step / numSteps) * (HIGH - 8)));
+    context.stroke();
+  }
+
+  const { isCurve, isColour } = bstdg.pictures;
+  const paint = isCurve(network.shape) ? curve : isColour(network.shape) ? colour : grey;
+  group.classList.toggle("curves", paint === curve);
+
+  /** Pictures in the colours of the theme: the sooner a pixel spikes, the darker; colours as they are. */
   function draw() {
-    const [rows, columns] = size(), { numSteps } = network, color = colors();
-    buttons.forEach((button, n) => {
-      const canvas = button.firstChild, context = canvas.getContext("2d");
-      [canvas.width, canvas.height] = [columns, rows];
-      context.fillStyle = color.ink;
-      samples[n].steps.forEach((step, i) => {
-        context.globalAlpha = (numSteps - step) / numSteps;
-        context.fillRect(i % columns, Math.floor(i / columns), 1, 1);
-      });
-    });
+    buttons.forEach((button, n) => paint(button.firstChild.getContext("2d"), samples[n].steps, colors()));
   }
 
   function mark(chosen) {

@@ -1,39 +1,42 @@
 "use strict";
-/* Where everything lies: one panel a layer, side by side where there is room, else in rows with the output below. */
+/* Where everything lies: one panel a layer. Side by side where there is room; else in rows of equally many, or, where
+ * there is room for two only, with the output below. */
 bstdg.scene = (network, width) => {
-  const CAPTION = 46, SIDE = 300, LEAST = 170, CELL = 26, ROW = 27;
-  const widths = [network.layers[0].channels, ...network.layers.map((layer) => layer.neurons)];
-  const inputs = widths.slice(0, -1), gap = Math.min(64, Math.max(26, width / 14));
-  const room = Math.floor((width + gap) / (LEAST + gap)), wide = room >= widths.length;
-  const perRow = wide ? widths.length : Math.min(inputs.length, Math.max(2, room));
+  const CAPTION = 46, SIDE = 300, LEAST = 170, ROW = 27, BELOW = CAPTION + 10;
+  const shapes = [network.shape, ...network.layers.map((layer) => layer.gives)], count = shapes.length;
+  const classes = shapes[count - 1].reduce((product, side) => product * side, 1), ratio = devicePixelRatio || 1;
+  const gap = Math.min(64, Math.max(26, width / 14)), room = Math.floor((width + gap) / (LEAST + gap));
+  const wide = room >= count, rows = Math.ceil(count / room), together = wide || room > 2;
+  const perRow = wide ? count : together ? Math.ceil(count / rows) : Math.min(count - 1, Math.max(2, room));
   const side = Math.min(SIDE, (width - gap * (perRow - 1)) / perRow);
   const spread = (width - side * perRow) / Math.max(1, perRow - 1);
 
-  /** Rows and columns of a panel's cells: the image's own, or about a square of neurons. */
-  function grid(layer) {
-    const columns = Math.ceil(Math.sqrt(widths[layer]));
-    if (layer > 0 || !bstdg.ink.drawable(network)) return [Math.ceil(widths[layer] / columns), columns];
-    return network.shape;
+  /** The box of a panel; the last of a row that is not full has what is left of it. */
+  function box(n, last) {
+    const column = n % perRow, x = column * (side + spread), y = CAPTION + Math.floor(n / perRow) * (side + BELOW);
+    return { x, y, width: n === last && !wide && n >= perRow ? width - x : side, height: side };
   }
 
-  const panels = inputs.map((count, layer) => {
-    const [rows, columns] = grid(layer), cell = Math.min(CELL, side / Math.max(rows, columns));
-    const x = (layer % perRow) * (side + spread), y = CAPTION + Math.floor(layer / perRow) * (side + CAPTION + 10);
-    const left = x + (side - columns * cell) / 2, top = y + (side - rows * cell) / 2;
-    const centre = (i) => [left + ((i % columns) + 0.5) * cell, top + (Math.floor(i / columns) + 0.5) * cell];
-    return { x, y, width: side, height: side, cell, count, centre };
+  const last = together ? count - 1 : count - 2;
+  const panels = shapes.slice(0, -1).map((shape, layer) => {
+    const place = box(layer, last), neurons = shape.reduce((product, one) => product * one, 1);
+    const hidden = layer > 0, { numSteps } = network;
+    return { ...place, shape, count: neurons, ...bstdg.pictures.layout(shape, place, { hidden, numSteps, ratio }) };
   });
-  const last = panels[panels.length - 1];
-  const output = wide
-    ? { x: last.x + side + spread, y: CAPTION, width: side, height: side }
-    : { x: 0, y: last.y + side + CAPTION + 10, width, height: Math.min(20, widths[widths.length - 1]) * ROW };
+  const before = panels[count - 2];
+  const under = { x: 0, y: before.y + before.height + BELOW, width, height: Math.min(20, classes) * ROW };
+  const output = together ? box(count - 1, last) : under;
   panels.push(output);
 
-  /** Where spikes from `from`, a point of panel `layer`, enter the next panel: at its nearest edge, drawn together. */
+  /** Where spikes from a point of panel `layer` go: to the nearest edge of the next panel, drawn together; or down, where
+   * that begins the next row. */
   function port(layer, [x, y]) {
     const here = panels[layer], next = panels[layer + 1];
     if (next.x > here.x + here.width / 2 && next.y === here.y) {
       return { to: [next.x - 5, next.y + next.height * (0.3 + (0.4 * (y - here.y)) / here.height)], across: true };
+    }
+    if (next.x + next.width < here.x + here.width / 2) {
+      return { to: [here.x + here.width * (0.3 + (0.4 * (x - here.x)) / here.width), here.y + here.height + 10], across: false };
     }
     return { to: [next.x + next.width * (0.3 + (0.4 * (x - here.x)) / here.width), next.y - CAPTION + 2], across: false };
   }

@@ -5,8 +5,9 @@
  * the eye can follow; for the network it is one and the same step.
  */
 bstdg.stage = (canvas, network, colors) => {
-  const NOTHING = { steps: new Uint8Array(0), run: null }, WAYS = 260, OUTPUTS = 20, TURN = 2 * Math.PI;
-  const context = canvas.getContext("2d"), last = network.layers.length;
+  const NOTHING = { steps: new Uint8Array(0), run: null }, WAYS = 260, FEWER = 70, OUTPUTS = 20;
+  const context = canvas.getContext("2d"), last = network.layers.length, plain = new Intl.NumberFormat("en");
+  const { draw: drawNeurons, dot } = bstdg.cells(context, network.numSteps);
   let race = NOTHING, scene = null, shown = { step: 0, phase: 1 };
 
   const ease = (x) => x * x * (3 - 2 * x);
@@ -21,43 +22,24 @@ bstdg.stage = (canvas, network, colors) => {
     room ? context.fillText(text, x, y, room) : context.fillText(text, x, y);
   }
 
-  function dot(x, y, radius, square) {
-    if (radius < 1.2 || square) return context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
-    context.beginPath();
-    context.arc(x, y, radius, 0, TURN);
-    context.fill();
-  }
-
   const stepsOf = (layer) => (layer === 0 ? race.steps : race.run.hidden[layer - 1]);
 
   /** What has fired up to the moment; -1 while the network is at rest. */
   const reached = (layer, { step, phase }) => (within(phase, layer) > 0 || phase === 1 ? step : step - 1);
 
   function drawCells(layer, moment, color) {
-    const { cell, count, centre } = scene.panels[layer], square = layer === 0, until = race.run ? reached(layer, moment) : -1;
-    const steps = race.run ? stepsOf(layer) : null, now = [], T = network.numSteps;
-    context.fillStyle = color.cell;
-    for (let i = 0; i < count; i++) if (!steps || steps[i] > until) dot(...centre(i), Math.max(0.5, cell * 0.14), square);
-    for (let i = 0; steps && i < count; i++) {
-      if (steps[i] > until) continue;
-      if (steps[i] === moment.step) now.push(i);
-      context.fillStyle = color.shade(T > 1 ? steps[i] / (T - 1) : 0);
-      if (steps[i] < moment.step) dot(...centre(i), cell * (square ? 0.46 : 0.36), square);
-    }
-    const flash = 1 + 0.8 * (1 - within(moment.phase, layer));
-    context.fillStyle = color.glow;
-    for (const i of now) dot(...centre(i), Math.min(cell * 0.78, cell * 0.42 + 5) * flash, false);
-    context.fillStyle = color.lit;
-    for (const i of now) dot(...centre(i), cell * 0.42 * flash, square);
-    return now;
+    const until = race.run ? reached(layer, moment) : -1, flash = 1 + 0.8 * (1 - within(moment.phase, layer));
+    const how = { step: moment.step, until, flash, color, square: layer === 0 };
+    return drawNeurons(layer, scene.panels[layer], race.run ? stepsOf(layer) : null, how);
   }
 
   /** The way of each spike to the next layer, and the spike on it. */
   function drawWays(layer, fired, phase, color) {
-    const every = Math.ceil(fired.length / WAYS), head = within(phase, layer + 0.1);
+    const most = scene.panels[layer].style === "maps" ? FEWER : WAYS; // whose pictures would not be seen for them
+    const every = Math.ceil(fired.length / most), head = within(phase, layer + 0.1);
     const at = (a, b, c, d, t) => a * (1 - t) ** 3 + 3 * b * t * (1 - t) ** 2 + 3 * c * t * t * (1 - t) + d * t ** 3;
     for (let n = 0; n < fired.length; n += every) {
-      const [x, y] = scene.panels[layer].centre(fired[n]), { to, across } = scene.port(layer, [x, y]);
+      const [x, y] = scene.panels[layer].centre(fired[n], stepsOf(layer)[fired[n]]), { to, across } = scene.port(layer, [x, y]);
       const [bx, by] = across ? [x + (to[0] - x) * 0.55, y] : [x, y + (to[1] - y) * 0.55];
       const [cx, cy] = across ? [to[0] - (to[0] - x) * 0.3, to[1]] : [to[0], to[1] - (to[1] - y) * 0.3];
       context.globalAlpha = Math.min(0.35, Math.max(0.1, 14 / fired.length));
@@ -130,13 +112,26 @@ bstdg.stage = (canvas, network, colors) => {
     return race.run !== null && (step > race.run.step || (step === race.run.step && (phase === 1 || within(phase, last) > 0.7)));
   }
 
+  /** Below a caption: of maps, how they are written and what shape they have; of colours, what each tile is. */
+  function drawShape(layer, x, y, width, color) {
+    const { shape, style, tiles, colour } = scene.panels[layer];
+    if (layer > 0 && style === "maps") {
+      const told = `${network.layers[layer - 1].written}: ${bstdg.pictures.written(shape)}`;
+      write(told, x, y - 13, { size: 12, color: color.quiet, room: width });
+    } else if (colour) {
+      ["red", "green", "blue", "so far"].forEach((name, n) => write(name, tiles[n].x, tiles[n].y - 9, { size: 11, color: color.quiet }));
+    }
+  }
+
   function drawCaptions(moment, color) {
     scene.panels.forEach(({ x, y, width }, layer) => {
       const name = layer === 0 ? "Input" : layer === last ? "Output" : last > 2 ? `Hidden ${layer}` : "Hidden";
       write(name, x, y - 32, { weight: 600, size: 14, color: color.ink });
+      const left = width - context.measureText(name).width - 10;
       const fired = race.run && layer < last ? stepsOf(layer).reduce((n, s) => n + (s <= reached(layer, moment) ? 1 : 0), 0) : 0;
-      const told = layer === last ? "V \u2212 \u03b8" : `${fired} of ${scene.panels[layer].count}`;
-      write(told, x + width, y - 32, { size: 13, color: color.quiet, align: "right", room: width * 0.6 });
+      const told = layer === last ? "V \u2212 \u03b8" : `${plain.format(fired)} of ${plain.format(scene.panels[layer].count)}`;
+      write(told, x + width, y - 32, { size: 13, color: color.quiet, align: "right", room: left });
+      if (layer < last) drawShape(layer, x, y, width, color);
     });
   }
 
