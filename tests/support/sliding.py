@@ -80,7 +80,7 @@ def networks(draw: st.DrawFn, *, wide: bool = True) -> tuple[Layer, ...]:
 
 
 @st.composite
-def models(draw: st.DrawFn, *, wide: bool = True) -> PackedModel:
+def models(draw: st.DrawFn, *, wide: bool = False) -> PackedModel:
     """A deployed network of such layers, for images."""
     layers = draw(networks(wide=wide))
     names = tuple(f"class {i}" for i in range(size(layers[-1].gives)))
