@@ -157,14 +157,24 @@ def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path 
 
     log(f"{name}, seed {seed}: training")
     with disk.making(path):
-        report = predecessors.train(
-            predecessor.method,
-            predecessor.data,
-            seed=seed,
-            settings={**({"hidden": [predecessor.hidden]} if predecessor.hidden else {}), **dict(predecessor.settings)},
-            data_dir=data_dir,
-            on_epoch=lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
-        )
+        more: dict[str, Any] = {
+            "seed": seed,
+            "data_dir": data_dir,
+            "on_epoch": lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
+        }
+        settings = dict(predecessor.settings)
+        if predecessor.recipe:
+            report = predecessors.train_counterpart(
+                predecessor.method,
+                recipe_of(Variant(name, predecessor.recipe)),
+                settings=settings,
+                folder=out / "training" / name / f"seed{seed}",
+                resume=True,
+                **more,
+            )
+        else:
+            hidden = {"hidden": [predecessor.hidden]} if predecessor.hidden else {}
+            report = predecessors.train(predecessor.method, predecessor.data, settings=hidden | settings, **more)
         run = results.from_report(report, name)
         results.save(run, out)
     return run
