@@ -16,7 +16,10 @@ from bstdg import datasets
 from bstdg.datasets import EventDataset
 from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.lab import predecessors
-from bstdg.lab.predecessors import counterpart
+from bstdg.lab.experiments import results
+from bstdg.lab.experiments import run as running
+from bstdg.lab.experiments.catalogue import Predecessor
+from bstdg.lab.predecessors.base import forget
 from bstdg.lab.predecessors.counterpart import network as networks
 from bstdg.lab.predecessors.counterpart.run import CounterpartRun
 from bstdg.lab.predecessors.counterpart.samples import Samples, numbers
@@ -295,8 +298,21 @@ def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path, name):
     assert [row["epoch"] for row in seen] == [3, 4]
     for key in ("test", "validation", "best_epoch"):
         assert ended[key] == whole[key]
-    counterpart.forget(tmp_path / "t")
+    forget(tmp_path / "t")
     assert not (tmp_path / "t").exists()
+
+
+def test_an_experiment_trains_it_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "recipe_of", lambda variant: recipe(data={"limit": 200}))
+    one, said = Predecessor("bnn", "digits", settings=(("epochs", 1),), recipe="digits-conv"), []
+    assert one.name == "runs/baseline-bnn-digits-conv"
+    run = running._predecessor(one, 4, tmp_path, None, said.append)
+    assert (run.method, run.data, run.seed, run.epochs) == ("bnn", "digits", 4, 1)
+    assert run.structure == "1x8x8-8c3p1-pool2-16c3g2-32-10"
+    assert results.load_all(tmp_path) == {one.name: [run]}
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["seed4.json"]
+    assert running._predecessor(one, 4, tmp_path, None, said.append) == run
+    assert "there already" in said[-1]
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):

@@ -139,8 +139,7 @@ def _counterpart(
     """Train a counterpart of a recipe; its report, and where that was written."""
     from bstdg.cli.train import recipe_file
     from bstdg.lab import predecessors
-    from bstdg.lab.predecessors import counterpart
-    from bstdg.lab.predecessors.base import write
+    from bstdg.lab.predecessors.base import forget, write
     from bstdg.lab.predecessors.settings import settings_of
     from bstdg.learning import overrides
     from bstdg.learning.recipe_file import load_recipe
@@ -165,7 +164,7 @@ def _counterpart(
                 on_epoch=_print_epoch,
             )
             write(report, out)
-            counterpart.forget(folder)
+            forget(folder)
     except KeyboardInterrupt:
         if not folder.exists():
             raise

@@ -17,7 +17,7 @@ from bstdg.lab.predecessors.counterpart.run import CounterpartRun
 from bstdg.lab.predecessors.counterpart.settings import Settings
 from bstdg.learning.recipe import Recipe
 from bstdg.training import checkpoint
-from bstdg.training.run_folder import CHECKPOINT, PREVIOUS
+from bstdg.training.run_folder import CHECKPOINT
 
 
 def train(
@@ -46,11 +46,3 @@ def train(
         if on_epoch is not None:
             on_epoch(row)
     return run.report(load(recipe.data.name, "test"))
-
-
-def forget(folder: Path) -> None:
-    """Remove the checkpoints of a training that has ended and been reported."""
-    for name in (CHECKPOINT, PREVIOUS):
-        (folder / name).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
