@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -89,6 +91,16 @@ def megahertz() -> float | None:
     except OSError:
         return None
     return next((float(line.split(":", 1)[1]) for line in lines if line.startswith("cpu MHz")), None)
+
+
+def peak_megabytes() -> float:
+    """The greatest size that this process has had."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would also count the process that started this one
+        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def show(rows: Sequence[Row], facts: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The same network in other libraries: 784-600-10, weights the signs of latent ones, integrate-and-fire, T steps.
+"""The same networks in other libraries: weights the signs of latent ones, integrate-and-fire, T steps.
 
 Each is written as its library's users would: dense products step by step, surrogate gradients through time, a leak
 of none. Their neurons may fire more than once, which changes the spikes and not the cost. A library that is not
@@ -8,12 +8,17 @@ installed is left out (`pip install 'bstdg[bench]'`).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from bstdg.layers import Shape, size, written
+from bstdg.layers.convolution import Convolution
 
 WIDTHS = (784, 600, 10)
 THRESHOLD = 12.0
@@ -28,11 +33,33 @@ class BinaryWeights(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(neurons, channels).uniform_(-0.3, 0.3))
 
-    def forward(self, spikes: Tensor) -> Tensor:
+    def signs(self) -> Tensor:
+        """What is multiplied with."""
         if not self.weight.requires_grad:  # deployed: they are signs
-            return F.linear(spikes, self.weight)
+            return self.weight
         sign = torch.where(self.weight >= 0, 1.0, -1.0)
-        return F.linear(spikes, self.weight + (sign - self.weight).detach())
+        return self.weight + (sign - self.weight).detach()
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        return F.linear(spikes, self.signs())
+
+    def deploy(self) -> None:
+        """Turn the weights into signs once."""
+        self.weight = nn.Parameter(torch.where(self.weight >= 0, 1.0, -1.0), requires_grad=False)
+
+
+class BinaryWindows(BinaryWeights):
+    """The same of a convolution; all steps of all samples go through it at once, as libraries recommend."""
+
+    def __init__(self, convolution: Convolution):
+        super().__init__(1, 1)
+        self.weight = nn.Parameter(torch.empty(convolution.weights).uniform_(-0.3, 0.3))
+        self.convolution = convolution
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        _, _, _, stride, padding, groups = self.convolution
+        maps = F.conv2d(spikes.flatten(0, 1), self.signs(), None, stride, padding, 1, groups)
+        return maps.view(*spikes.shape[:2], *maps.shape[1:])
 
 
 class Peer(nn.Module):
@@ -46,7 +73,7 @@ class Peer(nn.Module):
     def deployed(self) -> Peer:
         """The same with its weights turned into signs once."""
         for layer in (self.below, self.above):
-            layer.weight = nn.Parameter(torch.where(layer.weight >= 0, 1.0, -1.0), requires_grad=False)
+            layer.deploy()
         return self
 
     def forward(self, spikes: Tensor) -> Tensor:
@@ -99,14 +126,93 @@ def _norse() -> Forward:
 _HIDDEN = {"snntorch": _snntorch, "spikingjelly": _spikingjelly, "norse": _norse}
 
 
-def peers() -> Iterator[tuple[str, Peer]]:
-    """Every library that is installed, with its network."""
+class ConvPeer(nn.Module):
+    """Layers as recipes write them, with a library's neurons behind each that has weights; windows take the maximum."""
+
+    def __init__(self, name: str, layers: Sequence[int | str], shape: Shape, classes: int):
+        super().__init__()
+        self.shape = shape
+        self.layers = nn.ModuleList()
+        self.neurons: list[Forward | None] = []
+        for layer, reads in _shapes(layers, shape):
+            if isinstance(layer, written.Pool):
+                self.layers.append(nn.MaxPool2d(layer.window, layer.stride))
+            elif isinstance(layer, written.Conv):
+                self.layers.append(BinaryWindows(layer.over(reads)))
+            else:
+                self.layers.append(BinaryWeights(size(reads), layer.neurons))
+            self.neurons.append(None if isinstance(layer, written.Pool) else _HIDDEN[name]())
+            last = layer.neurons if isinstance(layer, written.Full) else size(layer.over(reads).gives)
+        self.above = BinaryWeights(last, classes)
+
+    def deployed(self) -> ConvPeer:
+        """The same with its weights turned into signs once."""
+        for layer in self.modules():
+            if isinstance(layer, BinaryWeights):
+                layer.deploy()
+        return self
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """Potentials of the outputs at every step, from spikes `[T, batch, channels]`."""
+        spikes = spikes.view(*spikes.shape[:2], *self.shape)
+        for layer, neurons in zip(self.layers, self.neurons, strict=True):
+            if neurons is None:
+                spikes = layer(spikes.flatten(0, 1)).unflatten(0, spikes.shape[:2])
+            else:
+                flat = not isinstance(layer, BinaryWindows) and spikes.ndim > 3
+                spikes = neurons(layer(spikes.flatten(2) if flat else spikes))
+        return self.above(spikes.flatten(2)).cumsum(0)
+
+
+def _shapes(layers: Sequence[int | str], shape: Shape) -> Iterator[tuple[Any, Shape]]:
+    """Each layer, and the shape that it reads."""
+    for text in layers:
+        layer = written.layer(text)
+        yield layer, shape
+        shape = (layer.neurons,) if isinstance(layer, written.Full) else layer.over(shape).gives
+
+
+def conv_peer(name: str, layers: Sequence[int | str], shape: Shape, classes: int) -> ConvPeer:
+    """The network in a library."""
+    torch.manual_seed(0)
+    return ConvPeer(name, layers, shape, classes)
+
+
+def conv_float_network(layers: Sequence[int | str], shape: Shape, classes: int) -> nn.Sequential:
+    """A plain float32 network of the same structure: rectified, windows take the maximum."""
+    modules: list[nn.Module] = []
+    width = size(shape)
+    for layer, reads in _shapes(layers, shape):
+        if isinstance(layer, written.Pool):
+            modules.append(nn.MaxPool2d(layer.window, layer.stride))
+            width = size(layer.over(reads).gives)
+            continue
+        if isinstance(layer, written.Conv):
+            (channels, *_), maps, kernel, stride, padding, groups = layer.over(reads)
+            modules += [nn.Conv2d(channels, maps, kernel, stride, padding, groups=groups), nn.ReLU()]
+            width = size(layer.over(reads).gives)
+        else:
+            modules += [nn.Flatten(), nn.Linear(size(reads), layer.neurons), nn.ReLU()]
+            width = layer.neurons
+    return nn.Sequential(*modules, nn.Flatten(), nn.Linear(width, classes))
+
+
+def installed() -> list[str]:
+    """The libraries that are there; says of the others that they are left out."""
+    found = []
     for name in _HIDDEN:
         try:
             importlib.import_module(name)
         except ImportError:
-            print(f"({name} is not installed and left out)")
+            print(f"({name} is not installed and left out)", file=sys.stderr)
             continue
+        found.append(name)
+    return found
+
+
+def peers() -> Iterator[tuple[str, Peer]]:
+    """Every library that is installed, with its network."""
+    for name in installed():
         yield name, Peer(name)
 
 

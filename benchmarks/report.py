@@ -56,6 +56,23 @@ def samples(training: Report) -> str:
     return "\n".join(lines)
 
 
+def conv_inference(measured: Report) -> str:
+    lines = ["| what | T | batch | images a second | µs an image | least to greatest |", "|---" * 6 + "|"]
+    lines += [f"| {r['name']} | {r.get('T') or ''} | {r['batch']} | {_times(r)} |" for r in measured["inference"]]
+    return "\n".join(lines)
+
+
+def conv_growth(measured: Report) -> str:
+    names = {"T": "T", "maps": "maps", "side": "side of the image", "spikes": "share of the pixels that spike"}
+    lines = ["| varied | is | inference, µs an image | training, µs a sample |", "|---" * 4 + "|"]
+    by_setting: dict[tuple[str, float], dict[str, float]] = {}
+    for r in measured["growth"]:
+        by_setting.setdefault((r["varied"], r[r["varied"]]), {})[r["name"]] = r["us"]
+    for (varied, value), us in by_setting.items():
+        lines.append(f"| {names[varied]} | {value:g} | {_us(us['inference'])} | {_us(us['training'])} |")
+    return "\n".join(lines)
+
+
 def _times(row: dict[str, Any]) -> str:
     return f"{row['per_second']:,.0f} | {_us(row['us'])} | {_us(row['us_min'])} to {_us(row['us_max'])}"
 
@@ -109,6 +126,12 @@ def main() -> None:
         "training": samples(one),
         "training-2-threads": samples(two),
     }
+    if (path := DOCS / "benchmarks" / "convolution.json").exists():
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        tables["convolution-machine"] = where(measured)
+        tables["convolution-inference"] = conv_inference(measured)
+        tables["convolution-training"] = samples({"rows": measured["training"]})
+        tables["convolution-growth"] = conv_growth(measured)
     fill(DOCS / "performance.md", tables)
     fill(DOCS / "estimator.md", {"estimator-machine": where(classifier), "estimator": estimator(classifier)})
 

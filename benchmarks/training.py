@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import resource
 import subprocess
 import sys
 import warnings
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Case, about, measure, save, show
+from common import Case, about, measure, peak_megabytes, save, show
 from peers import WIDTHS, float_network, peers, spike_train
 from torch.nn import functional as F
 
@@ -133,19 +132,10 @@ def growth_megabytes(name: str, num_steps: int | None, batch: int, threads: int)
 
 def _memory_of(name: str, num_steps: int | None, batch: int) -> None:
     step = step_of(name, num_steps, batch)
-    before = _peak_megabytes()
+    before = peak_megabytes()
     step()
     step()
-    print(_peak_megabytes() - before)
-
-
-def _peak_megabytes() -> float:
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would also count the process that started this one
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    print(peak_megabytes() - before)
 
 
 def main() -> None:

@@ -167,6 +167,33 @@ def test_what_a_pooling_is_told_goes_to_its_winners():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("make", [make_steps, make_events])
+def test_a_pooling_may_come_first(engine, make):
+    rng, rule = np.random.default_rng(4), RuleConfig(width=3.0)
+    pool = SpikePool2d((2, 4, 4), 2, count=2, engine=engine)
+    conv = BinaryConv2d((2, 2, 2), 3, 2, rule=rule, threshold=1.0, engine=engine)
+    spikes = make(rng, "random", 6, 32, 5)
+    below = pool(of_input(spikes, 5))
+    wanted = oracle.crossing(oracle.layer_potentials(pool.deployed(), spikes, 5), pool.deployed().thresholds)
+    assert np.array_equal(below.steps.numpy(), wanted.steps) and np.array_equal(below.reach.numpy(), wanted.reach)
+    conv(below).fired.sum().backward()
+    alone = BinaryConv2d((2, 2, 2), 3, 2, rule=rule, threshold=1.0, engine=engine)
+    alone.load_state_dict(conv.state_dict())
+    alone(of_input(wanted.steps, 5)).fired.sum().backward()
+    assert torch.equal(conv.weight.grad, alone.weight.grad) and conv.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_pooling_tells_layers_that_give_no_margin(engine):
+    steps = torch.tensor([[3, 1, 5, 5]], dtype=torch.uint8)
+    fired = torch.tensor([[1.0, 1.0, 0.0, 0.0]], requires_grad=True)
+    below = Spikes(Spikes.of_input(steps, 5).source, steps, steps.clamp(max=4), fired)
+    above = SpikePool2d((1, 2, 2), 1, stride=1, engine=engine)(below)
+    above.fired.backward(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+    assert fired.grad.tolist() == [[1, 2, 3, 4]] and above.margin is None
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kernel", ["step", "exponential", "none"])
 @pytest.mark.parametrize("mode", ["neuron", "layer", "fixed"])
 def test_a_module_learns_as_its_matrix_does(engine, kernel, mode):

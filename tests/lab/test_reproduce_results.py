@@ -20,6 +20,8 @@ from bstdg.lab.experiments import catalogue, claims, figures, page, results, tab
 from bstdg.lab.experiments.claims import CLAIMS, Claim, judge
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import Run
+from bstdg.model import energy
+from bstdg.model.energy import Size
 from bstdg.shipped import shipped_recipes
 
 FIGURES = {
@@ -96,6 +98,9 @@ def test_quick_tries_and_trained_networks_are_not_published(tmp_path):
         (lambda v: json.dumps(v | {"extra": {"by_speaker": {"4": {}}}}), "extra.by_speaker.4.accuracy is missing"),
         (lambda v: json.dumps(v | {"extra": {"exits": [{"offset": "x"}]}}), "extra.exits[0].offset should be"),
         (lambda v: json.dumps(v | {"extra": {"exits": [{}]}}), "extra.exits[0].offset should be"),
+        (lambda v: json.dumps(v | {"extra": {"structure": 3}}), "extra.structure should be a text"),
+        (lambda v: json.dumps(v | {"extra": {"sizes": [{"channels": 3}]}}), "extra.sizes should be a list of objects"),
+        (lambda v: json.dumps(v | {"extra": {"sizes": [[1, 2, 3, 4]]}}), "extra.sizes should be a list of objects"),
         (lambda v: json.dumps(v | {"config": []}), "config should be an object"),
         (lambda v: json.dumps(v | {"widths": [784, 0, 10]}), "widths should be"),
         (lambda v: json.dumps(v | {"widths": "784-10"}), "widths should be"),
@@ -301,6 +306,29 @@ def test_the_curve_shows_every_point_and_the_predecessors(tmp_path):
     assert drawn == len(catalogue.tradeoff("mnist")) + twice + 1 + len(RELEASED)
     beyond = figures.tradeoff("mnist", "operations", runs).axes[0].get_legend_handles_labels()[1]
     assert not any("released" in label for label in beyond)  # their operations are not stated
+
+
+def test_a_network_with_shared_weights_keeps_its_structure_and_sizes(tmp_path):
+    sizes = [Size(784, 9216, 250.5, 400), Size(9216, 10, 10, 92_160)]
+    report = {
+        "baseline": "ann",
+        "recipe": {"data": {"name": "mnist"}},
+        "structure": "1x28x28-16c5-10",
+        "widths": [784, 9216, 10],
+        "sizes": [size._asdict() for size in sizes],
+        **dict.fromkeys(("seed", "epochs", "best_epoch", "seconds"), 1),
+        "validation": None,
+        "test": {"accuracy": 0.9, "samples": 10, "synaptic_operations_to_decision": 288_552.0},
+        "training_engine": "torch",
+        "machine": {},
+    }
+    run = results.from_report(report, "runs/baseline-ann-mnist-conv")
+    loaded = results.load(results.save(run, tmp_path), tmp_path)
+    assert loaded == run and loaded.structure == "1x28x28-16c5-10"
+    assert tables.energy(loaded) == pytest.approx(energy.of_report(report)["estimate_pj"]["total"] / 1000)
+    plain = {k: v for k, v in report.items() if k not in ("structure", "sizes")}
+    assert tables.energy(results.from_report(plain, run.name)) > 5 * tables.energy(run)
+    assert results.from_report(plain | {"structure": "784-9216-10", "sizes": []}, run.name).extra == {}
 
 
 def test_a_page_without_runs_or_of_another_kind_is_refused(tmp_path):

@@ -16,7 +16,15 @@ from bstdg.lab import predecessors
 from bstdg.learning.average import Average
 from bstdg.learning.loss import Loss
 from bstdg.learning.network import Network
-from bstdg.learning.recipe import DistortConfig, LossConfig, NetworkConfig, Recipe, TeacherConfig, TrainConfig
+from bstdg.learning.recipe import (
+    DataConfig,
+    DistortConfig,
+    LossConfig,
+    NetworkConfig,
+    Recipe,
+    TeacherConfig,
+    TrainConfig,
+)
 from bstdg.spikes.events import Events
 from bstdg.training import augmentation, checkpoint, distillation
 from bstdg.training.run import TrainingRun
@@ -201,6 +209,10 @@ def test_a_predecessor_is_the_same(disturbed, name):
         settings["dropout"] = 0.2
 
     def trained() -> dict:
+        if name in predecessors.COUNTERPARTS:
+            of = Recipe(data=DataConfig("shapes", 0.2), network=NetworkConfig(("3c3p1", "pool2", 8)))
+            own = {"epochs": 1, "dropout": 0.2}
+            return predecessors.train_counterpart(name, of, settings=own, load=lambda *_: shapes())
         return predecessors.train(name, "shapes", settings=settings, load=lambda *_: shapes())
 
     expected = trained()

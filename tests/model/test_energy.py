@@ -50,6 +50,13 @@ def test_s4nn_by_hand():
     assert cost.sram_weights == pytest.approx(100 * 200 * 100.0 + 80 * 5 * 20.0)  # 1.25 MB; 16 kB
 
 
+def test_a_maximum_of_a_window_multiplies_nothing_and_is_scaled_by_nothing():
+    sizes = [energy.Size(16, 32, 9, 72), energy.Size(32, 8, 1, 0), energy.Size(8, 3, 3, 24)]
+    assert [layer.multiplications for layer in energy.count("ann", sizes, {})] == [144, 0, 24]
+    assert [layer.multiplications for layer in energy.count("bnn-relu", sizes, {})] == [32, 0, 0]
+    assert [layer.additions for layer in energy.count("bnn", sizes, {})] == [144, 32, 24]
+
+
 def test_bs4nn_by_hand():
     first, last = energy.count("bs4nn", (784, 400, 10), spiking(100, 80, 84))
     assert (first.number, last.number) == ("integer", "integer")
@@ -169,7 +176,7 @@ def test_report_is_plain_and_adds_up():
 @pytest.mark.parametrize(
     ("kind", "widths", "figures", "said"),
     [
-        ("ann", (2, 2), {}, "counted for"),
+        ("cnn", (2, 2), {}, "counted for"),
         ("mlp", (2,), {}, "an input and a layer"),
         ("bstdg", (2, 0, 2), spiking(1, 1, 1), "1 or more"),
         ("bstdg", (2, 2, 2), {}, "must hold input_spikes_to_decision"),

@@ -10,7 +10,7 @@ import typer
 
 from bstdg import disk
 from bstdg.cli import complete
-from bstdg.cli.console import note, say, show_table, table
+from bstdg.cli.console import INTERRUPTED, complain, note, say, show_table, table
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.errors import InputError
 
@@ -19,8 +19,12 @@ Examples:
   bstdg baseline binary --set epochs=3                    a minute, no spikes
   bstdg baseline bptt --data fashion-mnist --set hidden=[1000] --seed 1
   bstdg baseline s4nn --weights ~/s4nn                    the network its authors released
+  bstdg baseline ann --recipe mnist-best                  float32, the structure and data of a recipe
+  bstdg baseline bnn --recipe mine.toml --set epochs=30 --resume
 
-Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp. What each is: docs/baselines.md.
+Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp; and, of the structure of any recipe, with what it learns from
+and as it is augmented there: ann (float32), bnn (one-bit weights and activations) and bnn-relu (one-bit weights). What
+each is: docs/baselines.md.
 """
 
 UNTIMED = {  # the figures of a network without spikes, by other names: no step decides
@@ -40,11 +44,28 @@ def baseline(
         ),
     ],
     data: Annotated[
-        str, typer.Option(autocompletion=complete.data_sets, help="Data set to learn from and be judged on.")
-    ] = "mnist",
+        str | None,
+        typer.Option(
+            autocompletion=complete.data_sets,
+            help="Data set to learn from and be judged on. [default: mnist]",
+            show_default=False,
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=complete.recipes,
+            help="ann, bnn, bnn-relu: the recipe, or TOML file, whose structure, data and augmentation are taken.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights, validation split and every random draw.")] = 0,
     override: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting; repeatable. With --recipe, section.field=VALUE changes a field of the recipe.",
+        ),
     ] = None,
     weights: Annotated[
         Path | None,
@@ -54,6 +75,10 @@ def baseline(
         Path | None,
         typer.Option(help="Report to write. [default: runs/baseline-NAME-DATA/seedN.json]", show_default=False),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="With --recipe: go on from the checkpoint beside the report, if there is one."),
+    ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,13 +91,17 @@ def baseline(
     from bstdg.lab.predecessors.settings import settings_of
     from bstdg.learning import overrides
 
+    _fitting(name, data, recipe, weights, resume=resume)
     if weights is not None:
         if override:
             raise InputError("--weights runs a network as it was released: --set has nothing to change")
-        report = predecessors.run_released(name, weights, data, data_dir=data_dir)
+        report = predecessors.run_released(name, weights, data or "mnist", data_dir=data_dir)
         if out is not None:
             write(report, out)
+    elif recipe is not None:
+        report, out = _counterpart(name, recipe, seed, override or [], out, data_dir, resume=resume)
     else:
+        data = data or "mnist"
         settings = overrides.apply({}, override or (), predecessors.settings_kind(name))
         settings_of(predecessors.settings_kind(name), settings)  # before a folder is made
         out = out or Path("runs") / f"baseline-{name}-{data}" / f"seed{seed}.json"
@@ -87,10 +116,68 @@ def baseline(
     _show(report, out)
 
 
+def _fitting(name: str, data: str | None, recipe: str | None, weights: Path | None, *, resume: bool) -> None:
+    """Raise `InputError` where options do not go together, or with this baseline."""
+    from bstdg.lab import predecessors
+
+    predecessors.settings_kind(name)  # before anything else: is there such a baseline
+    if name in predecessors.COUNTERPARTS and recipe is None:
+        raise InputError(f"{name} takes structure and data of a recipe: give --recipe, a TOML file or a recipe's name")
+    if recipe is None:
+        if resume:
+            raise InputError(f"--resume is for trainings with --recipe; {name} keeps no checkpoint: leave it out")
+        return
+    if name not in predecessors.COUNTERPARTS:
+        raise InputError(f"{name} takes no --recipe, only {', '.join(predecessors.COUNTERPARTS)} do: give --data")
+    for given, what in ((data, "--data"), (weights, "--weights")):
+        if given is not None:
+            raise InputError(f"{what} does nothing with --recipe, which says what is learnt from: leave it out")
+
+
+def _counterpart(
+    name: str, recipe: str, seed: int, override: list[str], out: Path | None, data_dir: Path | None, *, resume: bool
+) -> tuple[dict[str, Any], Path]:
+    """Train a counterpart of a recipe; its report, and where that was written."""
+    from bstdg.cli.train import recipe_file
+    from bstdg.lab import predecessors
+    from bstdg.lab.predecessors.base import forget, write
+    from bstdg.lab.predecessors.settings import settings_of
+    from bstdg.learning import overrides
+    from bstdg.learning.recipe_file import load_recipe
+
+    of_recipe = [each for each in override if "." in each.partition("=")[0]]
+    path, kind = recipe_file(recipe), predecessors.settings_kind(name)
+    values = load_recipe(path, of_recipe)
+    settings = overrides.apply({}, [each for each in override if each not in of_recipe], kind)
+    settings_of(kind, settings)
+    out = out or Path("runs") / f"baseline-{name}-{path.stem}" / f"seed{seed}.json"
+    folder = out.with_name(f"{out.stem}-training")
+    try:
+        with disk.making(out):
+            report = predecessors.train_counterpart(
+                name,
+                values,
+                seed=seed,
+                settings=settings,
+                data_dir=data_dir,
+                folder=folder,
+                resume=resume,
+                on_epoch=_print_epoch,
+            )
+            write(report, out)
+            forget(folder)
+    except KeyboardInterrupt:
+        if not folder.exists():
+            raise
+        complain("stopped; to go on, repeat the command with --resume")
+        raise typer.Exit(INTERRUPTED) from None
+    return report, out
+
+
 def _print_epoch(row: dict[str, Any]) -> None:
     """One line an epoch on standard error."""
     line = f"epoch {row['epoch']}/{row['epochs']}  accuracy {row['accuracy']:.2%}"
-    if row["hidden_spikes"] is not None:
+    if row.get("hidden_spikes") is not None:
         line += (
             f"  hidden spikes {row['hidden_spikes_to_decision']:.1f}"
             f"  decision step {row['decision_step_mean']:.2f} of {row['num_steps']}"
@@ -103,7 +190,7 @@ def _show(report: dict[str, Any], out: Path | None) -> None:
     from bstdg.model import energy
     from bstdg.model.figures import FIGURES
 
-    row, structure = report["test"], "-".join(map(str, report["widths"]))
+    row, structure = report["test"], report.get("structure") or "-".join(map(str, report["widths"]))
     origin = f"seed {report['seed']}" if "seed" in report else "released weights"
     title = f"{report['baseline']} on {report['recipe']['data']['name']} test set, {structure}, {origin}"
     if row["hidden_spikes"] is not None:

@@ -70,7 +70,8 @@ class SpikePool2d(Unscripted, nn.Module):
         layer = self._layer
         check_input(below, size(layer.reads))
         num_steps = below.num_steps
-        if below.steps is None:  # events, of which a channel may have several: they are counted as weights of +1 do
+        if below.steps is None or below.fired is None or below.reach is None:
+            # What it reads is the input, of which a channel may have several events: counted as weights of +1 do.
             ones = torch.ones(layer.convolution.weights, dtype=torch.float32, device=below.source.device)
             threshold = torch.tensor(float(layer.count), dtype=torch.float32, device=below.source.device)
             steps, reach, margin = dense.crossed(below.source, synapses(ones, layer.convolution), threshold)
@@ -81,13 +82,12 @@ class SpikePool2d(Unscripted, nn.Module):
         steps, winner = (native_training.pool if fast else chosen)(
             cast(StepSource, below.source).read, values, layer.convolution, layer.count, num_steps
         )
-        if below.fired is None or below.reach is None or values is None:  # what it reads is the input
-            return Spikes(StepSource(steps, num_steps), steps, None, (steps != num_steps).float())
-        if fast:
+        if fast and values is not None:
             fired = _ToWinner.apply(below.fired, winner)
             reach, margin = (native_training.take(part, winner) for part in (below.reach, values))
         else:
-            fired, reach, margin = (part.gather(1, winner) for part in (below.fired, below.reach, values))
+            fired, reach = (part.gather(1, winner) for part in (below.fired, below.reach))
+            margin = None if values is None else values.gather(1, winner)
         return Spikes(StepSource(steps, num_steps), steps, reach, fired, margin)
 
     def deployed(self) -> Pool2dLayer:

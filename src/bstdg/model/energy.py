@@ -29,9 +29,7 @@ TABLE = "M. Horowitz, ISSCC 2014, 45 nm, 0.9 V"
 WORD = 64  # bits of a memory access
 
 # pJ an operation.
-INTEGER_ADD = 0.1  # 32 bits
-FLOAT_ADD = 0.9  # 32 bits
-FLOAT_MULTIPLY = 3.7  # 32 bits
+INTEGER_ADD, FLOAT_ADD, FLOAT_MULTIPLY = 0.1, 0.9, 3.7  # 32 bits
 # pJ a 64-bit access, by what the memory holds. Larger arrays are spread over memories of 1 MB.
 SRAM = ((8 * 1024, 10.0), (32 * 1024, 20.0), (1024 * 1024, 100.0))
 
@@ -72,6 +70,7 @@ KINDS = {
     "binary-relu": Kind(1, 32, ("integer", "float"), spikes=False, rescales=True),
     "mlp": Kind(32, 32, ("float", "float"), multiplies=True, spikes=False),
 }
+KINDS |= {"ann": KINDS["mlp"], "bnn": KINDS["binary"], "bnn-relu": KINDS["binary-relu"]}  # of any structure
 
 
 @dataclass(frozen=True)
@@ -214,12 +213,12 @@ def _layer(how: Kind, events: float, layer: Size, last: bool, compared: float) -
     neurons, reached = layer.neurons, layer.fan_out
     touched = _words(math.ceil(reached * how.sum_bits))  # of the sums, by an event
     sums = _words(neurons * how.sum_bits)
-    rescaled = neurons if how.rescales and not last else 0
+    rescaled = neurons if how.rescales and not last and layer.weights else 0
     thresholds = sums if how.own_thresholds else 0
     return LayerCounts(
         number=how.numbers[last],
         additions=events * reached,
-        multiplications=events * reached * how.multiplies + rescaled,
+        multiplications=events * reached * (how.multiplies and layer.weights > 0) + rescaled,
         comparisons=compared * neurons,
         weight_bits_read=events * reached * how.weight_bits,
         weight_reads=events * _words(math.ceil(reached * how.weight_bits)),

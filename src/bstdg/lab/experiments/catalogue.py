@@ -35,17 +35,21 @@ class Variant:
 class Predecessor:
     """A predecessor trained here: `method` of `bstdg.lab.predecessors`, on a data set; `hidden` 0 is its own width.
 
-    `settings` are those of its fields that are not as its paper's MNIST network has them.
+    `settings` are those of its fields that are not as its paper's MNIST network has them. A counterpart has a `recipe`,
+    from which it takes all but its settings.
     """
 
     method: str
     data: str
     hidden: int = 0
     settings: tuple[tuple[str, float], ...] = ()
+    recipe: str = ""
 
     @property
     def name(self) -> str:
         """Its place below the results folder."""
+        if self.recipe:
+            return f"runs/baseline-{self.method}-{self.recipe}"
         width = f"-{self.hidden}" if self.hidden else ""
         return f"runs/baseline-{self.method}{width}-{self.data}"
 
@@ -162,6 +166,20 @@ def _on_clothes(*methods: str) -> tuple[Predecessor, ...]:
     return tuple(Predecessor(method, "fashion-mnist", 1000, _FOR_CLOTHES.get(method, ())) for method in methods)
 
 
+# Float32 and binary networks that do not spike, of the structure of recipes with shared weights, and their epochs.
+_WITH_COUNTERPARTS = {"mnist-conv": ("mnist", 12), "fashion-mnist-conv": ("fashion-mnist", 14)}
+
+
+def _counterparts(recipe: str) -> tuple[Predecessor, ...]:
+    """Those of a recipe, if this version comes with it."""
+    if recipe not in shipped_recipes():
+        return ()
+    data, epochs = _WITH_COUNTERPARTS[recipe]
+    return tuple(
+        Predecessor(method, data, settings=(("epochs", epochs),), recipe=recipe) for method in ("ann", "bnn-relu")
+    )
+
+
 def recipes_of(data: str) -> tuple[str, ...]:
     """Recipes that come with the package and belong to a data set: by its name, or beginning with it and a dash."""
     return tuple(sorted(name for name in shipped_recipes() if name == data or name.startswith(f"{data}-")))
@@ -204,6 +222,7 @@ _EVERY = (
         (
             *(Predecessor(m, "mnist") for m in ("bs4nn", "binary", "binary-relu", "bptt", "mlp", "s4nn")),
             Predecessor("s4nn", "mnist", 600),
+            *_counterparts("mnist-conv"),
         ),
     ),
     _on_data(
@@ -211,7 +230,7 @@ _EVERY = (
         "the same on clothes",
         "fashion-mnist",
         (240, 4),
-        _on_clothes("bs4nn", "binary", "bptt", "mlp", "s4nn"),
+        (*_on_clothes("bs4nn", "binary", "bptt", "mlp", "s4nn"), *_counterparts("fashion-mnist-conv")),
     ),
     _on_data("caltech", "faces from motorbikes, 200 training images a class", "caltech-face-motorbike", (30, 1)),
     _on_data("hd-spikes", "spoken digits as spikes, two speakers never heard before", "hd-spikes", (120, 6)),

@@ -13,6 +13,7 @@ from typing import Any
 from bstdg import files
 from bstdg.errors import FileFormatError, InputError
 from bstdg.model import figures as known_figures
+from bstdg.model.energy import Size
 
 FORMAT, VERSION = "bstdg-run", 1
 NEEDED = ("accuracy", "samples")  # without which figures tell nothing
@@ -41,7 +42,8 @@ class Run:
         engine: what computed.
         machine: versions and hardware (`bstdg.about.about_machine`).
         model_bytes: size of the deployed model, 0 if there is none.
-        extra: further figures, such as those by speaker.
+        extra: further figures, such as those by speaker; of networks with shared weights also their `structure` and the
+            `sizes` of their layers (`bstdg.model.energy.Size`), which widths do not tell.
     """
 
     name: str
@@ -64,7 +66,7 @@ class Run:
     @property
     def structure(self) -> str:
         """Such as "784-600-10"."""
-        return "-".join(map(str, self.widths))
+        return self.extra.get("structure") or "-".join(map(str, self.widths))
 
 
 _TYPES = {
@@ -105,8 +107,16 @@ def from_report(report: Mapping[str, Any], name: str, *, quick: bool = False, ex
         engine=report["training_engine"],
         machine=report["machine"],
         model_bytes=report.get("model_bytes", 0),
-        extra={**(report.get("extra") or {}), **(extra or {})},
+        extra={**_shared(report), **(report.get("extra") or {}), **(extra or {})},
     )
+
+
+def _shared(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Structure and sizes of a network whose widths do not tell them: one that begins with maps, as in 1x28x28."""
+    structure = report.get("structure", "")
+    if "x" not in structure:
+        return {}
+    return {"structure": structure, "sizes": report["sizes"]}
 
 
 def _there(figures: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -214,7 +224,12 @@ def _check_figures(figures: Any, part: str, *needed: str) -> None:
 
 
 def _check_extra(extra: dict[str, Any]) -> None:
-    """Figures of speakers and of other exits, where there are such."""
+    """Figures of speakers and of other exits, structure and sizes, where there are such."""
+    if not isinstance(extra.get("structure", ""), str):
+        raise _Odd("extra.structure should be a text")
+    sizes = extra.get("sizes", [])
+    if not isinstance(sizes, list) or not all(_is_size(each) for each in sizes):
+        raise _Odd(f"extra.sizes should be a list of objects of {', '.join(Size._fields)}, numbers of 0 or more")
     for table in ("speakers", "by_speaker"):
         if not isinstance(groups := extra.get(table, {}), dict):
             raise _Odd(f"extra.{table} should be an object")
@@ -227,6 +242,10 @@ def _check_extra(extra: dict[str, Any]) -> None:
         if offset is not None and (type(offset) is not int or abs(offset) >= 2**31):
             raise _Odd(f"extra.exits[{i}].offset should be a whole number or null")
         _check_figures({key: value for key, value in row.items() if key != "offset"}, f"extra.exits[{i}]")
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == set(Size._fields) and all(_is(n, float) for n in value.values())
 
 
 def load_all(results: Path) -> dict[str, list[Run]]:

@@ -155,19 +155,27 @@ def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path 
         log(f"{name}, seed {seed}: there already")
         return results.load(path, out)
     from bstdg.lab import predecessors
+    from bstdg.lab.predecessors.base import forget
 
     log(f"{name}, seed {seed}: training")
+    folder, settings = out / "training" / name / f"seed{seed}", dict(predecessor.settings)
+    more: dict[str, Any] = {
+        "seed": seed,
+        "data_dir": data_dir,
+        "on_epoch": lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
+    }
     with disk.making(path):
-        report = predecessors.train(
-            predecessor.method,
-            predecessor.data,
-            seed=seed,
-            settings={**({"hidden": [predecessor.hidden]} if predecessor.hidden else {}), **dict(predecessor.settings)},
-            data_dir=data_dir,
-            on_epoch=lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
-        )
+        if predecessor.recipe:
+            recipe = recipe_of(Variant(name, predecessor.recipe))
+            report = predecessors.train_counterpart(
+                predecessor.method, recipe, settings=settings, folder=folder, resume=True, **more
+            )
+        else:
+            hidden = {"hidden": [predecessor.hidden]} if predecessor.hidden else {}
+            report = predecessors.train(predecessor.method, predecessor.data, settings=hidden | settings, **more)
         run = results.from_report(report, name)
         results.save(run, out)
+    forget(folder)
     return run
 
 

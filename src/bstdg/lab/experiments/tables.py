@@ -126,6 +126,8 @@ def energy(run: Run) -> float | None:
     if "synaptic_operations_to_decision" not in run.test:
         return None
     report = {"recipe": run.config, "widths": list(run.widths), "test": run.test}
+    if "sizes" in run.extra:
+        report["sizes"] = run.extra["sizes"]
     if run.method != OURS:
         report["baseline"] = run.method
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,9 @@ from bstdg.whole import seed_of
 
 if TYPE_CHECKING:
     from bstdg.lab.predecessors.base import Loader, OnEpoch
+    from bstdg.learning.recipe import Recipe
 
-__all__ = ["names", "run_released", "settings_kind", "train"]
+__all__ = ["COUNTERPARTS", "names", "run_released", "settings_kind", "train", "train_counterpart"]
 
 # Where the settings and the run of each are found; loaded when asked for, as most need torch.
 _HOME = {
@@ -27,15 +28,19 @@ _HOME = {
     "binary-relu": ("binary.ReluSettings", "binary.BinaryRun"),
     "bptt": ("bptt.Settings", "bptt.BpttRun"),
     "mlp": ("mlp.Settings", "mlp.MlpRun"),
+    "ann": ("counterpart.settings.Settings", "counterpart.train"),
+    "bnn": ("counterpart.settings.SignSettings", "counterpart.train"),
+    "bnn-relu": ("counterpart.settings.ReluSettings", "counterpart.train"),
 }
 WITHOUT_TORCH = ("s4nn", "bs4nn")
+COUNTERPARTS = ("ann", "bnn", "bnn-relu")  # of a recipe, whose structure, data and augmentation they take
 
 
 def names() -> tuple[str, ...]:
-    """The names `train` knows.
+    """Every name; those in `COUNTERPARTS` are for `train_counterpart`, the others for `train`.
 
     >>> names()
-    ('s4nn', 'bs4nn', 'binary', 'binary-relu', 'bptt', 'mlp')
+    ('s4nn', 'bs4nn', 'binary', 'binary-relu', 'bptt', 'mlp', 'ann', 'bnn', 'bnn-relu')
     """
     return tuple(_HOME)
 
@@ -45,7 +50,7 @@ def _find(name: str, which: int) -> Any:
         near = difflib.get_close_matches(str(name).lower(), _HOME, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"unknown baseline {name!r}: {hint}known are {', '.join(_HOME)}")
-    module, _, attribute = _HOME[name][which].partition(".")
+    module, _, attribute = _HOME[name][which].rpartition(".")
     return getattr(importlib.import_module(f"bstdg.lab.predecessors.{module}"), attribute)
 
 
@@ -71,7 +76,7 @@ def train(
     """Train a baseline, choose its epoch on a validation part, and judge it once on the test set.
 
     Args:
-        name: one of `names()`.
+        name: one of `names()`, and none of `COUNTERPARTS`.
         data: a data set's name.
         seed: decides the validation split, the initial weights and every draw.
         settings: fields of `settings_kind(name)` in place of their defaults.
@@ -89,8 +94,10 @@ def train(
     from bstdg.lab.predecessors.base import train_and_judge
     from bstdg.lab.predecessors.settings import settings_of
 
+    if name in COUNTERPARTS:
+        raise InputError(f"{name} takes structure and data of a recipe: give one")
     chosen, seed = settings_of(settings_kind(name), settings), seed_of(seed)
-    loader: Loader = load or (lambda which, split: _looked_at(which, split, data_dir, chosen.fold))
+    loader: Loader = load or (lambda which, split: _looked_at(which, split, data_dir, fold=chosen.fold))
     if name in WITHOUT_TORCH:
         return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
     from bstdg.learning.surroundings import undisturbed
@@ -99,13 +106,60 @@ def train(
         return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
 
 
-def _looked_at(data: str, split: str, data_dir: Path | str | None, fold: int = 0) -> Any:
+def train_counterpart(
+    name: str,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    data_dir: Path | str | None = None,
+    load: Loader | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    on_epoch: OnEpoch | None = None,
+) -> dict[str, Any]:
+    """Train a network that does not spike, of a recipe's structure and on what its network learns from.
+
+    Args:
+        name: one of `COUNTERPARTS`.
+        recipe: what is taken of it, see `bstdg.lab.predecessors.counterpart`.
+        seed: decides every draw; the parts for training and validation are those of the recipe's own run.
+        settings: fields of `settings_kind(name)` in place of their defaults.
+        data_dir, load, on_epoch: as for `train`.
+        folder: where a checkpoint is kept from epoch to epoch, until the report is there; None keeps none.
+        resume: go on from the checkpoint in `folder`, if there is one; the end is bit for bit that of an unbroken run.
+
+    Returns:
+        The report, as from `train`.
+
+    Raises:
+        InputError: the name, recipe, settings or data do not fit, or `folder` holds a checkpoint and is not resumed.
+        FileFormatError: the checkpoint is damaged.
+        TrainingError: the loss is no longer a number.
+    """
+    from bstdg.lab.predecessors.settings import settings_of
+    from bstdg.learning.surroundings import undisturbed
+
+    if name not in COUNTERPARTS:
+        _find(name, 0)
+        raise InputError(f"{name} has its own structure and settings, and takes no recipe; {_LISTED} do")
+    chosen, seed, pictures = settings_of(settings_kind(name), settings), seed_of(seed), recipe.data
+    size, part = pictures.size, {"fold": pictures.fold, "channels": pictures.channels}
+    loader: Loader = load or (lambda which, split: _looked_at(which, split, data_dir, size=size, **part))
+    with undisturbed():
+        return _find(name, 1)(name, recipe, chosen, seed, loader, folder, resume, on_epoch)
+
+
+_LISTED = ", ".join(COUNTERPARTS)
+
+
+def _looked_at(data: str, split: Any, data_dir: Path | str | None, *, size: Sequence[int] = (), **part: int) -> Any:
     """A split; with the training part, the test part is looked at, so that no training ends without being judged."""
     from bstdg import datasets
 
-    loaded = datasets.load(data, split, data_dir, fold=fold)  # pyright: ignore[reportArgumentType]
+    loaded = datasets.load(data, split, data_dir, size=size, **part)
     if split == "train":
-        datasets.look(loaded, "test", data_dir)
+        datasets.look(loaded, "test", data_dir, size=size)
     return loaded
 
 

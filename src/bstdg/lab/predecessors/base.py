@@ -17,6 +17,7 @@ from bstdg.datasets import Dataset
 from bstdg.errors import InputError
 from bstdg.lab.predecessors.settings import Settings
 from bstdg.training.best_epoch import BestEpoch
+from bstdg.training.run_folder import CHECKPOINT, PREVIOUS
 from bstdg.training.split import draw_patients, stratified
 
 Loader = Callable[[str, datasets.Split], Any]
@@ -154,3 +155,11 @@ def write(report: dict[str, Any], path: Path) -> None:
     """Write a report as JSON, whole or not at all; its folder is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_atomic(path, (json.dumps(report, indent=2) + "\n").encode())
+
+
+def forget(folder: Path) -> None:
+    """Remove the checkpoints of a training that has ended and been reported."""
+    for name in (CHECKPOINT, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
