@@ -24,7 +24,7 @@ class BestEpoch:
         highest: the highest accuracy, or macro F1, of any epoch.
         stale: epochs since that rose.
         by: what epochs are chosen by.
-        margin: the standard error of `highest`.
+        margin: the standard error of `highest`; None where a checkpoint of version 0.1 did not keep it.
     """
 
     epoch: int = 0
@@ -32,7 +32,7 @@ class BestEpoch:
     highest: float = -1.0
     stale: int = 0
     by: Choice = "accuracy"
-    margin: float = 0.0
+    margin: float | None = 0.0
 
     def look(self, epoch: int, figures: Mapping[str, Any], weighted: tuple[float, float] | None = None) -> bool:
         """Whether this epoch is the one to be kept now.
@@ -48,6 +48,8 @@ class BestEpoch:
         self.stale = 0 if reached > self.highest else self.stale + 1
         if reached > self.highest:
             self.highest, self.margin = reached, error
+        if self.margin is None:  # accuracies were all that epochs were chosen by
+            self.margin = standard_error(min(max(self.highest, 0.0), 1.0), figures["samples"])
         if reached < self.highest - self.margin:
             return False
         self.epoch, self.figures = epoch, dict(figures)
@@ -60,11 +62,7 @@ class BestEpoch:
     @classmethod
     def of(cls, state: Mapping[str, Any], stale: int, by: Choice = "accuracy") -> BestEpoch:
         """What `state` gave, read back, with `stale`, which a checkpoint holds beside it."""
-        highest, figures = state["highest"], state["figures"]
-        margin = state.get("margin")
-        if margin is None:  # version 0.1 kept none, and chose by plain accuracy
-            margin = standard_error(highest, figures["samples"]) if figures else 0.0
-        return cls(state["epoch"], figures, highest, stale, by, margin)
+        return cls(state["epoch"], state["figures"], state["highest"], stale, by, state.get("margin"))
 
 
 def standard_error(share: float, samples: float) -> float:

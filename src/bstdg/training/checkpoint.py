@@ -108,7 +108,7 @@ def _state(text: str, name: str) -> dict[str, Any]:
         for key, value in {**counts, "seed": state["seed"], "best.epoch": best["epoch"]}.items():
             if type(value) is not int or value < 0:
                 raise ValueError(f"{key} should be a whole number, not {str(value)[:40]!r}")
-        margin = best.get("margin", 0.0)  # which came later
+        margin = 0.0 if best.get("margin") is None else best["margin"]  # which came later
         for key, value in {"seconds": state["seconds"], "best.highest": best["highest"], "best.margin": margin}.items():
             if not figures.is_number(value):
                 raise ValueError(f"{key} should be a number, not {str(value)[:40]!r}")
