@@ -93,7 +93,7 @@ def restore(estimator: C, model: PackedModel, name: str) -> C:
             raise FileFormatError(
                 f"{name} holds a classifier of version {found}; this program reads {VERSION}: upgrade it"
             )
-        params: dict[str, Any] = {FORMER.get(name, name): _param(value) for name, value in said["params"].items()}
+        params = {str(FORMER.get(name, name)): _param(value) for name, value in said["params"].items()}
         estimator.set_params(**params)
         estimator._asked = estimator.get_params(deep=False)
         estimator._reading = Reading(_code(model), _values(said.get("values")))

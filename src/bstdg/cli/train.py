@@ -89,14 +89,14 @@ def train(
             overwrite=overwrite,
             show_progress=True,
             tensorboard=tensorboard,
+            tell=complain,
         )
     if as_json:
         print(json.dumps(report))
         return
     from bstdg.cli import show
 
-    structure = "-".join(map(str, report["widths"]))
-    show_table(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
+    show_table(show.figures(f"{values.data.name} test set, {report['structure']}, seed {seed}", report["test"]))
     say(
         f"best of {report['epochs']} epochs: {report['best_epoch']} (validation accuracy "
         f"{report['validation']['accuracy']:.2%}); {report['seconds']:.1f} s of training with engine "
