@@ -47,6 +47,8 @@ class Source:
         comes_with: the package that brings it, for one without files.
         photographs: they are brought to any size, and are grey or of three colours, as `load` is asked.
         own: data of the user's own, which nobody looks for unless a folder is named.
+        shape: (channels, rows, columns) of its pictures, of photographs the default; () where only the files tell, and
+            of recordings.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Source:
     comes_with: str = ""
     photographs: bool = False
     own: bool = False
+    shape: tuple[int, ...] = ()
 
     def present(self, data_dir: str | Path | None = None, split: Split | None = None) -> Presence:
         """Whether the files are there, in the folder that is named, else in the cache; nothing is read or downloaded.
