@@ -40,7 +40,7 @@ OURS, THEIRS = "BSTDGClassifier", "MLPClassifier"
 def make(name: str, hidden: int, seed: int) -> Any:
     """A classifier that has learnt nothing yet."""
     if name == OURS:
-        return BSTDGClassifier(hidden=(hidden,), n_jobs=1, random_state=seed)
+        return BSTDGClassifier(layers=(hidden,), n_jobs=1, random_state=seed)
     return make_pipeline(StandardScaler(), MLPClassifier((hidden,), random_state=seed))
 
 

@@ -35,7 +35,7 @@ from bstdg.inputs import LatencyCode
 from bstdg.model import packed
 from bstdg.model.probability import calibrated_scale, lead_at_decision, log_probabilities, probabilities
 
-SMALL = {"hidden": (32,), "epochs": 6, "random_state": 0}
+SMALL = {"layers": (32,), "epochs": 6, "random_state": 0}
 # scikit-learn skips this check unless SCIPY_ARRAY_API is set before SciPy is imported: it runs in a process of its own.
 ARRAY_API = "check_array_api_input"
 # A sample that comes twice stands in two batches, one of weight 2 in one; what does hold is in test_sample_weight.
@@ -52,7 +52,7 @@ CHECKS = [c for _, c in estimator_checks_generator(BSTDGClassifier()) if name_of
 @pytest.mark.filterwarnings("ignore::bstdg.errors.BstdgWarning")  # some checks bring five values and no more
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
 def test_scikit_learn_checks(check):
-    check(BSTDGClassifier(hidden=(64,)))
+    check(BSTDGClassifier(layers=(64,)))
 
 
 def test_the_checks_of_weights_are_among_them():
@@ -72,7 +72,7 @@ def test_the_check_of_array_apis():
     program = f"""
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from bstdg import BSTDGClassifier
-found = [(e, c) for e, c in estimator_checks_generator(BSTDGClassifier(hidden=8, epochs=2)) if {ARRAY_API!r} in str(c)]
+found = [(e, c) for e, c in estimator_checks_generator(BSTDGClassifier(layers=8, epochs=2)) if {ARRAY_API!r} in str(c)]
 for estimator, check in found:
     check(estimator)
 print(len(found))
@@ -96,18 +96,18 @@ def digits():
 @cache
 def fitted() -> BSTDGClassifier:
     """A classifier of wines; tests do not change it."""
-    return BSTDGClassifier(hidden=(64,), random_state=0).fit(*wine())
+    return BSTDGClassifier(layers=(64,), random_state=0).fit(*wine())
 
 
 @cache
 def fitted_digits() -> BSTDGClassifier:
     X, _, y, _ = digits()
-    return BSTDGClassifier(hidden=(200,), random_state=0).fit(X, y)
+    return BSTDGClassifier(layers=(200,), random_state=0).fit(X, y)
 
 
 def test_it_learns_a_table_and_images():
     X, y = wine()
-    assert cross_val_score(BSTDGClassifier(hidden=(100,), random_state=0), X, y, cv=3).mean() > 0.9
+    assert cross_val_score(BSTDGClassifier(layers=(100,), random_state=0), X, y, cv=3).mean() > 0.9
     _, X, _, y = digits()
     assert fitted_digits().score(X, y) > 0.94
 
@@ -131,7 +131,7 @@ def test_steps_and_spikes_are_those_of_the_deployed_network():
     assert model.decision_steps(X).tolist() == run.decision.step.tolist()
     counted = [int((run.trace.hidden[0][n] <= run.decision.step[n]).sum()) for n in range(len(X))]
     assert model.spikes(X).tolist() == counted
-    assert BSTDGClassifier(hidden=(), epochs=2, random_state=0).fit(*wine()).spikes(X).tolist() == [0] * len(X)
+    assert BSTDGClassifier(layers=(), epochs=2, random_state=0).fit(*wine()).spikes(X).tolist() == [0] * len(X)
 
 
 def test_the_same_seed_gives_the_same_model_on_any_number_of_threads():
@@ -153,7 +153,7 @@ def test_no_global_state_is_left():
 def test_pipeline_grid_search_and_clone():
     X, y = wine()
     search = GridSearchCV(
-        make_pipeline(StandardScaler(), BSTDGClassifier(hidden=(64,), random_state=0)),
+        make_pipeline(StandardScaler(), BSTDGClassifier(layers=(64,), random_state=0)),
         {"bstdgclassifier__num_steps": np.array([4, 8]), "bstdgclassifier__codes": np.array([1, 2])},
         cv=2,
     ).fit(X, y)
@@ -338,12 +338,12 @@ def same(a: BSTDGClassifier, b: BSTDGClassifier, X) -> None:
 
 def test_saved_and_loaded_exactly(tmp_path):
     X, y = load_wine(return_X_y=True, as_frame=True)
-    model = BSTDGClassifier(hidden=[32, 16], epochs=3, random_state=np.int64(4), spike_weight=0.001).fit(X, y)
+    model = BSTDGClassifier(layers=[32, 16], epochs=3, random_state=np.int64(4), spike_weight=0.001).fit(X, y)
     path = tmp_path / "wine.bstdg"
     assert model.save(path) == path.stat().st_size
     again = BSTDGClassifier.load(path)
     same(model, again, X)
-    assert again.get_params() == {**model.get_params(), "hidden": (32, 16), "random_state": 4}
+    assert again.get_params() == {**model.get_params(), "layers": (32, 16), "random_state": 4}
     assert again.feature_names_in_.tolist() == X.columns.tolist()
     again.save(tmp_path / "again.bstdg")
     assert (tmp_path / "again.bstdg").read_bytes() == path.read_bytes()
@@ -441,7 +441,7 @@ def test_a_network_that_is_no_classifier(tmp_path):
 
 def test_partial_fit_learns():
     X, y = wine()
-    model = BSTDGClassifier(hidden=(64,), random_state=0)
+    model = BSTDGClassifier(layers=(64,), random_state=0)
     order = np.random.default_rng(0).permutation(len(X))
     for _ in range(6):
         for part in np.array_split(order, 3):
@@ -492,7 +492,8 @@ TABLE = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "price": [4.0, 3.0, 2.0, 1.0
         (TABLE, [0.1, 0.2, 0.3, 0.7], InputError, "Unknown label type: continuous"),
         (TABLE, "abc", InputError, "inconsistent numbers of samples"),
         (TABLE["size"].to_numpy(), "abab", InputError, "Reshape your data"),
-        (np.zeros((4, 2, 2, 3)), "abab", InputError, r"X has 4 axes, \[4, 2, 2, 3\]; give features"),
+        (np.zeros((4, 2, 2, 3, 2)), "abab", InputError, r"X has 5 axes, \[4, 2, 2, 3, 2\]; give features"),
+        (np.zeros((4, 2, 2, 3)), "abab", InputError, r"channels stand last, .*: give X.transpose\(0, 3, 1, 2\)"),
         (np.zeros((4, 0, 2)), "abab", InputError, "no pixels"),
         (np.zeros((0, 2)), "", InputError, r"0 sample\(s\)"),
         (np.zeros((7, 4, 2)), "abab", InputError, r"looks like spike trains \[time, samples, features\]"),
@@ -507,9 +508,9 @@ def test_bad_samples(X, y, error, message):
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
-        ("hidden", (0,), r"hidden\[0\] must be in 1 … 65535, not 0"),
-        ("hidden", "600", r"^hidden"),
-        ("hidden", 1.5, r"^hidden"),
+        ("layers", (0,), r"layers\[0\] must be in 1 … 65535, not 0"),
+        ("layers", "600", r"^layers"),
+        ("layers", 1.5, r"^layers"),
         ("num_steps", 255, "num_steps must be in 1 … 254"),
         ("epochs", 0, "^epochs must be in 1 … 1000000000, not 0"),
         ("epochs", "many", "^epochs must be an integer, not 'many'"),

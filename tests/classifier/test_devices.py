@@ -21,7 +21,7 @@ from bstdg.classifier import continuing
 from bstdg.errors import InputError
 
 X, Y = load_wine(return_X_y=True)
-SMALL = {"hidden": (32,), "epochs": 3, "random_state": 0}
+SMALL = {"layers": (32,), "epochs": 3, "random_state": 0}
 needs_cuda = needs.mark("cuda", torch.cuda.is_available())
 
 

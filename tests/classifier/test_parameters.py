@@ -17,7 +17,7 @@ from bstdg.learning.network import flip_ratio
 from bstdg.model import packed
 
 X, Y = load_wine(return_X_y=True)
-SMALL = {"hidden": (32,), "epochs": 3, "random_state": 0}
+SMALL = {"layers": (32,), "epochs": 3, "random_state": 0}
 MORE = 2  # batches that are learnt after a change
 
 ACT = {
@@ -33,7 +33,8 @@ ACT = {
     "class_weight": {0: 100.0, 1: 1e-3, 2: 1e-3},
 }
 REFUSED = {
-    "hidden": (7,),
+    "layers": (7,),
+    "image_shape": (1, 13),
     "num_steps": 3,
     "scaling": "rank",
     "codes": "on",
@@ -127,8 +128,8 @@ def test_a_rate_of_0_flips_no_bit(how):
 
 def test_what_was_said_at_the_start_and_what_is_said_later_come_to_the_same():
     """Parameters that act are those of a classifier that had them all along, from the next call on."""
-    early = BSTDGClassifier(**{**SMALL, **ACT, "hidden": (16,)}).partial_fit(X, Y, classes=[0, 1, 2])
-    late = BSTDGClassifier(**{**SMALL, **ACT, "hidden": (16,)})
+    early = BSTDGClassifier(**{**SMALL, **ACT, "layers": (16,)}).partial_fit(X, Y, classes=[0, 1, 2])
+    late = BSTDGClassifier(**{**SMALL, **ACT, "layers": (16,)})
     late.partial_fit(X, Y, classes=[0, 1, 2])
     defaults = BSTDGClassifier()
     late.set_params(**{name: getattr(defaults, name) for name in ACT}).set_params(**ACT)
@@ -163,18 +164,18 @@ def test_a_value_that_will_not_do_leaves_everything_as_it_was(name, value, how):
 
 
 def test_the_same_network_in_other_words_is_no_change():
-    model = BSTDGClassifier(hidden=[16, 8], random_state=np.int64(0), epochs=2).fit(X, Y)
+    model = BSTDGClassifier(layers=[16, 8], random_state=np.int64(0), epochs=2).fit(X, Y)
     for hidden in ((16, 8), np.array([16, 8])):
-        model.set_params(hidden=hidden, random_state=0, num_steps=np.int64(8)).partial_fit(X, Y)
-    one = BSTDGClassifier(hidden=16, epochs=2, random_state=0).fit(X, Y)
-    one.set_params(hidden=(16,)).partial_fit(X, Y)
+        model.set_params(layers=hidden, random_state=0, num_steps=np.int64(8)).partial_fit(X, Y)
+    one = BSTDGClassifier(layers=16, epochs=2, random_state=0).fit(X, Y)
+    one.set_params(layers=(16,)).partial_fit(X, Y)
 
 
 def test_a_list_that_is_changed_where_it_lies_is_a_change():
     hidden, table = [16], {0: 1.0, 1: 2.0}
-    model = BSTDGClassifier(hidden=hidden, class_weight=table, epochs=2, random_state=0).fit(X, Y)
+    model = BSTDGClassifier(layers=hidden, class_weight=table, epochs=2, random_state=0).fit(X, Y)
     hidden.append(8)
-    with pytest.raises(InputError, match=r"^hidden was changed to \[16, 8\], .* \[16\]"):
+    with pytest.raises(InputError, match=r"^layers was changed to \[16, 8\], .* \[16\]"):
         model.partial_fit(X, Y)
     hidden.pop()
     model.partial_fit(X, Y)
@@ -200,10 +201,10 @@ def test_a_batch_that_is_chosen_stays_chosen():
 
 
 def test_what_is_saved_is_what_was_learnt_with(tmp_path):
-    model = begun("fit").set_params(hidden=(7,), num_steps=3, scaling="rank")
+    model = begun("fit").set_params(layers=(7,), num_steps=3, scaling="rank")
     model.save(tmp_path / "m.bstdg")
     again = BSTDGClassifier.load(tmp_path / "m.bstdg")
-    assert (again.hidden, again.num_steps, again.scaling) == ((32,), 8, "auto")
+    assert (again.layers, again.num_steps, again.scaling) == ((32,), 8, "auto")
     assert again.model_.packed.widths == (26, 32, 3)
     model.set_params(**BSTDGClassifier(**SMALL).get_params()).set_params(weight_rate=0.5).partial_fit(X, Y)
     model.save(tmp_path / "m.bstdg")

@@ -24,7 +24,7 @@ from bstdg.model import packed
 from bstdg.model.probability import calibrated_scale, probabilities
 
 X, Y = load_wine(return_X_y=True)
-SMALL = {"hidden": (32,), "epochs": 4, "random_state": 0}
+SMALL = {"layers": (32,), "epochs": 4, "random_state": 0}
 
 
 def bits(model: BSTDGClassifier) -> tuple[bytes, float, list[float]]:
@@ -52,7 +52,7 @@ def test_a_rare_class_is_found(rare):
         warnings.simplefilter("ignore")  # that it did not converge
         reference = recall_score(labels, mlp.fit(learn, learn_labels).predict(test))
     each = compute_sample_weight("balanced", learn_labels)
-    params = {"hidden": (200,), "random_state": 0}
+    params = {"layers": (200,), "random_state": 0}
     unweighted = BSTDGClassifier(**params).fit(learn, learn_labels)
     balanced = BSTDGClassifier(**params, class_weight="balanced").fit(learn, learn_labels)
     weighted = BSTDGClassifier(**params).fit(learn, learn_labels, sample_weight=each)
@@ -66,7 +66,7 @@ def test_a_rare_class_is_found_batch_by_batch(rare):
     learn, test, learn_labels, labels = rare
     table = dict(enumerate(compute_class_weight("balanced", classes=np.array([0, 1]), y=learn_labels)))
     asked = {"plain": None, "samples": None, "classes": table}
-    models = {name: BSTDGClassifier(hidden=(100,), random_state=0, class_weight=given) for name, given in asked.items()}
+    models = {name: BSTDGClassifier(layers=(100,), random_state=0, class_weight=given) for name, given in asked.items()}
     order = np.random.default_rng(0).permutation(len(learn))
     for _ in range(8):
         for part in np.array_split(order, 4):
@@ -195,7 +195,7 @@ def test_a_weight_is_much_like_so_many_copies():
     """Not bit for bit, since a copy stands in other batches than the first; of each sample once, the same bits."""
     rng = np.random.default_rng(0)
     weights = rng.integers(1, 5, len(X))
-    params = {"hidden": (100,), "epochs": 20, "random_state": 0, "validation_fraction": 0}
+    params = {"layers": (100,), "epochs": 20, "random_state": 0, "validation_fraction": 0}
     weighted = BSTDGClassifier(**params).fit(X, Y, sample_weight=weights)
     copied = BSTDGClassifier(**params).fit(X.repeat(weights, axis=0), Y.repeat(weights))
     assert accuracy_score(weighted.predict(X), copied.predict(X)) > 0.95

@@ -15,7 +15,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs import FeatureCode
 from bstdg.model import packed
 
-SMALL = {"hidden": (32,), "epochs": 3, "random_state": 0}
+SMALL = {"layers": (32,), "epochs": 3, "random_state": 0}
 PIXELS, DIGITS = load_digits(return_X_y=True)
 PIXELS, DIGITS = PIXELS[:300], DIGITS[:300]
 PICTURES = PIXELS.reshape(-1, 8, 8)[:, 1:7]  # 6 x 8, so that rows and columns can be told apart
@@ -68,7 +68,8 @@ def test_pictures_of_another_shape_are_refused(kind, how, tmp_path):
     refused(model, pictures.reshape(-1, 4, 12), "pictures of 4 x 12, .* of 6 x 8")
     refused(model, pictures[:, :5], "pictures of 5 x 8, .* of 6 x 8")
     refused(model, [picture.T.tolist() for picture in pictures], "pictures of 8 x 6")
-    refused(model, np.stack([pictures] * 3, axis=-1), r"X has 4 axes, \[300, 6, 8, 3\]")
+    refused(model, np.stack([pictures] * 3, axis=-1), r"X is \[300, 6, 8, 3\]: .* channels stand last")
+    refused(model, np.stack([pictures] * 3, axis=1), r"pictures of 3 x 6 x 8, .* of 6 x 8")
     refused(model, pictures.reshape(-1, 48)[:, :40], "X has 40 features")
 
 
@@ -293,7 +294,7 @@ def test_categories_that_are_numbers_are_numbers():
 def test_auto_takes_as_many_channels_as_there_is_room_for(columns, channels):
     X = np.random.default_rng(0).normal(size=(24, columns)).astype(np.float32)
     X[:, :200] += 3 * (Y[:24, None] == 1)
-    model = BSTDGClassifier(hidden=(4,), epochs=1, random_state=0).fit(X, Y[:24])
+    model = BSTDGClassifier(layers=(4,), epochs=1, random_state=0).fit(X, Y[:24])
     assert isinstance(model._reading.code, FeatureCode)
     assert model.model_.packed.widths[0] == channels * columns
     assert model.predict(X).shape == (24,)

@@ -28,7 +28,7 @@ def written(texts: bool = False) -> bytes:
     labels = np.array(["a", "bb", "c"], dtype=object)[y] if texts else y
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = BSTDGClassifier(hidden=(5,), epochs=2, random_state=0).fit(X, labels)
+        model = BSTDGClassifier(layers=(5,), epochs=2, random_state=0).fit(X, labels)
     return packed.to_bytes(saving.packed_model(model))
 
 

@@ -37,7 +37,7 @@ CLASSIFIER = """
 from bstdg import BSTDGClassifier
 X, y = rng.normal(size=(400, 64)), rng.integers(0, 2, 400)
 for _ in range(2):
-    forever(lambda: BSTDGClassifier(hidden=(100,), epochs=2, random_state=0).fit(X, y))
+    forever(lambda: BSTDGClassifier(layers=(100,), epochs=2, random_state=0).fit(X, y))
 """
 
 EVENTS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,10 +15,14 @@ from bstdg.engine import oracle_conv
 from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.inputs import LatencyCode
 from bstdg.layers import Conv2dLayer, FullLayer, Pool2dLayer, written
-from bstdg.layers.convolution import Convolution
+from bstdg.layers.convolution import Convolution, unread
+from bstdg.layers.written import leaving_out
+from bstdg.learning.convolution import BinaryConv2d
 from bstdg.learning.network import Network
+from bstdg.learning.pooling import SpikePool2d
 from bstdg.learning.recipe import NetworkConfig
 from bstdg.model import packed
+from bstdg.model.describe import describe
 from bstdg.model.summary import summarize
 
 
@@ -54,8 +59,13 @@ def test_a_pooling_is_read_again(window, stride, count):
         ("32c5s", "at 's': expected s or p or g with a number"),
         ("32c5g1x2", "'g' takes one number"),
         ("pool2p1", "there is no 'p' here, only s, n"),
-        ("pol2", "'pol2' is no layer known here, such as 'pool2'"),
-        ("32v5", "'32v5' is no layer known here, such as '32c"),
+        ("pol2", "'pol2' is no layer known here; did you mean 'pool2'?"),
+        ("maxpool3", "did you mean 'pool3'?"),
+        ("64conv3p1", "did you mean '64c3p1'?"),
+        ("16k3", "did you mean '16c3'?"),
+        ("poool2s1", "did you mean 'pool2s1'?"),
+        ("16x5s2p2", "did you mean '16c5s2p2'?"),
+        ("32v5", "'32v5' is no layer known here; did you mean '32c5'?"),
         ("c5", "is no layer known here"),
         ("", "is no layer known here"),
         ("-3", "is no layer known here"),
@@ -80,7 +90,12 @@ def test_what_is_misspelt_is_shown_where(text, says):
         ((2, 8, 8), ("4c3g4",), "cannot split 2 channels and 4 maps into 4 groups"),
         ((1, 8, 8), ("pool2n5",), "waits for spike 5 of a window of 2 x 2"),
         ((1, 8, 8), ("4c3p3",), "a padding of 3 x 3"),
-        ((1, 8, 8), ("4c3s0",), "no integer in 1"),
+        ((1, 8, 8), ("4c3s0",), r"layer 0 \(4c3s0\) has a stride of 0 x 0; each has to be an integer in 1 … 65535"),
+        ((1, 8, 8), ("0c3",), r"layer 0 \(0c3\) has maps of 0; each has to be an integer"),
+        ((1, 8, 8), ("4c3g0",), r"layer 0 \(4c3g0\) has groups of 0; each has to be an integer"),
+        ((1, 8, 8), ("4c0",), r"layer 0 \(4c0\) has a kernel of 0 x 0; each has to be an integer"),
+        ((1, 8, 8), ("4c3", "pool2s0"), r"layer 1 \(pool2s0\) has a stride of 0 x 0"),
+        ((1, 8, 8), ("4c3", "99999999c3"), r"layer 1 \(99999999c3\) has maps of 99999999; each has to be an integer"),
     ],
 )
 def test_what_does_not_fit_is_named(shape, texts, says):
@@ -128,6 +143,69 @@ def test_a_file_holds_them():
     assert [layer.convolution for layer in again.layers[:2]] == [layer.convolution for layer in model().layers[:2]]
 
 
+@pytest.mark.parametrize("sides", [((5, 7), (2, 3), (3, 4)), ((9, 4), (1, 2), (4, 1)), ((6, 6), (3, 3), (1, 2))])
+@pytest.mark.parametrize("padding", [(0, 0), (0, 1)])
+def test_what_no_window_reaches_is_said(sides, padding):
+    reads, kernel, stride = sides
+    convolution = Convolution((2, *reads), 3, kernel, stride, padding)
+    read = {channel % (reads[0] * reads[1]) for _, channel, _ in oracle_conv.synapses(convolution)}
+    rows = {v for v in range(reads[0]) if not any(v * reads[1] + u in read for u in range(reads[1]))}
+    columns = {u for u in range(reads[1]) if not any(v * reads[1] + u in read for v in range(reads[0]))}
+    assert convolution.left_out == (len(rows), len(columns))
+    said = unread(convolution)
+    assert ("row" in said, "column" in said) == (bool(rows), bool(columns))
+
+
+def test_layers_that_leave_pixels_out_are_named():
+    lines = leaving_out((100,), (64,)) + leaving_out(("4c3s2", "pool2", 9), (1, 9, 12)) + leaving_out((), (64,))
+    assert lines == [
+        "layer 0 (4c3s2): 1 of 12 columns lie in no window",
+        "layer 1 (pool2): 1 of 5 columns lie in no window",
+    ]
+    assert leaving_out(("4c3p1", "pool2"), (1, 8, 8)) == []
+    said = describe(model())["layers"]
+    assert [layer.get("left_out") for layer in said] == [[0, 0], [0, 0], None]
+
+
+def test_shapes_are_looked_at_before_anything_is_made_of_them():
+    with pytest.raises(InputError, match=r"a convolution reads 40000 x 1000 x 1 = 40000000 channels, more than 65535"):
+        BinaryConv2d((40_000, 1000, 1), 60_000, 1, stride=1000)
+    tracemalloc.start()
+    longest = Convolution((1, 1, 65_535), 1, (1, 3), padding=(0, 1))
+    assert longest.fan_out()[[0, 1, -1]].tolist() == [2, 3, 2]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20e6  # bytes: in proportion to the side, not to its square
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: BinaryConv2d(64, 4, 3), r"maps \(channels, rows, columns\), such as \(1, 28, 28\), not 64"),
+        (lambda: BinaryConv2d(None, 4, 3), r"maps \(channels, rows, columns\), such as \(1, 28, 28\), not None"),
+        (lambda: BinaryConv2d((8, 8), 4, 3), r"maps \(channels, rows, columns\), .* not \(8, 8\)"),
+        (lambda: BinaryConv2d("188", 4, 3), "not '188'"),
+        (lambda: BinaryConv2d((1, 8.0, 8), 4, 3), "rows and columns to read of 1 x 8.0 x 8; each has to be an integer"),
+        (lambda: BinaryConv2d((1, 8, 8), "4", 3), "has maps of '4'; each has to be an integer"),
+        (lambda: BinaryConv2d((1, 8, 8), 4, None), "has a kernel of None x None; each has to be an integer"),
+        (lambda: BinaryConv2d((1, 8, 8), 4, (3, 3, 3)), r"two numbers, or one for both, not \(3, 3, 3\)"),
+        (lambda: BinaryConv2d((1, 8, 8), 4, 9), "a kernel of 9 x 9, larger than the 8 x 8 that it reads"),
+        (lambda: BinaryConv2d((1, 8, 8), 4, 3, stride=-1), "has a stride of -1 x -1; each has to be an integer"),
+        (lambda: BinaryConv2d((1, 8, 8), 4, 3, padding=1.5), "has a padding of 1.5 x 1.5; that has to be smaller"),
+        (lambda: BinaryConv2d((2, 8, 8), 4, 3, groups=3), "cannot split 2 channels and 4 maps into 3 groups"),
+        (lambda: BinaryConv2d((1, 256, 255), 2, 1), "2 x 256 x 255 = 130560 neurons, more than 65535"),
+        (lambda: SpikePool2d(64, 2), r"maps \(channels, rows, columns\), such as \(1, 28, 28\), not 64"),
+        (lambda: SpikePool2d((1, 8, 8), 9), "a pooling has a kernel of 9 x 9, larger than the 8 x 8 that it reads"),
+        (lambda: SpikePool2d((1, 8, 8), 2, count="1"), "waits for spike '1' of a window of 2 x 2"),
+        (lambda: SpikePool2d((1, 8, 8), 2, stride=0), "has a stride of 0 x 0; each has to be an integer"),
+    ],
+)
+def test_modules_refuse_in_one_line(make, says):
+    with pytest.raises(InputError, match=says) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
 HOSTILE = [-1, 0, 2**40, 1.5, True, None, "3", [], [1], [1, 1, 1], [0, 1], [2**40, 1], [-1, 1], [1.0, 1.0], [True, 1]]
 
 
@@ -139,14 +217,7 @@ FIELDS += [(1, field) for field in ("window", "stride", "count", "kind")]
 @pytest.mark.parametrize(("layer", "field"), FIELDS)
 def test_hostile_shapes_are_refused_or_harmless(layer, field, value):
     """Whatever a sealed file says of a window, it is refused in one line, or the model works."""
-    parsed = files.parse(packed.to_bytes(model()), "x")
-    config = json.loads(parsed.metadata["config"])
-    config["layers"][layer][field] = value
-    metadata = {**parsed.metadata, "config": json.dumps(config)}
-    metadata.pop("sha256")
-    tensors = ((name, np.frombuffer(slot.data, np.uint8).view(TYPES[slot.dtype]).reshape(slot.shape), slot.dtype)
-               for name, slot in parsed.tensors.items())  # fmt: skip
-    data = files.tensor_file(metadata, tensors)
+    data = sealed(layer, {field: value})
     try:
         found = packed.from_bytes(data)
     except BstdgError as error:
@@ -155,6 +226,47 @@ def test_hostile_shapes_are_refused_or_harmless(layer, field, value):
     else:
         assert all(layers.size(layer.gives) > 0 for layer in found.layers)
         packed.to_bytes(found)
+
+
+@pytest.mark.parametrize(
+    ("layer", "fields", "says"),
+    [
+        (0, {"kernel": [65_535] * 2, "padding": [65_534] * 2, "stride": [65_535] * 2}, "should hold 3 rows of 42948"),
+        (
+            0,
+            {"maps": 65_535, "stride": [6, 6], "kernel": [1, 1], "padding": [0, 0]},
+            "should hold 65535 rows of 1 bits",
+        ),
+        (
+            0,
+            {"kernel": [9, 9], "padding": [0, 0]},
+            "layer 0 has a kernel of 9 x 9, larger than the 6 x 6 that it reads",
+        ),
+        (0, {"groups": 2}, "layer 0 cannot split 1 channels and 3 maps into 2 groups"),
+        (1, {"window": [7, 7], "stride": [1, 1]}, "layer 1 has a kernel of 7 x 7, larger than the 6 x 6"),
+        (1, {"count": 5}, "layer 1 waits for spike 5 of a window of 2 x 2"),
+    ],
+)
+def test_shapes_of_a_file_are_looked_at_before_anything_is_made_of_them(layer, fields, says):
+    data = sealed(layer, fields)
+    tracemalloc.start()
+    with pytest.raises(FileFormatError, match=says):
+        packed.from_bytes(data)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5e6
+
+
+def sealed(layer: int, fields: dict) -> bytes:
+    """A file whose header says something else of a layer than it was, with a valid checksum."""
+    parsed = files.parse(packed.to_bytes(model()), "x")
+    config = json.loads(parsed.metadata["config"])
+    config["layers"][layer].update(fields)
+    metadata = {**parsed.metadata, "config": json.dumps(config)}
+    metadata.pop("sha256")
+    tensors = ((name, np.frombuffer(slot.data, np.uint8).view(TYPES[slot.dtype]).reshape(slot.shape), slot.dtype)
+               for name, slot in parsed.tensors.items())  # fmt: skip
+    return files.tensor_file(metadata, tensors)
 
 
 TYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32}

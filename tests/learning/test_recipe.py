@@ -224,7 +224,7 @@ def test_recipes_are_frozen_and_hashable():
         ("[network]\nlayers = 600", "network.layers must be a list such as [600], not 600"),
         ('[network]\nlayers = "600"', "network.layers must be a list such as [600], not '600'"),
         ("[network]\nlayers = [600, 2.5]", "network.layers[1] must be an integer or a text, not 2.5"),
-        ('[network]\nlayers = [600, "32swirl5"]', "network.layers: '32swirl5' is no layer known here"),
+        ('[network]\nlayers = [600, "32swirl5"]', "network.layers[1]: '32swirl5' is no layer known here"),
         ('[network]\nlayers = ["6²"]', "is no layer known here"),
         (f'[network]\nlayers = ["1{"0" * 5000}"]', "is no layer known here"),
         ("[network]\nlayers = [true]", "network.layers[0] must be an integer or a text, not True"),

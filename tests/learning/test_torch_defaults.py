@@ -148,9 +148,9 @@ def test_a_classifier_is_the_same(disturbed, engine):
     X, y = rng.normal(size=(120, 6)), rng.integers(0, 3, 120)
 
     def learnt() -> list:
-        made = BSTDGClassifier(hidden=(20,), epochs=3, random_state=0, engine=engine).fit(X, y)
+        made = BSTDGClassifier(layers=(20,), epochs=3, random_state=0, engine=engine).fit(X, y)
         made.partial_fit(X, y)
-        first = BSTDGClassifier(hidden=(20,), random_state=0, engine=engine).partial_fit(X, y, classes=[0, 1, 2])
+        first = BSTDGClassifier(layers=(20,), random_state=0, engine=engine).partial_fit(X, y, classes=[0, 1, 2])
         layers = [layer for one in (made, first) for layer in one.model_.packed.layers]
         return [*((layer.signs, layer.thresholds) for layer in layers), made.predict_proba(X), made.loss_curve_]
 

@@ -127,7 +127,7 @@ def test_a_classifier_learns_the_same(number):
     X, y = rng.normal(size=(60, 4)), rng.integers(0, 2, 60)
 
     def fitted(n, hidden):
-        made = BSTDGClassifier(hidden=hidden, num_steps=n(5), epochs=n(2), batch=n(16), jitter=n(1), random_state=0)
+        made = BSTDGClassifier(layers=hidden, num_steps=n(5), epochs=n(2), batch=n(16), jitter=n(1), random_state=0)
         return made.set_params(n_jobs=n(1), patience=n(0)).fit(X, y).predict_proba(X)
 
     expected = fitted(int, (8,))

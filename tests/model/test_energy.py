@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bstdg.errors import InputError
 from bstdg.layers import FullLayer
 from bstdg.model import energy
+from bstdg.model.sizes import sizes_of
 
 
 def spiking(events, hidden, step, by_layer=None):
@@ -108,7 +109,7 @@ def test_sizes_and_widths_of_a_fully_connected_network_say_the_same(kind):
 
 def test_an_even_fan_out_is_a_whole_number():
     layer = FullLayer(np.ones((3, 4), np.int8), np.ones(3, np.int64))
-    (size,) = energy.sizes_of([layer])
+    (size,) = sizes_of([layer])
     assert size == (4, 3, 3, 12)
     assert isinstance(size.fan_out, int)  # 12, and not 12.0, where counts are shown
 

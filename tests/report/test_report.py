@@ -465,8 +465,8 @@ def test_the_page_holds_all_parts_and_reaches_nowhere(page):
     assert page.stat().st_size < 1_000_000
     for part in ("figures", "decisions", "time", "neurons", "training", "cost", "model"):
         assert part in reader.ids
-    drawn = {"sample-0", "sample-3", "decision-steps", "anytime", "confusion", "firing", "firing-steps", "fields",
-             "training", "thresholds", "operations", "energy"}  # fmt: skip
+    drawn = {"sample-0", "sample-3", "positions", "decision-steps", "anytime", "confusion", "firing",
+             "firing-steps", "margins", "fields", "training", "thresholds", "operations", "energy"}  # fmt: skip
     assert {f"fig-{name}" for name in drawn} <= set(reader.ids)
     assert len(reader.labels) == len(drawn)
     assert len(reader.ids) == len(set(reader.ids))
@@ -517,7 +517,7 @@ def test_the_bar_of_the_figures_ends_when_all_are_drawn(run, tmp_path):
 def test_the_same_inputs_give_the_same_bytes_and_figures(run, page, tmp_path):
     report.write([run / "model.bstdg"], tmp_path / "r.html", samples=[0, 3], figures=tmp_path / "figures")
     first, second = (sorted(path for path in folder.rglob("*.*")) for folder in (page.parent, tmp_path))
-    assert len(first) == 1 + 2 * 12
+    assert len(first) == 1 + 2 * 14
     for one, other in zip(first, second, strict=True):
         assert one.name == other.name
         assert one.read_bytes() == other.read_bytes()

@@ -27,7 +27,7 @@ def shapes(*_):
     return datasets.Dataset("shapes", "train", images, y[:1000], 1, ("a", "b"))
 
 def classifier(engine):
-    made = BSTDGClassifier(hidden=(200,), epochs=1, random_state=0, engine=engine, n_jobs=-1).fit(X, y)
+    made = BSTDGClassifier(layers=(200,), epochs=1, random_state=0, engine=engine, n_jobs=-1).fit(X, y)
     return made.partial_fit(X, y).loss_curve_
 
 def recipe():

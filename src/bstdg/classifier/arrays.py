@@ -72,45 +72,6 @@ def _like_pixels(rows: NDArray) -> bool:
     return len(highest) > 0 and bool(np.quantile(highest, 0.25) >= highest.max() / 4)
 
 
-def flattened(X: object, samples: int | None = None) -> tuple[object, tuple[int, ...] | None]:
-    """A batch of images as rows of pixels, and (1, rows, columns); what is no 3-D array comes back as it is, with None.
-
-    Args:
-        X: what the user gave.
-        samples: how many labels came with it, if any did.
-
-    Raises:
-        InputError: it has more than three axes, or its first axis is not that of the samples.
-    """
-    shape = getattr(X, "shape", None)
-    if shape is None and isinstance(X, (list, tuple)):
-        X = np.asarray(X) if np.ndim(X) > 2 else X  # pyright: ignore[reportArgumentType]
-        shape = getattr(X, "shape", None)
-    if shape is None or len(shape) < 3:
-        return X, None
-    if len(shape) > 3:
-        raise InputError(
-            f"X has {len(shape)} axes, {list(shape)}; give features [samples, features] or grey images "
-            "[samples, rows, columns]"
-        )
-    images = np.asarray(X)
-    if samples is not None and shape[0] != samples == shape[1]:
-        raise InputError(
-            f"X is {list(shape)} with {samples} labels: that looks like spike trains [time, samples, features]. "
-            "Samples come first, and values are given instead of trains: X.mean(axis=0) if they code by rate"
-        )
-    if shape[1] != shape[2] and images.size and np.isin(images[:1000], (0, 1)).all():
-        warnings.warn(
-            f"X holds only 0 and 1 and is {list(shape)}: are these spike trains [samples, time, features]? Values are "
-            "turned into spike times here: give X.mean(axis=1) if the trains code by rate; ignore this for images",
-            BstdgWarning,
-            stacklevel=4,
-        )
-    if not images.size:
-        raise InputError(f"X has no pixels: it is {list(shape)}")
-    return images.reshape(len(images), -1), (1, int(shape[1]), int(shape[2]))
-
-
 def warn_of_idle_steps(rows: NDArray, steps: NDArray[np.uint8], num_steps: int) -> None:
     """Warn where T is greater than the different values of any feature: then there is little for time to tell."""
     present = np.zeros((num_steps + 1, steps.shape[1]), bool)

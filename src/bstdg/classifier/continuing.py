@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bstdg.classifier.pictures import image_shape_of
 from bstdg.engine import choose
 from bstdg.errors import InputError
 from bstdg.fields import short
@@ -17,7 +18,7 @@ from bstdg.learning.recipe import Recipe
 from bstdg.training import schedule
 from bstdg.training.run import TrainingRun
 
-MADE_WITH = ("hidden", "num_steps", "scaling", "codes", "random_state")  # the network, or its draws
+MADE_WITH = ("layers", "image_shape", "num_steps", "scaling", "codes", "random_state")  # the network, or its draws
 OF_FIT = ("epochs", "validation_fraction", "patience")  # partial_fit makes one pass, and holds nothing out
 
 
@@ -33,7 +34,7 @@ def check(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     All others act: rates, costs, noise, weights of classes, where and on how many threads it is computed.
     """
     for name in (*MADE_WITH, *OF_FIT):
-        if _plain(before[name]) == _plain(now[name]):
+        if _plain(name, before[name]) == _plain(name, now[name]):
             continue
         why = "what was learnt was made with" if name in MADE_WITH else "partial_fit makes no use of it, fit used"
         raise InputError(
@@ -41,10 +42,12 @@ def check(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         )
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as it can be compared: numbers of NumPy as Python's, and `hidden` in any of its forms."""
+def _plain(name: str, value: Any) -> Any:
+    """A parameter as it can be compared: numbers of NumPy as Python's, layers and shapes in any of their forms."""
+    if name == "image_shape":
+        return image_shape_of(value)
     if isinstance(value, (list, tuple, np.ndarray)):
-        flat = [_plain(item) for item in value]
+        flat = [_plain("", item) for item in value]
         return flat[0] if len(flat) == 1 else flat
     return value.item() if isinstance(value, np.generic) else value  # a source of random numbers is only itself
 

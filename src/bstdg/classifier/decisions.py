@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from bstdg.classifier.arrays import encode
 from bstdg.classifier.reading import Reading, samples_of
 from bstdg.engine.decide import Decision
+from bstdg.layers import Conv2dLayer, FullLayer
 from bstdg.model.probability import lead_at_decision, log_probabilities, probabilities
 from bstdg.model.runtime import BATCH, Model
 
@@ -25,6 +26,21 @@ class Decisions:
     model_: Model
     scale_: float
     _reading: Reading
+
+    @property
+    def coefs_(self) -> list[NDArray[np.int8]]:
+        """The weights, -1 or +1, of each layer that has any, input side first.
+
+        Of a fully connected layer `[channels, neurons]`; of a convolution, whose neurons share them, the windows of its
+        maps, `[maps, channels of a group, rows, columns]`. A pooling has none, and is left out.
+        """
+        weighted = (layer for layer in self.model_.packed.layers if isinstance(layer, (FullLayer, Conv2dLayer)))
+        return [layer.signs.T if isinstance(layer, FullLayer) else layer.signs for layer in weighted]
+
+    @property
+    def thresholds_(self) -> list[NDArray[np.int64]]:
+        """The thresholds beside `coefs_`, `[neurons]` or `[maps]`."""
+        return [layer.thresholds_stored for layer in self.model_.packed.layers if layer.weight_bits]
 
     def predict(self, X: ArrayLike) -> NDArray:
         """The class decided for each sample, computed no further than to its decision."""

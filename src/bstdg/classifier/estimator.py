@@ -16,6 +16,7 @@ from bstdg.classifier import continuing
 from bstdg.classifier import saving as estimator_file
 from bstdg.classifier.arrays import AUTO, code_for, labelled, several
 from bstdg.classifier.decisions import Decisions
+from bstdg.classifier.pictures import check_layers, image_shape_of
 from bstdg.classifier.reading import Reading, Samples, samples_of
 from bstdg.classifier.training import Learner, Settings
 from bstdg.classifier.weights import heard, weights_of
@@ -28,11 +29,14 @@ from bstdg.model.runtime import Model
 class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
     """A binarized spiking network in which every neuron fires at most once, as a scikit-learn classifier.
 
-    It reads tables of features of any range, which it scales itself, and images `[samples, rows, columns]` (integers,
-    or floats 0 … 1). Trained weights are one bit each; the first output neuron to fire decides.
+    It reads tables of features of any range, which it scales itself, and pictures `[samples, rows, columns]` or
+    `[samples, channels, rows, columns]` (integers, or floats 0 … 1). Trained weights are one bit each; the first output
+    neuron to fire decides.
 
     Args:
-        hidden: neurons of each hidden layer.
+        layers: the hidden layers, as recipes write them: 600 neurons, convolutions "16c3p1", poolings "pool2".
+        image_shape: (rows, columns) or (channels, rows, columns) of the pictures that rows of X are; None: rows are a
+            table, and only arrays of more axes are pictures.
         num_steps: T, the steps in which a network decides.
         epochs: passes over the samples; None: 16 … 20, and more where these would make fewer than 80 batches.
         batch: samples a step of the optimiser; None: a 24th of all, but 32 … 256.
@@ -68,12 +72,13 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
         loss_curve_: the loss of every epoch.
         n_iter_: epochs made.
         best_iter_: the epoch that validation chose.
+        coefs_, thresholds_: weights and thresholds of the layers that have any (see `Decisions`).
         scale_: what probabilities are calibrated by (see `predict_proba`).
         n_features_in_, feature_names_in_: as everywhere in scikit-learn; the features of images are their pixels.
 
     >>> from sklearn.datasets import load_wine
     >>> X, y = load_wine(return_X_y=True)
-    >>> model = BSTDGClassifier(hidden=(100,), random_state=0).fit(X, y)
+    >>> model = BSTDGClassifier(layers=(100,), random_state=0).fit(X, y)
     >>> bool(model.score(X, y) > 0.95)
     True
     """
@@ -83,8 +88,9 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        hidden: Sequence[int] | int = (600,),
+        layers: Sequence[int | str] | int = (600,),
         *,
+        image_shape: Sequence[int] | None = None,
         num_steps: int = 8,
         epochs: int | None = None,
         batch: int | None = None,
@@ -107,7 +113,8 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ):
-        self.hidden = hidden
+        self.layers = layers
+        self.image_shape = image_shape
         self.num_steps = num_steps
         self.epochs = epochs
         self.batch = batch
@@ -137,7 +144,7 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
         return tags
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> BSTDGClassifier:
-        """Learn from samples `[samples, features]` or images `[samples, rows, columns]` and their labels.
+        """Learn from samples `[samples, features]`, or pictures as the class describes them, and their labels.
 
         Args:
             X, y: samples and labels.
@@ -234,8 +241,10 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
             check_classification_targets(labels)
             return rows
 
-        samples = samples_of(X, check, None if first else self._reading, len(y) if hasattr(y, "__len__") else None)
-        return samples, labels
+        given = len(y) if hasattr(y, "__len__") else None
+        if first:
+            return samples_of(X, check, labels=given, asked=image_shape_of(self.image_shape)), labels
+        return samples_of(X, check, self._reading, given), labels
 
     def _all_classes(self, classes: Any) -> NDArray:
         """All labels that will ever come, as the first call to `partial_fit` says, and later ones may."""
@@ -251,6 +260,7 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
         """What learns from `rows`, those of the samples that count, and what it reads from then on."""
         settings = Settings.of(self.get_params(deep=False), len(rows))
         shape = samples.shape or (rows.shape[1],)
+        check_layers(settings.recipe.network.layers, shape)
         code = code_for(rows, shape, settings.recipe.network.num_steps, self.scaling, self.codes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         return Learner(settings, code, [str(c) for c in classes.tolist()], seed), Reading(code, samples.values)

@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.classifier.arrays import flattened, one_line
+from bstdg.classifier.arrays import one_line
+from bstdg.classifier.pictures import check_asked, flattened
 from bstdg.errors import BstdgWarning, InputError
 from bstdg.inputs import FeatureCode, LatencyCode
 from bstdg.inputs.base import by
@@ -27,7 +28,7 @@ class Samples(NamedTuple):
     Attributes:
         rows: numbers `[samples, features]`; truth values are 0 and 1.
         values: what they were.
-        shape: of a picture, (1, rows, columns); None of a row of a table.
+        shape: of a picture, (channels, rows, columns); None of a row of a table.
     """
 
     rows: NDArray
@@ -119,28 +120,35 @@ class Reading:
 
 
 def samples_of(
-    given: Any, check: Callable[[Any], NDArray], learnt: Reading | None = None, labels: int | None = None
+    given: Any,
+    check: Callable[[Any], NDArray],
+    learnt: Reading | None = None,
+    labels: int | None = None,
+    asked: tuple[int, ...] | None = None,
 ) -> Samples:
     """Samples as numbers, of a shape that can be read.
 
     Args:
-        given: a table, or pictures `[samples, rows, columns]`.
+        given: a table, or pictures `[samples, rows, columns]` or `[samples, channels, rows, columns]`.
         check: scikit-learn's own checks, from what has two axes to an array.
         learnt: what the classifier learnt from, where it did.
         labels: how many came with them, if any did.
+        asked: the shape of a picture that rows are said to be, where it did not.
 
     Raises:
         InputError: these are no numbers, or of another shape.
     """
     try:
-        flat, shape = flattened(given, labels)
+        known = asked is not None or (learnt is not None and learnt.pictures)
+        flat, shape = flattened(given, labels, known=known)
         if learnt is not None:
             learnt.check_shape(shape)
         rows = _checked(flat, check)
+        check_asked(asked, shape, rows.shape[1])
     except (ValueError, np.exceptions.DTypePromotionError) as error:
         raise InputError(one_line(error)) from None
     values = VALUES[rows.dtype.kind]
-    return Samples(rows.astype(np.uint8) if values == "truth values" else rows, values, shape)
+    return Samples(rows.astype(np.uint8) if values == "truth values" else rows, values, shape or asked)
 
 
 def _checked(flat: Any, check: Callable[[Any], NDArray]) -> NDArray:

@@ -20,6 +20,7 @@ from bstdg.model.packed import PackedModel, briefly
 from bstdg.model.runtime import Model
 
 KEY, VERSION = "estimator", 1
+FORMER = {"hidden": "layers"}  # what version 0.1 called a parameter
 TABLE = "weights"  # a parameter that is a table: its labels and weights, in pairs
 
 
@@ -92,7 +93,8 @@ def restore(estimator: C, model: PackedModel, name: str) -> C:
             raise FileFormatError(
                 f"{name} holds a classifier of version {found}; this program reads {VERSION}: upgrade it"
             )
-        estimator.set_params(**{name: _param(value) for name, value in said["params"].items()})
+        params = {str(FORMER.get(name, name)): _param(value) for name, value in said["params"].items()}
+        estimator.set_params(**params)
         estimator._asked = estimator.get_params(deep=False)
         estimator._reading = Reading(_code(model), _values(said.get("values")))
         estimator.classes_ = _from_labels(said["classes"], len(model.classes))
@@ -124,7 +126,7 @@ def _plain(value: Any) -> Any:
     """A parameter as JSON holds it; a source of random numbers has been used up, and is left out."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, (tuple, list, np.ndarray)):
-        return np.asarray(value).tolist()
+        return [_plain(item) for item in value]
     if isinstance(value, Mapping):  # its keys may be numbers, which JSON would make texts
         return {TABLE: [[_plain(label), _plain(weight)] for label, weight in value.items()]}
     return value if isinstance(value, (bool, int, float, str)) else None

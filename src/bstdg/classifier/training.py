@@ -37,7 +37,7 @@ from bstdg.whole import plain as own_number
 
 FEWEST_HELD_OUT = 10
 MOST_THREADS = 1024
-WORK_A_THREAD = 1 << 30  # samples times weights of an epoch, above which more threads pay
+WORK_A_THREAD = 1 << 30  # samples times synapses of an epoch, above which more threads pay
 SECTIONS = {
     "network": ("layers", "num_steps"),
     "rule": ("width",),
@@ -63,8 +63,9 @@ class Settings:
             InputError: a parameter is of the wrong type or out of range; it is called by its own name.
         """
         plain = {name: own_number(value) for name, value in params.items()}
-        hidden = plain["hidden"]
-        plain["layers"] = [hidden] if isinstance(hidden, int) else np.asarray(hidden).tolist()
+        layers = plain["layers"]
+        if not isinstance(layers, str):  # which is no list of them
+            plain["layers"] = [layers] if isinstance(layers, int) else _listed(layers)
         if plain["batch"] is None:
             plain["batch"] = min(256, max(32, samples // 24))
         if plain["epochs"] is None:
@@ -87,8 +88,7 @@ class Settings:
         try:
             recipe = from_dict(Recipe, values)
         except InputError as error:
-            said = str(error).replace("network.layers", "hidden")  # by the classifier's own names
-            raise InputError(re.sub(rf"\b({'|'.join(SECTIONS)})\.", "", said)) from None
+            raise InputError(re.sub(rf"\b({'|'.join(SECTIONS)})\.", "", str(error))) from None  # by its own names
         return cls(recipe, plain["engine"], str(plain["device"]), threads)
 
 
@@ -208,14 +208,19 @@ class Learner:
         assert run is not None  # noqa: S101  (there is a run before there is work)
         wanted = self.settings.threads
         if wanted is None:
-            weights = sum(p.numel() for p in run.network.parameters())
-            wanted = before if samples * weights > WORK_A_THREAD else 1
+            synapses = sum(int(layer.fan_out().sum()) for layer in run.network.deployed())
+            wanted = before if samples * synapses > WORK_A_THREAD else 1
         torch.set_num_threads(before if wanted < 0 else wanted)
         try:
             with native_training.own_threads():
                 yield
         finally:
             torch.set_num_threads(before)
+
+
+def _listed(layers: Any) -> Any:
+    """Layers as a list, whichever they came in; what is none is left to be refused."""
+    return list(layers) if isinstance(layers, (list, tuple)) else np.asarray(layers).tolist()
 
 
 class Unwatched(HealthWatch):

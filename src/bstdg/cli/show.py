@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bstdg.cli.console import table as new_table
-from bstdg.layers import Conv2dLayer, FullLayer, Layer
+from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer
+from bstdg.layers.convolution import unread
 from bstdg.model import classes
 from bstdg.model.describe import describe
 from bstdg.model.figures import FIGURES
@@ -50,6 +51,9 @@ def model(described: PackedModel, file: str, size: int, version: str, engine: st
         table.add_row(
             f"layer {i}", f"{layer['neurons']:,} {kind} neurons{shape}, {thresholds}{_ones(described.layers[i])}"
         )
+    for i, layer in enumerate(described.layers):
+        if isinstance(layer, (Conv2dLayer, Pool2dLayer)) and (said_of := unread(layer.convolution)):
+            table.add_row("left out", f"layer {i} ({layer}): {said_of}")
     table.add_row("classes", ", ".join(map(name, said["classes"])))
     table.add_row("engine here", engine)
     trained = said["trained"]

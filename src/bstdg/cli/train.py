@@ -89,14 +89,14 @@ def train(
             overwrite=overwrite,
             show_progress=True,
             tensorboard=tensorboard,
+            tell=complain,
         )
     if as_json:
         print(json.dumps(report))
         return
     from bstdg.cli import show
 
-    structure = "-".join(map(str, report["widths"]))
-    show_table(show.figures(f"{values.data.name} test set, {structure}, seed {seed}", report["test"]))
+    show_table(show.figures(f"{values.data.name} test set, {report['structure']}, seed {seed}", report["test"]))
     show_table(show.by_class(report["classes"], report["test"]))
     chosen = report["validation"]
     f1 = f", macro F1 {chosen['macro_f1']:.2%}" if "macro_f1" in chosen else ""  # of runs that began earlier

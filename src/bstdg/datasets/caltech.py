@@ -196,7 +196,7 @@ def _opened(name: str, data: bytes, place: Path) -> Iterator[Any]:
 
 
 SOURCES = tuple(
-    Source(name, title, "images", load, look=look, locate=locate, wanted=WANTED, photographs=True)
+    Source(name, title, "images", load, look=look, locate=locate, wanted=WANTED, photographs=True, shape=(1, *SIZE))
     for name, title in {
         "caltech-face-motorbike": "Caltech-101 Face/Motorbike",
         "caltech-face-motorbike-all": "Caltech-101 Face/Motorbike, all images",

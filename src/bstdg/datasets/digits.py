@@ -42,4 +42,6 @@ def load(name: str, split: Split, data_dir: str | Path | None = None, progress: 
     )
 
 
-SOURCES = (Source("digits", "Digits (scikit-learn, 8 x 8)", "images", load, comes_with="scikit-learn"),)
+SOURCES = (
+    Source("digits", "Digits (scikit-learn, 8 x 8)", "images", load, comes_with="scikit-learn", shape=(1, 8, 8)),
+)

@@ -195,6 +195,7 @@ SOURCES = tuple(
         files={split: (of.images.name, of.labels.name) for split, of in collection.splits.items()},
         wanted="its four idx files (.gz or not)",
         mirrors=collection.mirrors,
+        shape=(1, 28, 28),
     )
     for name, collection in COLLECTIONS.items()
 )

@@ -49,6 +49,8 @@ class Source:
         photographs: they are brought to any size, and are grey or of three colours, as `load` is asked.
         folds: into how many the recordings can be split instead, by `load`'s argument `fold`; 0 where they cannot.
         own: data of the user's own, which nobody looks for unless a folder is named.
+        shape: (channels, rows, columns) of its pictures, of photographs the default; () where only the files tell, and
+            of recordings.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Source:
     photographs: bool = False
     folds: int = 0
     own: bool = False
+    shape: tuple[int, ...] = ()
 
     def present(self, data_dir: str | Path | None = None, split: Split | None = None) -> Presence:
         """Whether the files are there, in the folder that is named, else in the cache; nothing is read or downloaded.

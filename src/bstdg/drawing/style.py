@@ -36,7 +36,7 @@ def panels(number: int, columns: int | None, pictures: int = 0) -> tuple[Figure,
     for spare in axes[number:]:
         spare.remove()
     if number < len(axes):  # the last panel takes what is left of its row
-        axes[number - 1].set_subplotspec(figure.add_gridspec(rows, wide)[rows - 1, (number - 1) % wide :])
+        axes[number - 1].set_subplotspec(axes[0].get_gridspec()[rows - 1, (number - 1) % wide :])
     return figure, axes[:number]
 
 

@@ -13,6 +13,7 @@ from bstdg.layers.base import Shape, size
 from bstdg.spikes.events import MAX_CHANNELS
 
 Pair = tuple[int, int]  # rows and columns
+SHOWN = 60  # characters of numbers that are refused
 
 
 class Convolution(NamedTuple):
@@ -67,14 +68,21 @@ class Convolution(NamedTuple):
                 f"reads maps (channels, rows, columns), but what comes in is a row of {size(self.reads)}: a "
                 "convolution or a pooling has to stand before the fully connected layers"
             )
-        numbers = (self.maps, self.groups, *self.kernel, *self.stride, *self.reads)
-        if not all(type(n) is int and 1 <= n <= MAX_CHANNELS for n in numbers):
-            raise InputError(
-                f"has a size, stride or number of maps that is no integer in 1 … {MAX_CHANNELS}: {numbers}"
-            )
+        for what, numbers in (
+            ("maps", (self.maps,)),
+            ("a kernel", self.kernel),
+            ("a stride", self.stride),
+            ("groups", (self.groups,)),
+            ("channels, rows and columns to read", self.reads),
+        ):
+            if not all(type(n) is int and 1 <= n <= MAX_CHANNELS for n in numbers):
+                said = " x ".join(map(repr, numbers))[:SHOWN]
+                raise InputError(f"has {what} of {said}; each has to be an integer in 1 … {MAX_CHANNELS}")
+        if size(self.reads) > MAX_CHANNELS:
+            raise InputError(f"reads {by(self.reads)} = {size(self.reads)} channels, more than {MAX_CHANNELS}")
         if not all(type(n) is int and 0 <= n < side for n, side in zip(self.padding, self.kernel, strict=True)):
             raise InputError(
-                f"has a padding of {by(self.padding)}; that has to be smaller than its {by(self.kernel)} kernel"
+                f"has a padding of {by(self.padding)[:SHOWN]}; that has to be smaller than its {by(self.kernel)} kernel"
             )
         for side, kernel, padding in zip(self.reads[1:], self.kernel, self.padding, strict=True):
             if kernel > side + 2 * padding:
@@ -90,15 +98,20 @@ class Convolution(NamedTuple):
                 "take fewer maps or a larger stride"
             )
 
+    @property
+    def left_out(self) -> Pair:
+        """Rows and columns that no window reaches, because strides step over them or end before them."""
+        rows, columns = (int((covered == 0).sum()) for covered in self._covered())
+        return rows, columns
+
     def covers(self) -> NDArray[np.int64]:
         """How many windows each pixel lies in, `[rows, columns]`: the most inside, fewer at borders."""
-        rows, columns = (
-            _covers(side, places, kernel, stride, padding)
-            for side, places, kernel, stride, padding in zip(
-                self.reads[1:], self.gives[1:], self.kernel, self.stride, self.padding, strict=True
-            )
-        )
-        return np.outer(rows, columns)
+        return np.outer(*self._covered())
+
+    def _covered(self) -> list[NDArray[np.int64]]:
+        """How many windows along rows, and along columns, each row and column lies in."""
+        sides = zip(self.reads[1:], self.gives[1:], self.kernel, self.stride, self.padding, strict=True)
+        return [_covers(*each) for each in sides]
 
     def fan_out(self) -> NDArray[np.int64]:
         """Synapses that an event of each channel passes, `[channels * rows * columns]`."""
@@ -107,8 +120,20 @@ class Convolution(NamedTuple):
 
 def _covers(side: int, places: int, kernel: int, stride: int, padding: int) -> NDArray[np.int64]:
     """How many windows along one side each pixel lies in."""
-    at = np.arange(places)[:, None] * stride - padding
-    return ((at <= np.arange(side)) & (np.arange(side) < at + kernel)).sum(axis=0)
+    first = np.arange(places) * stride - padding
+    begun, ended = (np.bincount(np.clip(at, 0, side), minlength=side + 1) for at in (first, first + kernel))
+    return np.cumsum(begun - ended)[:side]
+
+
+def unread(convolution: Convolution) -> str:
+    """What is said of rows and columns that no window reaches; nothing where there are none.
+
+    >>> unread(Convolution((1, 28, 28), 16, (5, 5), (2, 2)))
+    '1 of 28 rows and 1 of 28 columns lie in no window'
+    """
+    sides = zip(("row", "column"), convolution.left_out, convolution.reads[1:], strict=True)
+    parts = [f"{out} of {side} {name}{'s' * (side > 1)}" for name, out, side in sides if out]
+    return f"{' and '.join(parts)} lie in no window" if parts else ""
 
 
 def by(shape: Shape) -> str:

@@ -62,7 +62,7 @@ class Pool2dLayer(Layer):
         """Raise `InputError` where the window does not fit what it reads, or has fewer than n neurons."""
         self.convolution.check()
         if type(self.count) is not int or not 1 <= self.count <= self.window[0] * self.window[1]:
-            raise InputError(f"waits for spike {self.count} of a window of {by(self.window)}")
+            raise InputError(f"waits for spike {self.count!r} of a window of {by(self.window)}")
 
     def fan_out(self) -> NDArray[np.int64]:
         """Windows that a pixel lies in."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from bstdg.errors import InputError
 from bstdg.layers.base import Shape
-from bstdg.layers.convolution import Convolution, Pair
+from bstdg.layers.convolution import Convolution, Pair, unread
 from bstdg.layers.full import neurons
 from bstdg.layers.pool2d import Pool2dLayer
 
@@ -58,6 +59,46 @@ class Pool(NamedTuple):
         return layer
 
 
+def stack(layers: Sequence[int | str], reads: Shape) -> list[Full | Convolution | Pool2dLayer]:
+    """What layers are, each over what the one below gives.
+
+    Args:
+        layers: as a recipe writes them, input side first.
+        reads: shape of what comes in.
+
+    Raises:
+        InputError: one is no layer, or does not fit what it reads; says which.
+
+    >>> conv, pool, full = stack(["16c5s2p2", "pool2", 100], (1, 28, 28))
+    >>> conv.gives, pool.gives, full
+    ((16, 14, 14), (16, 7, 7), Full(neurons=100))
+    """
+    found: list[Full | Convolution | Pool2dLayer] = []
+    for i, text in enumerate(layers):
+        asked = layer(text)
+        if isinstance(asked, Full):
+            found.append(asked)
+            reads = (asked.neurons,)
+            continue
+        try:
+            found.append(over := asked.over(reads))
+        except InputError as error:
+            raise InputError(f"layer {i} ({text}) {error}") from None
+        reads = over.gives
+    return found
+
+
+def leaving_out(layers: Sequence[int | str], reads: Shape) -> list[str]:
+    """A line for each layer whose windows leave pixels out; arguments and errors as for `stack`.
+
+    >>> leaving_out(["16c5s2p2", "pool3"], (1, 28, 28))
+    ['layer 1 (pool3): 2 of 14 rows and 2 of 14 columns lie in no window']
+    """
+    sliding = ((i, getattr(layer, "convolution", layer)) for i, layer in enumerate(stack(layers, reads)))
+    said = ((i, unread(layer)) for i, layer in sliding if isinstance(layer, Convolution))
+    return [f"layer {i} ({layers[i]}): {words}" for i, words in said if words]
+
+
 def layer(written: int | str) -> Full | Conv | Pool:
     """What a recipe writes for a layer.
 
@@ -81,8 +122,24 @@ def layer(written: int | str) -> Full | Conv | Pool:
         window = _pair(found[1])
         more = _more(text, found.end(), written, {"s": Pair, "n": int})
         return Pool(window, more.get("s", window), more.get("n", (1, 1))[0])
-    near = difflib.get_close_matches(text, ("32c5s2p2", "32c3", "pool2", "pool2n2", "600"), n=1, cutoff=0.3)
-    raise InputError(f"{written!r} is no layer known here{f', such as {near[0]!r}' if near else ''}; a layer is {HELP}")
+    near = _nearest(text)
+    raise InputError(
+        f"{written!r} is no layer known here{f'; did you mean {near!r}?' if near else ''}; a layer is {HELP}"
+    )
+
+
+def _nearest(text: str) -> str:
+    """What was meant, by the numbers that stand there."""
+    numbers = re.findall(r"\d+", text)[:4] or ["2"]
+    first, *more = numbers
+    forms = [f"pool{first}", first, f"{first}c3"]
+    if more:
+        forms += [f"{first}c{more[0]}", f"pool{first}s{more[0]}", f"pool{first}n{more[0]}", f"pool{first}x{more[0]}"]
+    if len(more) > 1:
+        forms += [f"{first}c{more[0]}{letter}{more[1]}" for letter in "spg"]
+    if len(more) > 2:
+        forms.append(f"{first}c{more[0]}s{more[1]}p{more[2]}")
+    return next(iter(difflib.get_close_matches(text, forms, n=1, cutoff=0.5)), "")
 
 
 def _more(text: str, at: int, written: str, known: dict[str, object]) -> dict[str, Pair]:

@@ -71,8 +71,9 @@ class BinaryConv2d(Unscripted, Tracking):
         if not math.isfinite(threshold):
             raise InputError(f"a threshold must be a finite number, not {threshold}")
         choose.check_training(engine)
-        shape = tuple(integer(side) for side in reads)
-        self.convolution = Convolution(shape, integer(maps), both(kernel), both(stride), both(padding), integer(groups))
+        self.convolution = Convolution(
+            maps_read(reads), integer(maps), both(kernel), both(stride), both(padding), integer(groups)
+        )
         try:
             self.convolution.check()
         except InputError as error:
@@ -152,6 +153,21 @@ class BinaryConv2d(Unscripted, Tracking):
             f"({by(reads)}), {maps}, {kernel}, stride={stride}, padding={padding}, groups={groups}, "
             f"threshold_mode={self.threshold_mode!r}, {self.rule}"
         )
+
+
+def maps_read(reads: Any) -> Shape:
+    """The shape of maps that come in.
+
+    Raises:
+        InputError: it is none.
+
+    >>> maps_read([1, 28, 28])
+    (1, 28, 28)
+    """
+    sides = tuple(reads) if isinstance(reads, Sequence) and not isinstance(reads, str) else ()
+    if len(sides) != 3:
+        raise InputError(f"what comes in are maps (channels, rows, columns), such as (1, 28, 28), not {reads!r}")
+    return tuple(integer(side) for side in sides)
 
 
 def both(given: int | Pair) -> Pair:

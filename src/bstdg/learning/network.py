@@ -78,7 +78,7 @@ class Network(Unscripted, nn.Module):
             if engine not in (None, real.NAME):
                 raise InputError(f"network.weights = 'real' has an engine of its own, so none can be named, {engine!r}")
             engine = real.NAME
-        shape = num_inputs if isinstance(num_inputs, tuple) else (num_inputs,)
+        shape = tuple(num_inputs) if isinstance(num_inputs, (tuple, list)) else (num_inputs,)
         layers = modules_of(shape, num_classes, config, rule, generator, engine, tied_inputs)
         self._take(layers, config, rule, engine)
 

@@ -15,7 +15,7 @@ from bstdg.engine.dense_synapses import synapses
 from bstdg.errors import InputError
 from bstdg.layers import Pool2dLayer, size
 from bstdg.layers.convolution import Convolution, Pair, by
-from bstdg.learning.convolution import both, integer
+from bstdg.learning.convolution import both, integer, maps_read
 from bstdg.learning.functions import PlainFunction, Unscripted, gradient, refuse_to_be_traced
 from bstdg.learning.modules import check_input
 from bstdg.learning.rule import Spikes
@@ -57,8 +57,7 @@ class SpikePool2d(Unscripted, nn.Module):
         choose.check_training(engine)
         self.engine = engine
         sides = both(window)
-        shape = tuple(integer(side) for side in reads)
-        self._layer = Pool2dLayer(shape, sides, sides if stride is None else both(stride), integer(count))
+        self._layer = Pool2dLayer(maps_read(reads), sides, sides if stride is None else both(stride), integer(count))
         try:
             self._layer.check()
         except InputError as error:

@@ -117,13 +117,13 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         check(self, "network")
-        for text in self.layers:
+        for i, text in enumerate(self.layers):
             try:
                 if len(str(text)) > LONGEST_LAYER:
                     raise InputError(f"{short(text)} is no layer known here; a layer is {written.HELP}")
                 written.layer(text)
             except InputError as error:
-                raise InputError(f"network.layers: {error}") from None
+                raise InputError(f"network.layers[{i}]: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bstdg.errors import InputError
-from bstdg.layers import Shape, size, written
+from bstdg.layers import Pool2dLayer, Shape, size, written
 from bstdg.layers.convolution import Convolution
 from bstdg.learning.convolution import BinaryConv2d
 from bstdg.learning.modules import BinaryLinear
@@ -39,26 +39,24 @@ def modules_of(
     """
     modules: list[nn.Module] = []
     common = {"threshold_mode": config.threshold_mode, "rule": rule, "generator": generator, "engine": engine}
-    for i, text in enumerate(config.layers):
-        module, shape = _module(i, text, shape, 0 if modules else tied, common)
+    first = config.layers[0] if config.layers else 1
+    if tied and not isinstance(written.layer(first), written.Full):
+        raise InputError(
+            f"layer 0 ({first}) cannot read windows that take their spikes back; a fully connected layer can"
+        )
+    for layer in written.stack(config.layers, shape):
+        module, shape = _module(layer, shape, 0 if modules else tied, common)
         modules.append(module)
     modules.append(BinaryLinear(size(shape), classes, tied=0 if modules else tied, **common))
     return modules
 
 
-def _module(i: int, text: int | str, shape: Shape, tied: int, common: dict[str, Any]) -> tuple[nn.Module, Shape]:
-    """Layer `i` as a recipe writes it, and the shape of what it gives."""
-    asked = written.layer(text)
-    if isinstance(asked, written.Full):
-        return BinaryLinear(size(shape), asked.neurons, tied=tied, **common), (asked.neurons,)
-    if tied:
-        raise InputError(
-            f"layer {i} ({text}) cannot read windows that take their spikes back; a fully connected layer can"
-        )
-    try:
-        layer = asked.over(shape)
-    except InputError as error:
-        raise InputError(f"layer {i} ({text}) {error}") from None
+def _module(
+    layer: written.Full | Convolution | Pool2dLayer, shape: Shape, tied: int, common: dict[str, Any]
+) -> tuple[nn.Module, Shape]:
+    """A layer that learns, and the shape of what it gives."""
+    if isinstance(layer, written.Full):
+        return BinaryLinear(size(shape), layer.neurons, tied=tied, **common), (layer.neurons,)
     if isinstance(layer, Convolution):
         _, maps, kernel, stride, padding, groups = layer
         module = BinaryConv2d(shape, maps, kernel, stride=stride, padding=padding, groups=groups, **common)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bstdg.layers import Layer, size
+from bstdg.layers import Conv2dLayer, Layer, Pool2dLayer, size
 from bstdg.model.packed import PackedModel
 
 
@@ -33,6 +33,7 @@ def describe(model: PackedModel) -> dict[str, Any]:
 
 
 def _layer(layer: Layer) -> dict[str, Any]:
+    slides = layer.convolution if isinstance(layer, (Conv2dLayer, Pool2dLayer)) else None
     return {
         "kind": layer.kind,
         "written": str(layer),
@@ -44,4 +45,5 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "weight_bits": layer.weight_bits,
         "threshold_min": int(layer.thresholds.min()),
         "threshold_max": int(layer.thresholds.max()),
+        **({"left_out": list(slides.left_out)} if slides is not None else {}),
     }

@@ -9,7 +9,8 @@ One rule of counting holds for all networks, so that none is helped by it. An in
 of a network that does not spike) makes the layer read that input's row of weights, and read, add to and write back
 the running sums of all its neurons, 64 bits at a time. A spiking layer also compares the potential of each neuron with
 its threshold at every step up to the decision; a layer that does not spike compares once. Numbers of a network that
-does not spike are not skipped where they are 0.
+does not spike are not skipped where they are 0. Of a convolution an input touches the windows that it lies in, fewer at
+borders: as many as were counted where figures tell, else on average. A pooling has no weights to read.
 
 Source of the table: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9.
 """
@@ -19,11 +20,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 from bstdg.errors import InputError
-from bstdg.layers import Layer, size
+from bstdg.model.figures import is_number
+from bstdg.model.metrics import UNEVEN
+from bstdg.model.sizes import Size, fully_connected
 
 TABLE = "M. Horowitz, ISSCC 2014, 45 nm, 0.9 V"
 WORD = 64  # bits of a memory access
@@ -123,44 +125,6 @@ class Estimate:
         return self.sram_weights + self.sram_state
 
 
-class Size(NamedTuple):
-    """What comes in, neurons, synapses an event passes on average, and weights that are stored, shared ones once."""
-
-    channels: int
-    neurons: int
-    fan_out: float
-    weights: int
-
-
-def sizes_of(layers: Sequence[Layer]) -> tuple[Size, ...]:
-    """Sizes of deployed layers.
-
-    >>> import numpy as np
-    >>> from bstdg.layers import FullLayer
-    >>> sizes_of([FullLayer(np.ones((3, 4), np.int8), np.ones(3, np.int64))]) == fully_connected((4, 3))
-    True
-    """
-    return tuple(
-        Size(size(layer.reads), size(layer.gives), _whole(float(layer.fan_out().mean())), layer.weight_bits)
-        for layer in layers
-    )
-
-
-def fully_connected(widths: Sequence[int]) -> tuple[Size, ...]:
-    """Sizes of layers in which every event reaches every neuron; neurons of every layer, input first.
-
-    Raises:
-        InputError: there is no layer, or an empty one.
-    """
-    if len(widths) < 2 or min(widths) < 1:
-        raise InputError(f"a network has an input and a layer at least, of 1 or more each, not {list(widths)}")
-    return tuple(Size(below, above, above, below * above) for below, above in pairwise(widths))
-
-
-def _whole(number: float) -> float:
-    return int(number) if number.is_integer() else number
-
-
 def count(kind: str, sizes: Sequence[int] | Sequence[Size], figures: Mapping[str, Any]) -> tuple[LayerCounts, ...]:
     """Count what one decision takes, layer by layer.
 
@@ -188,14 +152,29 @@ def count(kind: str, sizes: Sequence[int] | Sequence[Size], figures: Mapping[str
     else:
         inputs, compared = [layer.channels for layer in layers], 1.0
     last = len(layers) - 1
-    pairs = zip(layers, inputs, strict=True)
-    return tuple(_layer(how, events, layer, i == last, compared) for i, (layer, events) in enumerate(pairs))
+    rows = zip(layers, inputs, _reached(how, layers, inputs, figures), strict=True)
+    return tuple(_layer(how, *row, i == last, compared) for i, row in enumerate(rows))
+
+
+def _reached(how: Kind, layers: Sequence[Size], inputs: Sequence[float], figures: Mapping[str, Any]) -> list[float]:
+    """Synapses that an event passes in each layer: as they were counted, where figures tell; else on average."""
+    passed = figures.get(UNEVEN[1]) if how.spikes else None
+    if passed is None:
+        return [layer.fan_out for layer in layers]
+    _check(passed, len(layers), UNEVEN[1])
+    rows = zip(layers, inputs, passed, strict=True)
+    return [operations / events if events else layer.fan_out for layer, events, operations in rows]
+
+
+def _check(figure: Any, layers: int, name: str) -> None:
+    if not isinstance(figure, list) or len(figure) != layers or not all(map(is_number, figure)):
+        raise InputError(f"{name} must be {layers} numbers, one a layer")
 
 
 def _events(layers: int, figures: Mapping[str, Any]) -> list[float]:
     """Spikes into each layer up to the decision.
 
-    Figures give hidden spikes up to the decision for all layers together; with several, each gets its share of all
+    Where figures give hidden spikes up to the decision for all layers together, each of several gets its share of all
     that are ever sent.
     """
     needed = ("input_spikes_to_decision", "hidden_spikes_to_decision", "hidden_spikes_by_layer", "decision_step_mean")
@@ -205,23 +184,27 @@ def _events(layers: int, figures: Mapping[str, Any]) -> list[float]:
     by_layer, sent = figures["hidden_spikes_by_layer"], figures["hidden_spikes_to_decision"]
     if len(by_layer) != layers - 1:
         raise InputError(f"the figures are of {len(by_layer)} hidden layers, the widths of {layers - 1}")
+    if UNEVEN[0] in figures:
+        _check(figures[UNEVEN[0]], layers - 1, UNEVEN[0])
+        return [figures["input_spikes_to_decision"], *figures[UNEVEN[0]]]
     every = sum(by_layer)
     return [figures["input_spikes_to_decision"], *(sent * layer / every if every else 0.0 for layer in by_layer)]
 
 
-def _layer(how: Kind, events: float, layer: Size, last: bool, compared: float) -> LayerCounts:
-    neurons, reached = layer.neurons, layer.fan_out
+def _layer(how: Kind, layer: Size, events: float, reached: float, last: bool, compared: float) -> LayerCounts:
+    neurons = layer.neurons
     touched = _words(math.ceil(reached * how.sum_bits))  # of the sums, by an event
     sums = _words(neurons * how.sum_bits)
     rescaled = neurons if how.rescales and not last and layer.weights else 0
     thresholds = sums if how.own_thresholds else 0
+    weighted = layer.weights > 0  # a pooling has none: it only adds
     return LayerCounts(
         number=how.numbers[last],
         additions=events * reached,
-        multiplications=events * reached * (how.multiplies and layer.weights > 0) + rescaled,
+        multiplications=events * reached * (how.multiplies and weighted) + rescaled,
         comparisons=compared * neurons,
-        weight_bits_read=events * reached * how.weight_bits,
-        weight_reads=events * _words(math.ceil(reached * how.weight_bits)),
+        weight_bits_read=events * reached * how.weight_bits * weighted,
+        weight_reads=events * _words(math.ceil(reached * how.weight_bits)) * weighted,
         state_reads=events * touched + compared * (sums + thresholds),
         state_writes=events * touched,
         weight_bytes=-(-layer.weights * how.weight_bits // 8),

@@ -14,6 +14,9 @@ from bstdg.layers import Layer, size
 from bstdg.model import classes
 from bstdg.spikes.events import Events
 
+# Figures of networks whose events pass different numbers of synapses: hidden spikes and operations, a number a layer.
+UNEVEN = ("hidden_spikes_to_decision_by_layer", "synaptic_operations_to_decision_by_layer")
+
 
 class Tally:
     """Counts figures over batches of one data set, for one network.
@@ -32,10 +35,11 @@ class Tally:
         self.fan_outs = tuple(widths) if fan_outs is None else tuple(fan_outs)
         self.decision_steps = np.zeros(num_steps, np.int64)
         self.counts: dict[str, int] = dict.fromkeys(
-            ("samples", "correct", "candidate", "tie", "simultaneous", "silent", "input", "operations"), 0
+            ("samples", "correct", "candidate", "tie", "simultaneous", "silent", "input"), 0
         )
         self.spikes = np.zeros(len(self.widths) - 1, np.int64)
         self.spikes_to_decision = np.zeros(len(self.widths) - 1, np.int64)
+        self.operations = np.zeros(len(self.widths), np.int64)  # to the decision, into each layer
         # How often each hidden neuron fired at all, and at step 0: what tells a dead layer from a saturated one.
         self.fired = [np.zeros(width, np.int64) for width in self.widths[:-1]]
         self.fired_at_start = [np.zeros(width, np.int64) for width in self.widths[:-1]]
@@ -67,13 +71,13 @@ class Tally:
         self._count("simultaneous", (~decision.silent & (decision.candidates.sum(axis=1) > 1)).sum())
         self._count("silent", decision.silent.sum())
         self._count("input", heard)
-        self._count("operations", operations(spikes, decision.step, self.fan_outs[0], heard))
+        self.operations[0] += operations(spikes, decision.step, self.fan_outs[0], heard)
         for i, steps in enumerate(hidden):
             fired = steps < self.num_steps
             sent = int((steps <= decision.step[:, None]).sum())  # T is later than any decision
             self.spikes[i] += fired.sum()
             self.spikes_to_decision[i] += sent
-            self._count("operations", operations(steps, decision.step, self.fan_outs[i + 1], sent))
+            self.operations[i + 1] += operations(steps, decision.step, self.fan_outs[i + 1], sent)
             self.fired[i] += fired.sum(axis=0)
             self.fired_at_start[i] += (steps == 0).sum(axis=0)
 
@@ -114,9 +118,18 @@ class Tally:
             "hidden_spikes_to_decision": float(self.spikes_to_decision.sum() / samples),
             "hidden_spikes_by_layer": [float(s / samples) for s in self.spikes],
             "input_spikes_to_decision": mean["input"],
-            "synaptic_operations_to_decision": mean["operations"],
+            "synaptic_operations_to_decision": int(self.operations.sum()) / samples,
+            **self._uneven(samples),
             **classes.figures(*self.by_class),
         }
+
+    def _uneven(self, samples: int) -> dict[str, Any]:
+        """What else tells operations where events pass more synapses here and fewer there, as at borders; elsewhere
+        these follow from the widths."""
+        if all(isinstance(fan_out, int) for fan_out in self.fan_outs):
+            return {}
+        sent, passed = self.spikes_to_decision, self.operations
+        return dict(zip(UNEVEN, ([float(n / samples) for n in each] for each in (sent, passed)), strict=True))
 
     def silent_share(self) -> list[float]:
         """Share of each hidden layer's neurons that fired for no sample at all."""

@@ -214,7 +214,7 @@ def _model(config: dict[str, Any], tensors: Mapping[str, TensorSlot]) -> PackedM
     for i, header in enumerate(config["layers"]):
         try:
             stack.append(layers.read(header, _owned(tensors, f"layer{i}"), stack[-1].gives if stack else code.gives))
-        except FileFormatError as error:
+        except (FileFormatError, InputError) as error:
             raise FileFormatError(f"layer {i} {error}") from None
     read = {f"{owner}.{name}" for owner, part in _owners(code, stack) for name, _, _ in part.tensors()}
     if unread := sorted(set(tensors) - read):

@@ -8,6 +8,7 @@ import numpy as np
 
 from bstdg.drawing.style import INK, LATE, LIT
 from bstdg.model import energy as model_of_energy
+from bstdg.model.sizes import sizes_of
 from bstdg.model.summary import layer_name
 from bstdg.report.looks import filling, panels, styled
 from bstdg.report.measure import Measured
@@ -34,7 +35,7 @@ class Cost(NamedTuple):
 
 def costs(measured: Measured) -> list[Cost]:
     """Estimates for the network up to its decision, and for ordinary networks of the same structure."""
-    sizes = model_of_energy.sizes_of(measured.model.layers)
+    sizes = sizes_of(measured.model.layers)
     layers = [("this network, to its decision", model_of_energy.count("bstdg", sizes, measured.figures))]
     layers += [(name, model_of_energy.count(kind, sizes, {})) for kind, name in ORDINARY.items()]
     rows = []

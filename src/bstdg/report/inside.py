@@ -8,10 +8,11 @@ import numpy as np
 
 from bstdg.model import energy as model_of_energy
 from bstdg.model.summary import layer_name
-from bstdg.report import costs, neurons
+from bstdg.report import costs, neurons, sliding
 from bstdg.report.history import History
 from bstdg.report.measure import Measured
 from bstdg.report.plates import Plate, Subject, Table, hidden_names
+from bstdg.report.spread import width_of
 
 
 def _times(share: float) -> str:
@@ -32,6 +33,51 @@ def hidden(subject: Subject) -> Iterator[Plate]:
                 "the median step at which a neuron fires; in each row those that fire for the most samples.",
                 f"Signs of the weights of hidden neurons as images, for neurons that mostly fire at steps {steps}.",
             )
+        yield from _of_maps(measured)
+
+
+def _of_maps(measured: Measured) -> Iterator[Plate]:
+    """What convolutions look for, and where maps fire."""
+    if shown := sliding.with_kernels(measured):
+        layers = "; ".join(_counted(measured, i) for i in shown)
+        yield Plate(
+            "kernels",
+            sliding.kernels(measured),
+            "Windows of the convolutions, ink where a weight is +1: a tile is a map, the busiest first, and in it "
+            f"stands a window for each channel that it reads. {layers}.",
+            f"Signs of the weights of convolutions, window by window. {layers}.",
+        )
+    if shown := sliding.with_maps(measured):
+        rows = []
+        for i in shown:
+            share, order = sliding.shares(measured, i), sliding.busiest(measured, i)
+            by_map = share.mean(axis=(1, 2))
+            spread = (f"{by_map[order[0]]:.2%}", f"{np.median(by_map):.2%}", f"{by_map[order[-1]]:.2%}")
+            silent = int((by_map == 0).sum())
+            rows.append(
+                (f"hidden {i + 1}, {measured.model.layers[i]}", len(share), *spread, f"{share.max():.2%}", silent)
+            )
+        yield Plate(
+            "maps",
+            sliding.maps(measured),
+            "Where maps fire, were the network not stopped by its decision: each picture is a map, the busiest first, "
+            "with the more ink at a position the more samples it fires for; most is the greatest share of a layer. "
+            f"At most {sliding.MAPS} maps a layer are shown.",
+            "Share of samples for which each position of a map fires, a picture a map.",
+            Table(
+                ("layer", "maps", "busiest map", "median map", "quietest map", "busiest position", "silent"),
+                tuple(rows),
+            ),
+        )
+
+
+def _counted(measured: Measured, layer: int) -> str:
+    """How many windows of a convolution are shown."""
+    found = sliding.convolution(measured, layer)
+    (maps, own, *_), shown = found.convolution.weights, sliding.in_kernels(found)
+    some = f"{shown} of {maps} maps" if shown < maps else f"{maps} map{'s' * (maps > 1)}"
+    read = f"{sliding.READ} of {own} channels" if own > sliding.READ else f"{own} channel{'s' * (own > 1)}"
+    return f"Of hidden {layer + 1}, {some} and {read} of each"
 
 
 def _activity(measured: Measured) -> Iterator[Plate]:
@@ -55,6 +101,7 @@ def _activity(measured: Measured) -> Iterator[Plate]:
         f"Share of samples for which each hidden neuron fires, sorted. {said}.",
         Table(("layer", "neurons", "mean", "median", "busiest", "dead", "saturated"), tuple(rows)),
     )
+    yield _margins(measured)
     rows = tuple(
         (step, *(f"{fired[:, step].sum() / measured.samples:.2f}" for fired in measured.fired))
         for step in range(measured.num_steps)
@@ -66,6 +113,33 @@ def _activity(measured: Measured) -> Iterator[Plate]:
         "Hidden spikes a sample at each step.",
         Table(("step", *hidden_names(measured)), rows),
     )
+
+
+def _margins(measured: Measured) -> Plate:
+    rows, width = [], width_of(measured.model.trained)
+    for i, (fired, sent, found) in enumerate(zip(measured.fired, measured.sent, measured.margins, strict=True)):
+        spikes = fired.sum() / measured.samples
+        lie = ("", "", "") if found is None else (
+            f"{found.mean:.1f}", f"{found.deviation:.1f}", "" if found.within is None else f"{found.within:.1%}"
+        )  # fmt: skip
+        share = (f"{spikes / len(fired):.2%}", f"{sent:,.1f}", f"{sent / len(fired):.2%}")
+        rows.append((f"hidden {i + 1}, {measured.model.layers[i]}", f"{len(fired):,}", f"{spikes:,.1f}", *share, *lie))
+    looked = max((found.samples for found in measured.margins if found is not None), default=0)
+    band = (
+        "Its recipe does not say the width of the rule."
+        if width is None
+        else f"The band is the width of the rule, {width:g}: neurons within it answer for their spike."
+    )
+    return Plate(
+        "margins",
+        neurons.margins(measured),
+        "Each hidden layer. Left, the share of its neurons that fire for a sample: blue up to the decision, pale to "
+        "the end. Right, their margins, mean and standard deviation: potential minus threshold at the step of the "
+        f"spike, or where the potential came closest; of the first {looked} samples. {band}",
+        "Share of neurons that fire, and mean and standard deviation of margins, by layer.",
+        Table(("layer", "neurons", "spikes", "of its neurons", "spikes to the decision", "of its neurons",
+               "margin, mean", "deviation", "within the width"), tuple(rows)),
+    )  # fmt: skip
 
 
 def _thresholds(subject: Subject) -> Plate:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from bstdg.datasets import Dataset, EventDataset
 from bstdg.errors import InputError
 from bstdg.model import samples as reading
-from bstdg.model.metrics import Tally, input_to_decision
+from bstdg.model.metrics import Tally, fan_out, operations
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import BATCH, Model, Run
+from bstdg.report.spread import Margins, Spread
 from bstdg.shown import name
 
 SATURATED = 0.9  # a neuron that fires at step 0 for this share of the samples tells nothing
@@ -36,6 +37,9 @@ class Measured:
             decision, for the others the greatest V - theta of that step counts.
         fired: int64 `[neurons, T]` a hidden layer, samples for which a neuron fired at a step.
         operations: synaptic operations a sample of each layer: up to the decision, and `all_operations`, to the end.
+        sent: spikes a sample of each hidden layer, up to the decision.
+        margins: of each hidden layer how its neurons' margins lie (see `bstdg.report.spread`); None where it has no
+            weights, so that the rule judges no margin.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Measured:
     fired: tuple[NDArray[np.int64], ...]
     operations: tuple[float, ...]
     all_operations: tuple[float, ...]
+    sent: tuple[float, ...] = ()
+    margins: tuple[Spread | None, ...] = ()
 
     @property
     def called(self) -> str:
@@ -121,7 +127,7 @@ def measure(
     number = len(samples) if limit is None else min(limit, len(samples))
     if number < 1:
         raise InputError(f"at least 1 sample is judged, not {number}")
-    counts = _Counts(model.packed)
+    counts = _Counts(model.packed, model.engine.NAME)
     for start in range(0, number, BATCH):
         part = slice(start, min(start + BATCH, number))
         counts.add(model.run(reading.encoded(model, samples, part)), samples.labels[part])
@@ -132,14 +138,16 @@ def measure(
 class _Counts:
     """What is counted batch by batch."""
 
-    def __init__(self, model: PackedModel):
+    def __init__(self, model: PackedModel, engine: str | None = None):
         self._model = model
         num_steps, widths, classes = model.num_steps, model.widths, len(model.classes)
-        self._tally = Tally(num_steps, widths[1:])
+        self._tally = Tally.of(model.layers, num_steps)
         self._confusion = np.zeros((classes, classes), np.int64)
         self._stopped = np.zeros(num_steps, np.int64)
         self._fired = [np.zeros((width, num_steps), np.int64) for width in widths[1:-1]]
-        self._sent = np.zeros((2, len(widths) - 1), np.int64)  # spikes into each layer: to the decision, all
+        self._fan_outs = [fan_out(layer) for layer in model.layers]
+        self._passed = np.zeros((2, len(widths) - 1), np.int64)  # operations of each layer: to the decision, all
+        self._margins = Margins(model, engine)
         self._columns: list[tuple[NDArray, ...]] = []
 
     def add(self, run: Run, truth: NDArray[np.int64]) -> None:
@@ -155,15 +163,16 @@ class _Counts:
             sample, neuron = np.nonzero(steps <= last)
             np.add.at(fired, (neuron, steps[sample, neuron]), 1)
         ends = (decision.step, np.full_like(decision.step, last))
-        for sent, end in zip(self._sent, ends, strict=True):
-            sent[0] += input_to_decision(run.spikes, end)
-            sent[1:] += np.array([(steps <= end[:, None]).sum() for steps in run.trace.hidden], np.int64)
+        for passed, end in zip(self._passed, ends, strict=True):
+            below = (run.spikes, *run.trace.hidden)
+            passed += [operations(steps, end, each) for steps, each in zip(below, self._fan_outs, strict=True)]
+        self._margins.add(run)
         self._columns.append((truth, decision.label, decision.step, decision.silent))
 
     def measured(self, name: str, samples: Dataset | EventDataset, number: int, engine: str) -> Measured:
         """What has been counted."""
         truth, label, step, silent = (np.concatenate(column) for column in zip(*self._columns, strict=True))
-        sent, every = (self._sent * self._model.widths[1:] / number).tolist()
+        passed, every = (self._passed / number).tolist()
         return Measured(
             name,
             self._model,
@@ -177,8 +186,10 @@ class _Counts:
             self._confusion,
             self._stopped,
             tuple(self._fired),
-            tuple(sent),
+            tuple(passed),
             tuple(every),
+            tuple((self._tally.spikes_to_decision / number).tolist()),
+            self._margins.spread(),
         )
 
 

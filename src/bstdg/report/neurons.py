@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.drawing.style import INK, LATE, LIT, show_picture
+from bstdg.drawing.style import INK, LATE, LIT, SHADE, show_picture
 from bstdg.errors import InputError
 from bstdg.layers import Conv2dLayer, FullLayer
 from bstdg.model.summary import layer_name
 from bstdg.report.history import History
 from bstdg.report.looks import BLUE, filling, panels, styled, whole
 from bstdg.report.measure import Measured
+from bstdg.report.spread import width_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +60,40 @@ def firing_steps(measured: Measured) -> Figure:
     whole(axes.xaxis)
     if len(measured.fired) > 1:
         axes.legend()
+    return figure
+
+
+@styled
+def margins(measured: Measured) -> Figure:
+    """Each hidden layer: the share of its neurons that fire for a sample, and where their margins lie.
+
+    Left, of all neurons: blue those that fire up to the decision, pale those that would have fired after it. Right, the
+    mean margin with a standard deviation either way (see `bstdg.report.spread`); the band is the width of the rule.
+
+    Raises:
+        InputError: there are no hidden neurons.
+    """
+    _need_hidden(measured)
+    figure, (left, right) = panels(1, 1.15 + 0.34 * len(measured.fired), columns=2, sharey=True)
+    rows = np.arange(len(measured.fired))
+    neurons = np.array([len(fired) for fired in measured.fired])
+    every = 100 * np.array([fired.sum() for fired in measured.fired]) / measured.samples / neurons
+    left.barh(rows, every, 0.56, color=LATE, label="to the end")
+    left.barh(rows, 100 * np.array(measured.sent) / neurons, 0.56, color=BLUE, label="to the decision")
+    left.set_title("neurons that fire, %")
+    width = width_of(measured.model.trained)
+    if width is not None:
+        right.axvspan(-width, width, color=SHADE, zorder=0)
+    right.axvline(0, color=LATE, lw=1, zorder=1)
+    for row, found in zip(rows, measured.margins, strict=True):
+        if found is not None:
+            right.errorbar(found.mean, row, xerr=found.deviation, color=LIT, marker="o", ms=5, elinewidth=1.2)
+    right.set_title("margins")
+    left.set_yticks(rows, [layer_name(i, len(rows) + 1) for i in rows.tolist()])
+    for axis in (left, right):
+        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.tick_params(axis="y", length=0)
+        axis.locator_params(axis="x", nbins=4)
     return figure
 
 

@@ -161,7 +161,7 @@ class Page:
         yield Section(
             place, "figures", "Figures", cells=list(_key_figures(measured.figures)), details=[every, by_class]
         )
-        drawn = self._plates(place, plates.decisions(subject))
+        drawn = self._plates(place, (*plates.decisions(subject), *plates.where(subject)))
         numbers = Details(place.label("The samples in numbers"), plates.decision_table(subject))
         yield Section(place, "decisions", "Decisions", RASTERS, drawn=drawn, kind="many", details=[numbers])
         no_log = "" if subject.history.epochs else "There is no log of the training beside the model file."

@@ -12,7 +12,7 @@ import numpy as np
 from bstdg.drawing.rasters import raster
 from bstdg.drawing.scene import Scene, scene
 from bstdg.model import samples as reading
-from bstdg.report import figures
+from bstdg.report import credit, figures
 from bstdg.report.history import History
 from bstdg.report.looks import style
 from bstdg.report.measure import Measured
@@ -91,6 +91,28 @@ def decisions(subject: Subject) -> Iterator[Plate]:
             figure = raster(shown, label=classes[measured.truth[index]], columns=2)
         caption = f"Sample {index}, {truth}: decided {right} as {label} at step {step}{how}."
         yield Plate(f"sample-{index}", figure, caption, f"{caption} Up to the decision: {spikes}.")
+
+
+def where(subject: Subject) -> Iterator[Plate]:
+    """Which positions decided of the chosen samples."""
+    model = subject.measured.model
+    if not subject.scenes or not credit.can_be_credited(model):
+        return
+    rows = []
+    for index, shown in subject.scenes.items():
+        told = credit.credits_of(model, shown)
+        ways = ((f"{one[one > 0].sum():,.0f}", f"{-one[one < 0].sum():,.0f}") for one in told)
+        rows.append((index, subject.measured.classes[shown.label], *(number for pair in ways for number in pair)))
+    layers = ("input", *hidden_names(subject.measured))
+    yield Plate(
+        "positions",
+        credit.positions(model, subject.scenes),
+        "Which positions decide: the spikes up to the decision, credited back from the output that won through the "
+        "weights that they passed in time. Red spoke for it, blue against it, all channels of a position together; "
+        "each panel has its own scale.",
+        "Pictures of the samples, of the pixels and of the hidden positions that spoke for and against the decision.",
+        Table(("sample", "decided", *(f"{name}, {way}" for name in layers for way in ("for", "against"))), tuple(rows)),
+    )
 
 
 def decision_table(subject: Subject) -> Table:

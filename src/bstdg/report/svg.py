@@ -7,11 +7,15 @@ has the page's colour too, but for those whose own colours say something.
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bstdg.drawing.figure import save
 from bstdg.drawing.style import INK, LATE, LIT, OWN_COLOURS, SHADE
@@ -36,6 +40,7 @@ KEPT = re.compile(
     r"stroke-linecap|stroke-linejoin|text-anchor|font-size|font-weight|fill-rule)$"
 )
 FONT = re.compile(r"(?:(bold|[1-9]00)\s+)?([\d.]+)px")
+ROUNDED = 1  # by how much a colour may differ, having been a fraction
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 
 
@@ -81,7 +86,10 @@ def _write_names(root: ET.Element, spelled: Mapping[str, str]) -> None:
 
 
 def _mask_pictures(root: ET.Element) -> None:
-    """An image becomes a mask of the page's ink: its opacity is kept, its colour is not, if it is not its own."""
+    """An image becomes masks of the page's colours, one for each that it has: its opacity is kept, its colour is not.
+
+    One that has other colours, such as a photograph, or whose colours say something, stays as it is.
+    """
     for parent in list(root.iter()):
         for place, image in enumerate(list(parent)):
             if image.tag != f"{SVG}image":
@@ -96,11 +104,42 @@ def _mask_pictures(root: ET.Element) -> None:
             group = ET.Element(f"{SVG}g")  # moved as a whole: the mask and what it covers are then in one place
             if "transform" in image.attrib:
                 group.attrib["transform"] = image.attrib.pop("transform")
-            mask = ET.SubElement(group, f"{SVG}mask", {"id": key, "mask-type": "alpha"})
-            mask.append(image)
-            ET.SubElement(group, f"{SVG}rect", {"fill": "var(--ink)", "mask": f"url(#{key})", **box})
             parent.remove(image)
             parent.insert(place, group)
+            parts = _by_colour(image.attrib["href"])
+            if not parts:
+                group.append(image)
+            for number, (colour, picture) in enumerate(parts):
+                name = f"{key}-{number}"
+                mask = ET.SubElement(group, f"{SVG}mask", {"id": name, "mask-type": "alpha"})
+                mask.append(ET.Element(image.tag, {**image.attrib, "href": picture}))
+                ET.SubElement(group, f"{SVG}rect", {"fill": colour, "mask": f"url(#{name})", **box})
+
+
+def _by_colour(link: str) -> list[tuple[str, str]]:
+    """A picture as one for each of this package's colours in it, after what the page calls it; none of a photograph."""
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))).convert("RGBA"))
+    seen, found = pixels[..., 3] > 0, []
+    for colour, name in INKS.items():
+        own = bytes.fromhex(colour[1:])
+        here = seen & (np.abs(pixels[..., :3].astype(int) - np.array(list(own))) <= ROUNDED).all(axis=-1)
+        if here.any():
+            found.append((here, name))
+    if sum(int(here.sum()) for here, _ in found) < int(seen.sum()):
+        return []
+    if len(found) < 2:
+        return [(found[0][1] if found else "var(--ink)", link)]
+    return [(name, _png(pixels * here[..., None].astype(np.uint8))) for here, name in found]
+
+
+def _png(pixels: NDArray[np.uint8]) -> str:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _plain(root: ET.Element) -> None:

@@ -14,10 +14,12 @@ from bstdg.model import packed, runtime
 from bstdg.model import samples as reading
 from bstdg.progress import bar
 from bstdg.report import history
+from bstdg.report.credit import can_be_credited
 from bstdg.report.measure import check_samples, measure, telling
 from bstdg.report.neurons import has_fields
 from bstdg.report.page import MARK, Page
 from bstdg.report.plates import Plate, Subject
+from bstdg.report.sliding import with_kernels, with_maps
 
 KINDS = ("svg", "png")
 LOCK = ".lock"  # of the folder of figures, while they are written
@@ -109,8 +111,10 @@ def _plates(subjects: Sequence[Subject]) -> int:
     """How many figures there will be."""
     number = int(len(subjects) > 1)
     for subject in subjects:
-        hidden = (2 + has_fields(subject.measured)) if subject.measured.fired else 0
-        number += len(subject.chosen) + 3 + hidden + bool(subject.history.epochs) + 1 + 2
+        told = subject.measured
+        hidden = (3 + has_fields(told) + bool(with_kernels(told)) + bool(with_maps(told))) if told.fired else 0
+        drawn = len(subject.chosen) + bool(subject.chosen and can_be_credited(told.model))
+        number += drawn + 3 + hidden + bool(subject.history.epochs) + 1 + 2
     return number
 
 

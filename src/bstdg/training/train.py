@@ -16,11 +16,12 @@ from bstdg.commands import quoted
 from bstdg.datasets import Dataset, EventDataset
 from bstdg.engine import choose
 from bstdg.errors import InputError
+from bstdg.layers.written import leaving_out
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.surroundings import undisturbed
 from bstdg.model import packed
-from bstdg.model.energy import sizes_of
 from bstdg.model.runtime import Model
+from bstdg.model.sizes import sizes_of
 from bstdg.progress import Progress, Quiet, live
 from bstdg.training import checkpoint, options, run_folder
 from bstdg.training.evaluation import on_test_set
@@ -45,6 +46,7 @@ def train(
     show_progress: bool = False,
     tensorboard: bool = False,
     load: Loader | None = None,
+    tell: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any]:
     """Train the network of a recipe and write `model.bstdg`, checkpoint, log and report into `out`.
 
@@ -61,6 +63,7 @@ def train(
         show_progress: report progress on standard error.
         tensorboard: also write TensorBoard events into `out`/tensorboard.
         load: gives a split of the data set, for data of one's own; called for "test" only after training.
+        tell: given a line for whatever is worth knowing before training begins: windows that leave pixels out.
 
     Returns:
         What `report.json` holds.
@@ -93,6 +96,8 @@ def train(
     if load is None:
         datasets.look(training, "test", data_dir, progress=show_progress, size=recipe.data.size)
     run = TrainingRun(recipe, training, seed, where, engine)
+    for line in leaving_out(recipe.network.layers, run.input.gives):
+        tell(line)
     # Not before recipe and data are known to be good.
     with run_folder.taken(out, resume=resume, overwrite=overwrite):
         _run(run, out, resume=resume, show_progress=show_progress, tensorboard=tensorboard)
