@@ -21,7 +21,7 @@ from bstdg.lab.experiments.claims import CLAIMS, Claim, judge
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import Run
 from bstdg.model import energy
-from bstdg.model.energy import Size
+from bstdg.model.sizes import Size
 from bstdg.shipped import shipped_recipes
 
 FIGURES = {

@@ -13,7 +13,7 @@ from typing import Any
 from bstdg import files
 from bstdg.errors import FileFormatError, InputError
 from bstdg.model import figures as known_figures
-from bstdg.model.energy import Size
+from bstdg.model.sizes import Size
 
 FORMAT, VERSION = "bstdg-run", 1
 NEEDED = ("accuracy", "samples")  # without which figures tell nothing
@@ -43,7 +43,7 @@ class Run:
         machine: versions and hardware (`bstdg.about.about_machine`).
         model_bytes: size of the deployed model, 0 if there is none.
         extra: further figures, such as those by speaker; of networks with shared weights also their `structure` and the
-            `sizes` of their layers (`bstdg.model.energy.Size`), which widths do not tell.
+            `sizes` of their layers (`bstdg.model.sizes.Size`), which widths do not tell.
     """
 
     name: str

@@ -153,7 +153,7 @@ def train_counterpart(
 _LISTED = ", ".join(COUNTERPARTS)
 
 
-def _looked_at(data: str, split: Any, data_dir: Path | str | None, *, size: Sequence[int] = (), **part: int) -> Any:
+def _looked_at(data: str, split: Any, data_dir: Path | str | None, *, size: Sequence[int] = (), **part: Any) -> Any:
     """A split; with the training part, the test part is looked at, so that no training ends without being judged."""
     from bstdg import datasets
 

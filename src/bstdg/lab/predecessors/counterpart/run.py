@@ -26,7 +26,7 @@ from bstdg.layers import structure
 from bstdg.learning.network import Network
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.surroundings import between_batches
-from bstdg.model.energy import sizes_of
+from bstdg.model.sizes import sizes_of
 from bstdg.training import checkpoint, schedule
 from bstdg.training.best_epoch import BestEpoch
 
