@@ -167,7 +167,11 @@ def _on_clothes(*methods: str) -> tuple[Predecessor, ...]:
 
 
 # Float32 and binary networks that do not spike, of the structure of recipes with shared weights, and their epochs.
-_WITH_COUNTERPARTS = {"mnist-conv": ("mnist", 12), "fashion-mnist-conv": ("fashion-mnist", 14)}
+_WITH_COUNTERPARTS = {
+    "mnist-conv": ("mnist", 12),
+    "fashion-mnist-conv": ("fashion-mnist", 14),
+    "mit-bih": ("mit-bih", 10),
+}
 
 
 def _counterparts(recipe: str) -> tuple[Predecessor, ...]:
@@ -233,6 +237,7 @@ _EVERY = (
         (*_on_clothes("bs4nn", "binary", "bptt", "mlp", "s4nn"), *_counterparts("fashion-mnist-conv")),
     ),
     _on_data("caltech", "faces from motorbikes, 200 training images a class", "caltech-face-motorbike", (30, 1)),
+    _on_data("mit-bih", "heartbeats of patients never seen", "mit-bih", (10, 1), _counterparts("mit-bih")),
     _on_data("hd-spikes", "spoken digits as spikes, two speakers never heard before", "hd-spikes", (120, 6)),
     *_sweep(
         "ablations",
