@@ -54,6 +54,8 @@ def another(section: str, field: str) -> Any:
     hint, default = hint_of(section, field), default_of(section, field)
     if get_origin(hint) is Literal:
         return next(value for value in get_args(hint) if value != default)
+    if get_origin(hint) is tuple and get_origin(get_args(hint)[0]) is Literal:
+        return get_args(get_args(hint)[0])[:2]
     if get_origin(hint) is tuple:
         return (7, 5)
     if hint == ClassWeight:
@@ -298,6 +300,11 @@ OUT_OF_RANGE = [
     ("teacher", "rate", [0, -1]),
     ("teacher", "dropout", [-0.1, 1]),
     ("data", "validation_speakers", [[-1]]),
+    ("data", "validation_patients", [[-1]]),
+    ("data", "fold", [-1, 6]),
+    ("input", "signal", [["upwards"], ["level", "level"], [1]]),
+    ("input", "signal_top", [-1, 65_536]),
+    ("rule", "centre", [-0.1, 1]),
     ("data", "size", [[32], [0, 48], [1, 2, 3], [9999, 48]]),
     ("input", "duration", [0, -1]),
     ("input", "onset", [-1]),

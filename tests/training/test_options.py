@@ -97,9 +97,10 @@ def fingerprint(values: Recipe, folder: Path) -> Any:
     stored = packed.load(model) if model.exists() else None
     bits = None if stored is None else [(layer.signs.tolist(), layer.thresholds.tolist()) for layer in stored.layers]
     code = None if stored is None else (stored.input.kind, stored.input.header())
-    tensors = checkpoint.load(folder / CHECKPOINT).tensors
-    latent = {name: tensor.tolist() for name, tensor in tensors.items() if not name.startswith("best.")}
-    return logged, report["test"], report["widths"], report["training_samples"], bits, code, model.exists(), latent
+    saved = checkpoint.load(folder / CHECKPOINT)
+    latent = {name: tensor.tolist() for name, tensor in saved.tensors.items() if not name.startswith("best.")}
+    ends = saved.state["best"], report["test"], report["widths"], report["training_samples"]
+    return logged, ends, bits, code, model.exists(), latent
 
 
 def others(name: str, value: Any) -> Iterator[Any]:

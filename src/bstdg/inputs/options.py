@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bstdg.errors import InputError
-from bstdg.fields import BELOW_ONE, MANY, Range, check
+from bstdg.fields import BELOW_ONE, MANY, Range, check, require
 from bstdg.inputs.base import InputCode, Shape
 from bstdg.inputs.coding import DURATION, InputCoding
 from bstdg.inputs.edges import EdgeCode
@@ -66,6 +66,7 @@ class InputOptions:
 
     def __post_init__(self) -> None:
         check(self, "input")
+        require(len(set(self.signal)) == len(self.signal), f"input.signal names each map once, not {list(self.signal)}")
         self.coding()
 
     def coding(self) -> InputCoding:
