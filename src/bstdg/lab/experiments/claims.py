@@ -180,6 +180,9 @@ CLAIMS = (
     ),
     _goal("caltech", "the same, first spike decides", "caltech-edges", "accuracy", "at least", 0.993, "99.3 %"),
     _goal("caltech", "one hidden layer, on grey pixels: accuracy", "caltech", "accuracy", "at least", 0.995, "99.5 %"),
+    _goal(
+        "caltech", "two convolutions on grey pixels: accuracy", "caltech-conv", "accuracy", "at least", 0.993, "99.3 %"
+    ),
     _above_published("caltech", "caltech-edges", "S4NN", 0.992),
     _goal("hd-spikes", "700-300-20, plain integrate-and-fire", "hd-spikes", "accuracy", "at least", 0.65, "65 %"),
     _goal(
