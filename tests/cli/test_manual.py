@@ -48,7 +48,7 @@ def test_man_reads_it_without_complaint():
     [
         ("bstdg do", ["doctor"]),
         ("bstdg train mnist-", sorted(n for n in shipped_recipes() if n.startswith("mnist-"))),
-        ("bstdg new x.toml --like cal", ["caltech", "caltech-all", "caltech-edges"]),
+        ("bstdg new x.toml --like cal", ["caltech", "caltech-all", "caltech-conv", "caltech-edges"]),
         ("bstdg eval m --data ", sorted(datasets.names())),
         ("bstdg eval m --engine na", ["native"]),
         ("bstdg export ", sorted(export.targets())),

@@ -264,7 +264,7 @@ def test_other_commands_are_harmless_where_paths_are_odd(bstdg, tmp_path):
         harmless(bstdg("export", target, place / "model.bstdg", "--out", place / target))
     assert acting(bstdg("verify", place / "c")[1]) == []
     status, out, err = bstdg("new", place / f"{ODD}.toml")
-    assert (status, acting(out), acting("".join(err)), len(err)) == (0, [], [], 1)
+    assert (status, acting(out), acting("".join(err)), len(err)) == (0, [], [], 2)
     status, out, _ = bstdg("doctor", "--data-dir", place)
     assert (status, acting(out)) == (0, [])
     assert r"odd\x1b[7m\xe9[b]$\n" in "".join(out.split())

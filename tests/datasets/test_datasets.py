@@ -435,7 +435,7 @@ def test_files_that_are_not_mnist_are_refused(tmp_path, images, labels, said):
 
 
 def test_which_data_sets_are_recordings_of_events():
-    assert {name for name in datasets.names() if datasets.are_events(name)} == {"shd", "hd-spikes"}
+    assert {name for name in datasets.names() if datasets.are_events(name)} == {"shd", "hd-spikes", "nmnist"}
     assert not datasets.are_events("nothing")
 
 

@@ -325,9 +325,9 @@ def test_deployed_samples_of_more_events_than_16_bits_count():
         ({"kernel": 9}, "a kernel of 9 x 9, larger than the 4 x 5 that it reads"),
         ({"groups": 2}, "cannot split 3 channels and 4 maps into 2 groups"),
         ({"padding": 3}, "has a padding of 3 x 3; that has to be smaller than its 3 x 3 kernel"),
-        ({"stride": 0}, "no integer in 1"),
-        ({"reads": (20,)}, "what comes in is a row of 20"),
-        ({"reads": (1, 300, 300), "maps": 1}, "90000 neurons, more than 65535"),
+        ({"stride": 0}, "stride of 0 x 0"),
+        ({"reads": (20,)}, r"not \(20,\)"),
+        ({"reads": (1, 300, 300), "maps": 1}, "90000 channels, more than 65535"),
         ({"threshold_mode": "none"}, "threshold_mode must be one of"),
     ],
 )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bstdg.learning.average import Average
-from bstdg.learning.network import Network
+from bstdg.learning.network import Average, Network
 from bstdg.learning.recipe import NetworkConfig
 
 

@@ -15,10 +15,9 @@ from bstdg import BinaryLinear
 from bstdg.engine import choose, dense, native, oracle
 from bstdg.engine.base import Interpreted
 from bstdg.engine.decide import decide
-from bstdg.learning.average import Average
 from bstdg.learning.loss import Loss
 from bstdg.learning.modules import SpikeDropout
-from bstdg.learning.network import Network, Output
+from bstdg.learning.network import Average, Network, Output
 from bstdg.learning.recipe import LossConfig, NetworkConfig
 from bstdg.learning.rule import Spikes
 from bstdg.spikes.events import Events

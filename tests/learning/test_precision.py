@@ -10,9 +10,8 @@ import torch
 
 from bstdg.engine import dense, oracle
 from bstdg.inputs import LatencyCode
-from bstdg.learning.average import Average
 from bstdg.learning.loss import Loss
-from bstdg.learning.network import Network, flip_ratio
+from bstdg.learning.network import Average, Network, flip_ratio
 from bstdg.learning.recipe import LossConfig, NetworkConfig
 from bstdg.model import packed
 

@@ -13,9 +13,8 @@ from support.imports import modules
 
 from bstdg import BSTDGClassifier, datasets
 from bstdg.lab import predecessors
-from bstdg.learning.average import Average
 from bstdg.learning.loss import Loss
-from bstdg.learning.network import Network
+from bstdg.learning.network import Average, Network
 from bstdg.learning.recipe import (
     DataConfig,
     DistortConfig,

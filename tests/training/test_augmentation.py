@@ -108,7 +108,7 @@ def test_a_batch_of_none_stays_none():
     assert shift(images(0, 3, 3), (3, 3), T, 1, 1.0, torch.Generator()).shape == (0, 9)
 
 
-@pytest.mark.parametrize(("shape", "pixels"), [((5, 5), 5), ((5, 9), 5), ((9, 5), 7), ((1, 9), 1)])
+@pytest.mark.parametrize(("shape", "pixels"), [((5, 5), 5), ((5, 9), 5), ((9, 5), 7), ((1, 9), 9)])
 def test_a_shift_out_of_sight_is_refused(shape, pixels):
     with pytest.raises(InputError, match=f"a shift of {pixels} pixels"):
         shift(images(2, *shape), shape, T, pixels, 1.0, torch.Generator())

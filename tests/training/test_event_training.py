@@ -74,7 +74,7 @@ def test_every_structure_learns_and_is_deployed(tmp_path, name):
     report = train(recipe(input=STRUCTURES[name]), tmp_path, load=load)
     assert report["test"]["accuracy"] > 0.6  # chance is a third
     model = packed.load(tmp_path / "model.bstdg")
-    assert model.input == recipe(input=STRUCTURES[name]).input.for_recordings(CHANNELS)
+    assert model.input == recipe(input=STRUCTURES[name]).input.for_recordings((CHANNELS,))
     assert model.input.reads == (CHANNELS,)
     figures = runtime.load(tmp_path / "model.bstdg", "oracle").evaluate_events(recordings("test"))
     assert {**figures, "engine": ""} == {**report["test"], "engine": ""}

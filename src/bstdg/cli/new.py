@@ -96,9 +96,9 @@ def new(
         recipe = _with(recipe, layers, shape)
     files.write_atomic(file, text(recipe, of_events=datasets.are_events(recipe.data.name)).encode())
     say(file)
-    complain(f"now edit it, and train with  bstdg train {quoted(file)}")
     if layers is None and shape and all(isinstance(layer, int) for layer in recipe.network.layers):
         complain(f"{recipe.data.name} holds pictures: --conv writes a network of windows that slide over them")
+    complain(f"now edit it, and train with  bstdg train {quoted(file)}")
 
 
 def _shape(recipe: Recipe) -> Shape:

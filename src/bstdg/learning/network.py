@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -258,3 +259,29 @@ def flip_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:
     """Share of weights whose bit changed between two `Network.latent_signs`."""
     flipped = sum(int((a != b).sum()) for a, b in zip(before, after, strict=True))
     return flipped / max(1, sum(a.numel() for a in before))
+
+
+class Average:
+    """A network whose parameters trail those of another: a <- decay a + (1 - decay) w, once a step.
+
+    While few steps are done the decay is the smaller (1 + n) / (10 + n), so that the start is soon forgotten.
+
+    Args:
+        network: whose parameters are averaged.
+        decay: between 0 and 1.
+    """
+
+    def __init__(self, network: Network, decay: float):
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        self._of, self._decay = network, decay
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take one more step into the averages."""
+        self.steps += 1
+        share = 1.0 - min(self._decay, (1 + self.steps) / (10 + self.steps))
+        for mean, parameter in zip(self.network.parameters(), self._of.parameters(), strict=True):
+            mean.lerp_(parameter, share)
+        for mine, measured in zip(self.network.buffers(), self._of.buffers(), strict=True):
+            mine.copy_(measured)  # a running mean already

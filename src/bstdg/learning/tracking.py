@@ -114,9 +114,8 @@ def _mean_spikes(below: Spikes, convolution: Convolution | None) -> Tensor:
         mean = (source.read != source.num_steps).mean(0, dtype=torch.float32)
     else:
         counts = (source.counts(step, torch.float32) for step in range(source.num_steps))
-        mean = sum(
-            (found.mean(0) for found in counts if found is not None), torch.zeros(source.width).to(source.device)
-        )
+        none = torch.zeros(source.width, dtype=torch.float32, device=source.device)
+        mean = sum((found.mean(0) for found in counts if found is not None), none)
     if convolution is None:
         return mean
     channels, *sides = convolution.reads

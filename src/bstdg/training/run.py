@@ -17,10 +17,9 @@ from bstdg.engine import choose, native_training
 from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.layers import size
 from bstdg.learning import weights as sample_weights
-from bstdg.learning.average import Average
 from bstdg.learning.loss import Loss
 from bstdg.learning.modules import SpikeDropout
-from bstdg.learning.network import Network, flip_ratio
+from bstdg.learning.network import Average, Network, flip_ratio
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import recipe_of
 from bstdg.learning.surroundings import between_batches

@@ -158,7 +158,7 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
         "seed": run.seed,
         "structure": model.structure,
         "widths": list(model.widths),
-        "classes": list(model.classes),
+        "classes": [name.encode("utf-8", "backslashreplace").decode() for name in model.classes],
         "sizes": [size._asdict() for size in sizes_of(model.layers)],
         "training_samples": len(run.training),
         "validation_samples": len(run.validation),
