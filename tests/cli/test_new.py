@@ -52,7 +52,7 @@ def test_new_writes_a_recipe_that_trains(bstdg, tmp_path):
     file = tmp_path / "mine.toml"
     status, out, err = bstdg("new", file, "--like", "mnist", "--data", "digits")
     assert (status, out) == (0, f"{file}\n")
-    assert f"bstdg train {file}" in err[0]
+    assert f"bstdg train {file}" in err[-1]
     assert load_recipe(file).data.name == "digits"
     small = ["--set", "epochs=1", "--set", "hidden=[8]", "--set", "limit=100"]
     assert bstdg("train", file, "--out", tmp_path / "run", *small)[0] == 0
@@ -96,7 +96,7 @@ def test_convolutions_suit_the_size_of_the_pictures(bstdg, tmp_path):
 
 
 def test_who_has_pictures_is_told_of_convolutions(bstdg, tmp_path):
-    assert "digits holds pictures: --conv writes" in bstdg("new", tmp_path / "a.toml")[2][1]
+    assert "digits holds pictures: --conv writes" in bstdg("new", tmp_path / "a.toml")[2][0]
     assert bstdg("new", tmp_path / "none.toml", "--layers", "")[0] == 0
     assert load_recipe(tmp_path / "none.toml").network.layers == ()
     for arguments in (["--conv"], ["--layers", "300"], ["--like", "hd-spikes"]):
