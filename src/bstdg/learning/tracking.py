@@ -32,7 +32,9 @@ NARROWEST = 1.0  # units of potential; margins of integers lie half a unit from 
 class Tracking(nn.Module):
     """Mixed into layers with weights; `rule`, `weight` and `threshold` are the layer's.
 
-    Buffers, each only where the rule asks for it:
+    Both attributes are buffers, and there only where the rule asks for them.
+
+    Attributes:
         presynaptic: spikes that each channel sends a sample, in the shape of one neuron's weights; with a leading axis
             of groups for a convolution.
         spread: standard deviation of the layer's margins, units of potential; 0 before the first batch.
