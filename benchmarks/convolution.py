@@ -26,18 +26,17 @@ from typing import Any
 
 import common
 import numpy as np
+import steps as steps_of
 import torch
 from common import Case, Row, about, measure, peak_megabytes, save, show
 from peers import conv_float_network, conv_peer, installed, spike_train
 from torch import nn
-from torch.nn import functional as F
 
 from bstdg import datasets
 from bstdg.engine import dense, native, native_training
 from bstdg.inputs.latency import latency
-from bstdg.learning.loss import Loss
 from bstdg.learning.network import Network
-from bstdg.learning.recipe import DataConfig, LossConfig, NetworkConfig, Recipe, TrainConfig
+from bstdg.learning.recipe import DataConfig, NetworkConfig, Recipe, TrainConfig
 from bstdg.model import packed
 from bstdg.training.train import train
 
@@ -167,50 +166,23 @@ def our_step(engine: str, num_steps: int) -> Callable[[], object]:
     config = NetworkConfig(LAYERS, num_steps=num_steps)
     network = Network(SHAPE, CLASSES, config, generator=generator, engine=engine.split()[1])
     network.calibrate(steps[:256])
-    return _stepping(network, lambda index: steps.index_select(0, index), labels, generator)
-
-
-def _stepping(
-    network: Network, batch_at: Callable[[torch.Tensor], torch.Tensor], labels: torch.Tensor, generator: torch.Generator
-) -> Callable[[], object]:
-    loss = Loss(LossConfig())
-    optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.01, fused=True)
-
-    def step():
-        index = torch.randint(0, len(labels), (TRAINED_AT,), generator=generator)
-        output = network(network.read(batch_at(index)))
-        value = loss(output.potentials, output.threshold, labels[index], output.fired)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        network.clip_latent_()
-        return float(value.detach())
-
-    return step
+    return steps_of.ours(network, lambda index: steps.index_select(0, index), labels, TRAINED_AT, generator)
 
 
 def their_step(network: nn.Module, num_steps: int | None) -> Callable[[], object]:
     """A training step of a library's network, or of the float32 one where there is no T."""
     pixels_of, labels = pool()
     images = torch.from_numpy(pixels_of)
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.001, fused=True)
 
-    def step():
-        index = torch.randint(0, len(images), (TRAINED_AT,))
+    def scores_at(index: torch.Tensor) -> torch.Tensor:
         pixels = images.index_select(0, index)
         if num_steps is None:
             read = pixels.view(-1, *SHAPE).float().div_(255)
-            scores = network(read.contiguous(memory_format=torch.channels_last))
-        else:
-            steps = torch.from_numpy(latency(pixels.numpy(), num_steps))
-            scores = network(spike_train(steps, num_steps))[-1] / 10
-        value = F.cross_entropy(scores, labels[index])
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        return float(value.detach())
+            return network(read.contiguous(memory_format=torch.channels_last))
+        steps = torch.from_numpy(latency(pixels.numpy(), num_steps))
+        return network(spike_train(steps, num_steps))[-1] / 10
 
-    return step
+    return steps_of.theirs(network, scores_at, labels, TRAINED_AT)
 
 
 def trainings() -> list[tuple[str, int | None]]:
@@ -284,7 +256,7 @@ def growth_cases(setting: dict[str, Any]) -> Iterator[Case]:
         setting,
     )
     labels, spikes = torch.arange(len(steps)) % CLASSES, torch.from_numpy(steps)
-    yield Case("training", TRAINED_AT, _stepping(network, lambda _: spikes, labels, generator), setting)
+    yield Case("training", TRAINED_AT, steps_of.ours(network, lambda _: spikes, labels, TRAINED_AT, generator), setting)
 
 
 def growth(*, smoke: bool) -> list[Row]:

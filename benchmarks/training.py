@@ -21,17 +21,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import steps as steps_of
 import torch
 from common import Case, about, measure, peak_megabytes, save, show
 from peers import WIDTHS, float_network, peers, spike_train
-from torch.nn import functional as F
 
 from bstdg import datasets
 from bstdg.engine import native_training
 from bstdg.inputs.latency import latency
-from bstdg.learning.loss import Loss
 from bstdg.learning.network import Network
-from bstdg.learning.recipe import LossConfig, NetworkConfig
+from bstdg.learning.recipe import NetworkConfig
 
 OURS, FLOAT, SKLEARN = ("bstdg native", "bstdg dense"), "torch float32", "scikit-learn MLPClassifier"
 
@@ -51,43 +50,22 @@ def ours(engine: str, num_steps: int, batch: int) -> Callable[[], object]:
     generator = torch.Generator().manual_seed(0)
     network = Network(WIDTHS[0], WIDTHS[-1], config, generator=generator, engine=engine.split()[1])
     network.calibrate(steps[:256])
-    loss = Loss(LossConfig())
-    optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.01, fused=True)
-
-    def step():
-        index = torch.randint(0, len(steps), (batch,), generator=generator)
-        output = network(network.read(steps.index_select(0, index)))
-        value = loss(output.potentials, output.threshold, labels[index], output.fired)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        network.clip_latent_()
-        return float(value.detach())
-
-    return step
+    return steps_of.ours(network, lambda index: steps.index_select(0, index), labels, batch, generator)
 
 
 def others(network: torch.nn.Module, num_steps: int | None, batch: int) -> Callable[[], object]:
     """A step of a library's network, or of a float network where there is no T."""
     pixels_of, labels = pool()
     images = torch.from_numpy(pixels_of)
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.001, fused=True)
 
-    def step():
-        index = torch.randint(0, len(images), (batch,))
+    def scores_at(index: torch.Tensor) -> torch.Tensor:
         pixels = images.index_select(0, index)
         if num_steps is None:
-            scores = network(pixels.float().div_(255))
-        else:
-            steps = ((255 - pixels.int()) * num_steps // 255).clamp(max=num_steps - 1)
-            scores = network(spike_train(torch.where(pixels > 0, steps, num_steps), num_steps))[-1] / 10
-        value = F.cross_entropy(scores, labels[index])
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        return float(value.detach())
+            return network(pixels.float().div_(255))
+        steps = ((255 - pixels.int()) * num_steps // 255).clamp(max=num_steps - 1)
+        return network(spike_train(torch.where(pixels > 0, steps, num_steps), num_steps))[-1] / 10
 
-    return step
+    return steps_of.theirs(network, scores_at, labels, batch)
 
 
 def sklearn_step(batch: int) -> Callable[[], object]:

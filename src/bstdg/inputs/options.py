@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bstdg.errors import InputError
-from bstdg.fields import BELOW_ONE, MANY, Range, check, require
+from bstdg.fields import BELOW_ONE, MANY, Range, check
 from bstdg.inputs.base import InputCode, Shape
 from bstdg.inputs.coding import DURATION, InputCoding
 from bstdg.inputs.edges import EdgeCode
 from bstdg.inputs.latency import LatencyCode
 from bstdg.inputs.recordings import RecordingCode
-from bstdg.inputs.signal import MOST_TOP, SignalCode, SignalMap
+from bstdg.inputs.signal import MOST_TOP, SignalCode, SignalMap, check_maps
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, Keep
 
 FOR_IMAGES = ("edges", "silent_below", "signal", "signal_top")
@@ -66,7 +66,8 @@ class InputOptions:
 
     def __post_init__(self) -> None:
         check(self, "input")
-        require(len(set(self.signal)) == len(self.signal), f"input.signal names each map once, not {list(self.signal)}")
+        if self.signal:
+            check_maps(self.signal)
         self.coding()
 
     def coding(self) -> InputCoding:

@@ -35,6 +35,14 @@ MOST_TOP = 65_535
 AT_ONCE = 1 << 20  # values: what bounds the memory
 
 
+def check_maps(maps: Any) -> None:
+    """Raise `InputError` unless these are maps of a signal, one or more, each once."""
+    if not isinstance(maps, tuple) or not maps or not set(maps) <= set(get_args(SignalMap)):
+        raise InputError(f"maps of a signal are some of {', '.join(get_args(SignalMap))}, not {maps!r}")
+    if len(set(maps)) < len(maps):
+        raise InputError(f"a map of a signal is named once, not as in {', '.join(maps)}")
+
+
 @dataclass(frozen=True)
 class SignalCode(InputCode):
     """Signals, of which the latency code of maps relative to themselves is read.
@@ -64,10 +72,7 @@ class SignalCode(InputCode):
         check_pixels(self.reads, self.white, self.silent_below, 65_535)
         if len(self.reads) != 3:
             raise InputError(f"signals have channels, rows and columns, such as (1, 1, 128), not {list(self.reads)}")
-        if not isinstance(self.maps, tuple) or not self.maps or not set(self.maps) <= set(get_args(SignalMap)):
-            raise InputError(f"maps of a signal are some of {', '.join(get_args(SignalMap))}, not {self.maps!r}")
-        if len(set(self.maps)) < len(self.maps):
-            raise InputError(f"a map of a signal is named once, not as in {', '.join(self.maps)}")
+        check_maps(self.maps)
         if type(self.top) is not int or not 0 <= self.top <= MOST_TOP:
             raise InputError(f"the top of a signal must be an integer in 0 … {MOST_TOP}, not {self.top!r}")
         if (width := len(self.maps) * int(np.prod(self.reads))) > MAX_CHANNELS:

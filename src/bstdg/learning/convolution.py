@@ -9,7 +9,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from bstdg.engine import choose, dense, real
+from bstdg.engine import choose, real
 from bstdg.errors import InputError
 from bstdg.layers import Conv2dLayer, Shape, size
 from bstdg.layers.convolution import Convolution, Pair, by
@@ -114,7 +114,7 @@ class BinaryConv2d(Unscripted, Tracking):
     @property
     def effective_threshold(self) -> Tensor:
         """What potentials are held against, `[maps]` or `[1]`: `threshold`, and more under `rule.centre`."""
-        return self.centred(self.weight, real.weights if self.engine == real.NAME else dense.signs)
+        return self.centred(self.weight)
 
     def potentials(self, below: Spikes) -> Tensor:
         """Potentials at every step, `[batch, T, neurons]`, for a layer that decides instead of firing."""
@@ -133,9 +133,7 @@ class BinaryConv2d(Unscripted, Tracking):
         """Set the thresholds so that the neurons of a map fire for about `share` of the samples in `below`, and raise
         them by `margin`; see `bstdg.learning.calibrate`. Errors as for `forward`."""
         check_input(below, size(self.reads), self.weight.device)
-        weights, units = (
-            (real.weights(self.weight), real.GRID) if self.engine == real.NAME else (dense.signs(self.weight), 1)
-        )
+        weights, units = self.forward_weights(self.weight), real.GRID if self.engine == real.NAME else 1
         found = thresholds_for(
             weights, below, share, one_a_layer=self.threshold_mode == "layer", units=units, convolution=self.convolution
         )

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bstdg.engine import choose, dense, real
+from bstdg.engine import choose, real
 from bstdg.errors import InputError
 from bstdg.layers import FullLayer, Layer
 from bstdg.learning.calibrate import thresholds_for
@@ -137,7 +137,7 @@ class BinaryLinear(Unscripted, Tracking):
     @property
     def effective_threshold(self) -> Tensor:
         """What potentials are held against, `[out_features]` or `[1]`: `threshold`, and more under `rule.centre`."""
-        return self.centred(self.synapses, real.weights if self.engine == real.NAME else dense.signs)
+        return self.centred(self.synapses)
 
     def potentials(self, below: Spikes) -> Tensor:
         """Potentials at every step, `[batch, T, out_features]`, for a layer that decides instead of firing.
@@ -168,8 +168,7 @@ class BinaryLinear(Unscripted, Tracking):
             InputError: as for `forward`; or there are no samples, or the share is not between 0 and 1.
         """
         check_input(below, self.in_features, self.weight.device)
-        latent = self.synapses
-        weights, units = (real.weights(latent), real.GRID) if self.engine == real.NAME else (dense.signs(latent), 1)
+        weights, units = self.forward_weights(self.synapses), real.GRID if self.engine == real.NAME else 1
         one = self.threshold_mode == "layer"
         self.threshold.copy_(thresholds_for(weights, below, share, one_a_layer=one, units=units)).add_(margin)
         self.start_from(below, weights)

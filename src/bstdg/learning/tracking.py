@@ -13,12 +13,11 @@ Both are running means, kept in buffers as those of `torch.nn.BatchNorm2d` are: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bstdg.engine import dense, real
 from bstdg.errors import InputError
 from bstdg.layers.convolution import Convolution
 from bstdg.learning.recipe import RuleConfig
@@ -30,7 +29,7 @@ NARROWEST = 1.0  # units of potential; margins of integers lie half a unit from 
 
 
 class Tracking(nn.Module):
-    """Mixed into layers with weights; `rule`, `weight` and `threshold` are the layer's.
+    """Mixed into layers with weights; `rule`, `engine` and `threshold` are the layer's.
 
     Both attributes are buffers, and there only where the rule asks for them.
 
@@ -41,6 +40,7 @@ class Tracking(nn.Module):
     """
 
     rule: RuleConfig
+    engine: str | None
     threshold: nn.Parameter
     presynaptic: Tensor
     spread: Tensor
@@ -59,16 +59,19 @@ class Tracking(nn.Module):
             return self.rule.width
         return (self._tracked("spread") * self.rule.width).clamp(min=NARROWEST)
 
-    def centred(self, weights: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward_weights(self, latent: Tensor) -> Tensor:
+        """What the forward pass makes of latent weights: their signs, or for the engine of real weights themselves."""
+        return real.weights(latent) if self.engine == real.NAME else dense.signs(latent)
+
+    def centred(self, latent: Tensor) -> Tensor:
         """The thresholds theta_j `[neurons]` or `[maps]` that potentials are held against; `[1]` where one is for all.
 
-        Args:
-            weights: latent ones.
-            forward: what the forward pass makes of them. Its gradient is taken to be 1, as everywhere in the rule.
+        The gradient of signs by the latent weights is taken to be 1, as everywhere in the rule.
         """
         if not self.rule.centre:
             return self.threshold
-        return self.threshold + self._usual(forward(weights.detach()) + (weights - weights.detach()))
+        fixed = latent.detach()
+        return self.threshold + self._usual(self.forward_weights(fixed) + (latent - fixed))
 
     def _usual(self, weights: Tensor) -> Tensor:
         """Sum over i of b_ij p_i: the mean potential at the end."""
