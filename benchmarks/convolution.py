@@ -2,7 +2,7 @@
 
     python benchmarks/convolution.py [MODEL] [--json FILE] [--smoke]
 
-MNIST (which needs BSTDG_DATA), 16c5-pool2-32c5-pool2-128-10, one core, all in this process, in turn: medians of 5
+MNIST (which needs BSTDG_DATA), 32c5s2p2-64c5s2p2-128-10, one core, all in this process, in turn: medians of 5
 rounds with least and greatest. Inference is from uint8 pixels, encoding included; without a MODEL of that structure one
 is trained for a short while first. A training step is picking a batch, encoding or scaling, forward, loss, backward,
 optimiser and reading the loss, for the other libraries through all steps by surrogate gradients; its memory is the
@@ -40,7 +40,7 @@ from bstdg.learning.recipe import DataConfig, NetworkConfig, Recipe, TrainConfig
 from bstdg.model import packed
 from bstdg.training.train import train
 
-LAYERS = ("16c5", "pool2", "32c5", "pool2", 128)
+LAYERS = ("32c5s2p2", "64c5s2p2", 128)
 SHAPE, CLASSES = (1, 28, 28), 10
 STEPS = (4, 8)  # T
 BATCHES = (1, 128)
