@@ -91,6 +91,18 @@ def test_each_colour_has_maps_of_its_own(images):
         assert np.array_equal(found[:, 4 * colour : 4 * colour + 4], edges.maps(images[:, colour].copy(), 2))
 
 
+@given(hnp.arrays(np.uint8, (2, 3, 4, 6)), st.sampled_from([1, 2]), st.integers(1, 9))
+def test_pixels_follow_the_maps(images, cell, num_steps):
+    code = EdgeCode((3, 4, 6), cell, pixels=True)
+    steps = code.encode(images, num_steps).reshape(2, *code.gives)
+    assert code.gives == (15, 4 // cell, 6 // cell)
+    assert np.array_equal(steps[:, :12].reshape(2, -1), EdgeCode((3, 4, 6), cell).encode(images, num_steps))
+    for colour, row, column in np.ndindex(3, *code.gives[1:]):
+        square = images[:, colour, row * cell : (row + 1) * cell, column * cell : (column + 1) * cell]
+        mean = square.astype(int).sum(axis=(1, 2)) // cell**2
+        assert np.array_equal(steps[:, 12 + colour, row, column], latency(mean.astype(np.uint8)[:, None], num_steps)[:, 0])
+
+
 @pytest.mark.parametrize("shape", [(1, 8, 9), (1, 9, 8), (8,), (8, 8), (2, 2, 8, 8)])
 def test_cells_must_fill_the_image(shape):
     with pytest.raises(InputError, match="do not fill"):
@@ -150,6 +162,30 @@ def test_the_file_keeps_it_and_refuses_nonsense(trained):
             packed.from_bytes(resealed(packed.to_bytes(model), set_config(input=changed)))
 
 
+def test_the_file_keeps_that_pixels_follow(trained):
+    model = packed.load(trained[0])
+    code = EdgeCode((1, 4, 8), 2, 16, pixels=True)  # reads as many channels as the model has
+    with pytest.raises(InputError):
+        dataclasses.replace(model, input=code)
+    assert EdgeCode.of(code.header(), {}) == code
+    assert "pixels" not in EdgeCode((1, 8, 8), 2, 16).header()
+    for bad in (1, "yes", None):
+        changed = {**model.input.header(), "kind": "edges", "pixels": bad}
+        with pytest.raises(FileFormatError, match="damaged configuration"):
+            packed.from_bytes(resealed(packed.to_bytes(model), set_config(input=changed)))
+
+
+def test_training_reads_pixels_beside_edges(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    report = train(load_recipe(path, ["input.pixels=true", "train.epochs=2"]), tmp_path / "run")
+    model = bstdg.load(tmp_path / "run" / "model.bstdg")
+    assert report["widths"] == [80, 64, 10] and model.packed.input == EdgeCode((1, 8, 8), 2, 16, pixels=True)
+    test = datasets.load("digits", "test")
+    assert model.evaluate(test.images, test.labels)["accuracy"] == report["test"]["accuracy"]
+    assert "edges and means" in model.packed.input.describe()
+
+
 def test_maps_are_bytes_so_white_is_one():
     with pytest.raises(InputError, match="white must be an integer in 1 … 255, not 256"):
         EdgeCode((1, 8, 8), 2, white=256)
@@ -186,6 +222,8 @@ def test_what_cannot_be_is_said(tmp_path):
         train(load_recipe(path, ["input.edges=3"]), tmp_path / "b")
     with pytest.raises(InputError, match=r"input\.edges must be in 0 …"):
         load_recipe(path, ["input.edges=-1"])
+    with pytest.raises(InputError, match=r"input\.pixels goes with input\.edges"):
+        load_recipe(path, ["input.edges=0", "input.pixels=true"])
 
 
 def copies_of(data, recipe):

@@ -6,7 +6,7 @@ Sums, differences and comparisons of integers are all there is, up to one divisi
 or a few adders a pixel can do the same, bit for bit. A uniform change of brightness leaves the maps as they are.
 
 The maps are channels of their own: right-left, falling diagonal, below-above, rising diagonal; of colour images, these
-four for each colour.
+four for each colour. After them may come the pixels themselves, the mean of each cell.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class EdgeCode(InputCode):
         cell: side of a cell, in pixels; divides rows and columns.
         white: the pixel value of full intensity, 1 … 255, and where a map saturates.
         silent_below: cells at or below this share of white never fire.
+        pixels: after the maps come the cells' mean pixels, rounded down, a channel a colour.
 
     >>> code = EdgeCode((1, 28, 28), cell=2)
     >>> code.gives
@@ -49,9 +50,12 @@ class EdgeCode(InputCode):
     cell: int
     white: int = 255
     silent_below: float = 0.0
+    pixels: bool = False
 
     def __post_init__(self) -> None:
         own_numbers(self)
+        if type(self.pixels) is not bool:
+            raise InputError(f"pixels must be true or false, not {self.pixels!r}")
         if type(self.cell) is not int:
             raise InputError(f"edges need the side of a cell in pixels, not {self.cell!r}")
         check_pixels(self.reads, self.white, self.silent_below, 255)  # maps are bytes
@@ -59,8 +63,9 @@ class EdgeCode(InputCode):
 
     @property
     def gives(self) -> Shape:
-        """Four maps of cells for each channel."""
-        return maps_shape(self.reads, self.cell)
+        """Four maps of cells for each channel, and one more with the pixels."""
+        count, rows, columns = maps_shape(self.reads, self.cell)
+        return count + self.pixels * self.reads[0], rows, columns
 
     def encode(self, samples: ArrayLike, num_steps: int) -> NDArray[np.uint8]:
         """Steps of the edge maps of images; which images are taken, see `bstdg.inputs.latency.LatencyCode.encode`."""
@@ -69,28 +74,31 @@ class EdgeCode(InputCode):
         latency(pixels, 1, white=self.white if whole else 1.0)  # refuses what is out of range
         levels = pixels if whole else np.rint(pixels.astype(np.float64) * self.white)
         images = levels.astype(np.uint8).reshape(len(levels), *self.reads)
-        edges = maps(images, self.cell, self.white)
-        return latency(edges, num_steps, white=self.white, silent_below=self.silent_below)
+        made = maps(images, self.cell, self.white)
+        if self.pixels:
+            made = np.concatenate([made, means(images, self.cell)], axis=1)
+        return latency(made, num_steps, white=self.white, silent_below=self.silent_below)
 
     def done_outside(self) -> str:
         """Finding the edges."""
-        cell = self.cell
-        return f"edge maps: bstdg.inputs.edges.maps with cells of {cell} pixels makes them of images"
+        cell, more = self.cell, ", and bstdg.inputs.edges.means what follows" if self.pixels else ""
+        return f"edge maps: bstdg.inputs.edges.maps with cells of {cell} pixels makes them of images{more}"
 
     def describe(self) -> str:
         """What is read, in words."""
-        silent = f"silent at or below {self.silent_below:g} of it"
-        return f"{by(self.reads)}, 0 … {self.white}, {silent}; edges in cells of {self.cell} x {self.cell} pixels"
+        silent, what = f"silent at or below {self.silent_below:g} of it", "edges and means" if self.pixels else "edges"
+        return f"{by(self.reads)}, 0 … {self.white}, {silent}; {what} in cells of {self.cell} x {self.cell} pixels"
 
     def header(self) -> dict[str, Any]:
         """What a file says of it."""
-        pixels = {"reads": list(self.reads), "white": self.white, "silent_below": self.silent_below}
-        return {**pixels, "cell": self.cell}
+        images = {"reads": list(self.reads), "white": self.white, "silent_below": self.silent_below}
+        return {**images, "cell": self.cell, **({"pixels": True} if self.pixels else {})}
 
     @classmethod
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> EdgeCode:
         """What `header` gave, read back."""
-        return cls(shape_of(header["reads"]), header["cell"], header["white"], header["silent_below"])
+        pixels = header.get("pixels", False)
+        return cls(shape_of(header["reads"]), header["cell"], header["white"], header["silent_below"], pixels)
 
 
 def maps_shape(shape: Shape, cell: int) -> Shape:
@@ -141,6 +149,17 @@ def maps(images: NDArray[np.uint8], cell: int, white: int = 255) -> NDArray[np.u
         sums = _sums(planes[i : i + at_once], cell) * GAIN // (cell * cell)
         made[i : i + at_once] = np.minimum(sums, white)
     return made.reshape(len(images), *shape)
+
+
+def means(images: NDArray[np.uint8], cell: int) -> NDArray[np.uint8]:
+    """The cells' mean pixels, rounded down, `[N, channels, rows / cell, columns / cell]`; arguments as for `maps`.
+
+    >>> means(np.array([[[[1, 2], [3, 5]]]], np.uint8), cell=2).tolist()
+    [[[[2]]]]
+    """
+    count, channels, rows, columns = images.shape
+    cells = images.reshape(count, channels, rows // cell, cell, columns // cell, cell)
+    return (cells.sum(axis=(3, 5), dtype=np.int32) // (cell * cell)).astype(np.uint8)
 
 
 def _sums(images: NDArray[np.uint8], cell: int) -> NDArray[np.int32]:

@@ -16,7 +16,7 @@ from bstdg.inputs.recordings import RecordingCode
 from bstdg.inputs.signal import MOST_TOP, SignalCode, SignalMap, check_maps
 from bstdg.spikes.events import MAX_CHANNELS, MAX_STEPS, Keep
 
-FOR_IMAGES = ("edges", "silent_below", "signal", "signal_top")
+FOR_IMAGES = ("edges", "pixels", "silent_below", "signal", "signal_top")
 FOR_RECORDINGS = tuple(field.name for field in dataclasses.fields(InputCoding))
 
 
@@ -27,6 +27,7 @@ class InputOptions:
     Attributes:
         edges: read not pixels, nor counts, but how strong edges of four directions are in cells of so many a side
             (`bstdg.inputs.edges`); 0 reads the pixels or counts.
+        pixels: images: with edges: the pixels too, as further channels, the mean of each cell.
         silent_below: images: pixels at or below this share of white never fire.
         signal: images: read not values but maps of them relative to the sample itself, which a signal's offset and gain
             leave alone: "level", "depth", "above", "below", "rise", "fall" (`bstdg.inputs.signal`); () reads values.
@@ -52,6 +53,7 @@ class InputOptions:
     """
 
     edges: Annotated[int, Range(0, MAX_CHANNELS)] = 0
+    pixels: bool = False
     silent_below: Annotated[float, BELOW_ONE] = 0.0
     signal: tuple[SignalMap, ...] = ()
     signal_top: Annotated[int, Range(0, MOST_TOP)] = 0
@@ -68,6 +70,8 @@ class InputOptions:
         check(self, "input")
         if self.signal:
             check_maps(self.signal)
+        if self.pixels and not self.edges:
+            raise InputError("input.pixels goes with input.edges: pixels are what is read without them")
         self.coding()
 
     def coding(self) -> InputCoding:
@@ -81,7 +85,7 @@ class InputOptions:
         if self.signal:
             return SignalCode(reads, self.signal, white, self.silent_below, self.signal_top)
         if self.edges:
-            return EdgeCode(reads, self.edges, white, self.silent_below)
+            return EdgeCode(reads, self.edges, white, self.silent_below, self.pixels)
         return LatencyCode(reads, white, self.silent_below)
 
     def for_recordings(self, reads: Shape) -> InputCode:

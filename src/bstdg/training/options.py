@@ -59,7 +59,7 @@ def _by_data(recipe: Recipe, kind: Kind) -> Iterator[Idle]:
     ):
         yield recorded, f"train {name}", f"is for images; for the events of {data} use {instead}"
     yield recorded, "train shift_share", f"is for images; {data} holds recordings of events"
-    yield recorded, "input silent_below signal signal_top", f"is for images; {data} holds recordings of events"
+    yield recorded, "input pixels silent_below signal signal_top", f"is for images; {data} holds recordings of events"
     yield recorded, "distort", f"is for images; {data} holds recordings of events"
     yield recorded, "teacher", f"is for images; {data} holds recordings of events"
     only_recordings = [name for name in FOR_RECORDINGS if name not in FOR_IMAGES]
