@@ -40,7 +40,7 @@ def reproduce(
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Few epochs, one seed; goes into no published table.")] = False,
     seeds: Annotated[
-        str | None, typer.Option(metavar="0,1,2", help="Seeds. [default: 0,1,2; quick: 0]", show_default=False)
+        str | None, typer.Option(metavar="0,1,2", help="Seeds. [default: 0,1,2; where there are folds 0,1,2,3,4, one each; quick: 0]", show_default=False)
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     data_dir: DataDir = None,
@@ -67,7 +67,7 @@ def reproduce(
             say(written)
         return
     experiment = catalogue.find(name or "")
-    _run(experiment, out, _seeds(seeds, quick), quick, data_dir, as_json)
+    _run(experiment, out, _seeds(seeds, experiment.seeds, quick), quick, data_dir, as_json)
 
 
 def _list(data_dir: Path | None, as_json: bool) -> None:
@@ -103,11 +103,11 @@ def _minutes(minutes: float) -> str:
     return f"{minutes:g} min" if minutes < 60 else f"{minutes / 60:.1f} h"
 
 
-def _seeds(asked: str | None, quick: bool) -> tuple[int, ...]:
+def _seeds(asked: str | None, usual: tuple[int, ...], quick: bool) -> tuple[int, ...]:
     from bstdg.lab.experiments import catalogue
 
     if asked is None:
-        return catalogue.QUICK_SEEDS if quick else catalogue.SEEDS
+        return catalogue.QUICK_SEEDS if quick else usual
     numbers = whole_numbers(asked, "--seeds takes whole numbers with commas between them, such as 0,1,2")
     return tuple(dict.fromkeys(numbers))
 

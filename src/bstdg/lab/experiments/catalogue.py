@@ -11,6 +11,10 @@ from bstdg.lab.experiments.results import QUICK
 from bstdg.shipped import shipped_recipes
 
 
+SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
+FOLDS = 5
+
+
 @dataclass(frozen=True)
 class Variant:
     """One setting, trained once a seed.
@@ -21,6 +25,7 @@ class Variant:
         overrides: fields set otherwise, as `--set` takes them.
         group, label: how an ablation table or a trade-off curve calls it.
         exits: also judge the trained network with other thresholds at the output.
+        folds: of cross-validation: the run of seed s is judged on fold 1 + s % folds; 0: the recipe's own split.
     """
 
     name: str
@@ -29,6 +34,7 @@ class Variant:
     group: str = ""
     label: str = ""
     exits: bool = False
+    folds: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Predecessor:
     """A predecessor trained here: `method` of `bstdg.lab.predecessors`, on a data set; `hidden` 0 is its own width.
 
     `settings` are those of its fields that are not as its paper's MNIST network has them. A counterpart has a `recipe`,
-    from which it takes all but its settings.
+    from which it takes all but its settings, and `folds` as a variant has them.
     """
 
     method: str
@@ -44,6 +50,7 @@ class Predecessor:
     hidden: int = 0
     settings: tuple[tuple[str, float], ...] = ()
     recipe: str = ""
+    folds: int = 0
 
     @property
     def name(self) -> str:
@@ -64,7 +71,8 @@ class Experiment:
         data: the data set of its full run, and `quick_data` of the quick one.
         variants: what is trained; `quick` stands in with fewer epochs.
         predecessors: what it is compared with.
-        minutes: rough time of the full run (three seeds, one core) and of the quick one.
+        minutes: rough time of the full run (all seeds, one core) and of the quick one.
+        seeds: of the full run, unless told otherwise.
     """
 
     name: str
@@ -75,9 +83,9 @@ class Experiment:
     minutes: tuple[float, float]
     quick_data: str = ""
     predecessors: tuple[Predecessor, ...] = ()
+    seeds: tuple[int, ...] = SEEDS
 
 
-SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
 
 
 def _quick(variants: tuple[Variant, ...], *overrides: str) -> tuple[Variant, ...]:
@@ -171,16 +179,18 @@ _WITH_COUNTERPARTS = {
     "mnist-conv": ("mnist", 12),
     "fashion-mnist-conv": ("fashion-mnist", 14),
     "mit-bih": ("mit-bih", 10),
+    "nmnist-counts": ("nmnist-counts", 40),
 }
 
 
-def _counterparts(recipe: str) -> tuple[Predecessor, ...]:
+def _counterparts(recipe: str, folds: int = 0) -> tuple[Predecessor, ...]:
     """Those of a recipe, if this version comes with it."""
     if recipe not in shipped_recipes():
         return ()
     data, epochs = _WITH_COUNTERPARTS[recipe]
     return tuple(
-        Predecessor(method, data, settings=(("epochs", epochs),), recipe=recipe) for method in ("ann", "bnn-relu")
+        Predecessor(method, data, settings=(("epochs", epochs),), recipe=recipe, folds=folds)
+        for method in ("ann", "bnn-relu")
     )
 
 
@@ -200,6 +210,13 @@ def _on_data(
     """All recipes of a data set, and the predecessors on it."""
     variants = _of_recipes(*recipes_of(name))
     return Experiment(name, tests, data, variants, _quick(variants, *quick), minutes, predecessors=predecessors)
+
+
+def _in_folds(name: str, tests: str, data: str, minutes: tuple[float, float], counted: str) -> Experiment:
+    """All recipes of a data set in five-fold cross-validation; the counterparts of `counted` beside them."""
+    whole = _on_data(name, tests, data, minutes, _counterparts(counted, FOLDS), ("train.epochs=3",))
+    folded = tuple(replace(variant, folds=FOLDS) for variant in whole.variants)
+    return replace(whole, variants=folded, seeds=tuple(range(FOLDS)))
 
 
 def _sweep(name: str, tests: str, made: Callable[[str], tuple[Variant, ...]], minutes: float) -> Iterator[Experiment]:
@@ -238,6 +255,13 @@ _EVERY = (
     ),
     _on_data("caltech", "faces from motorbikes, 200 training images a class", "caltech-face-motorbike", (30, 1)),
     _on_data("mit-bih", "heartbeats of patients never seen", "mit-bih", (10, 1), _counterparts("mit-bih")),
+    _in_folds(
+        "nmnist",
+        "digits before an event camera, five folds, beside networks that know no time",
+        "nmnist",
+        (15, 1),
+        "nmnist-counts",
+    ),
     _on_data("hd-spikes", "spoken digits as spikes, two speakers never heard before", "hd-spikes", (120, 6)),
     *_sweep(
         "ablations",

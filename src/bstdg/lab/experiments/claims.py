@@ -169,6 +169,17 @@ CLAIMS = (
         "baseline-ann-mit-bih less 3 %",
         less=0.03,
     ),
+    Claim(
+        "nmnist",
+        "five folds: at most a point below the float32 network of the same structure on event counts",
+        "runs/nmnist",
+        "accuracy",
+        "at least",
+        "runs/baseline-ann-nmnist-counts",
+        "measured",
+        "baseline-ann-nmnist-counts less 1 %",
+        less=0.01,
+    ),
     _goal(
         "caltech",
         "one hidden layer, on edges: accuracy, best",

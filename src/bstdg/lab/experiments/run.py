@@ -24,8 +24,8 @@ NEVER_OUT_OF_REACH = 1 << 29  # added to them, no output fires: the last step de
 Log = Callable[[str], None]
 
 
-def recipe_of(variant: Variant) -> Recipe:
-    """The recipe of a variant, its overrides applied.
+def recipe_of(variant: Variant, seed: int = 0) -> Recipe:
+    """The recipe of a variant, its overrides applied, and in cross-validation the fold of a seed.
 
     Raises:
         InputError: this version comes without that recipe.
@@ -33,7 +33,8 @@ def recipe_of(variant: Variant) -> Recipe:
     shipped = shipped_recipes()
     if variant.recipe not in shipped:
         raise InputError(f"{variant.name} needs the recipe {variant.recipe!r}, which this installation lacks")
-    return recipe_file.load_recipe(shipped[variant.recipe], variant.overrides)
+    fold = (f"data.fold={1 + seed % variant.folds}",) if variant.folds else ()
+    return recipe_file.load_recipe(shipped[variant.recipe], (*variant.overrides, *fold))
 
 
 def reproduce(
@@ -77,7 +78,7 @@ def reproduce(
 def _one(
     variant: Variant, seed: int, out: Path, quick: bool, data_dir: Path | None, log: Log, show_progress: bool
 ) -> Run:
-    recipe = recipe_of(variant)
+    recipe = recipe_of(variant, seed)
     if (path := results.path_of(out, variant.name, seed)).exists():
         run = results.load(path, out)
         _check_same(run.config, recipe, path)
@@ -166,7 +167,7 @@ def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path 
     }
     with disk.making(path):
         if predecessor.recipe:
-            recipe = recipe_of(Variant(name, predecessor.recipe))
+            recipe = recipe_of(Variant(name, predecessor.recipe, folds=predecessor.folds), seed)
             report = predecessors.train_counterpart(
                 predecessor.method, recipe, settings=settings, folder=folder, resume=True, **more
             )
