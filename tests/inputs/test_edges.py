@@ -100,7 +100,9 @@ def test_pixels_follow_the_maps(images, cell, num_steps):
     for colour, row, column in np.ndindex(3, *code.gives[1:]):
         square = images[:, colour, row * cell : (row + 1) * cell, column * cell : (column + 1) * cell]
         mean = square.astype(int).sum(axis=(1, 2)) // cell**2
-        assert np.array_equal(steps[:, 12 + colour, row, column], latency(mean.astype(np.uint8)[:, None], num_steps)[:, 0])
+        assert np.array_equal(
+            steps[:, 12 + colour, row, column], latency(mean.astype(np.uint8)[:, None], num_steps)[:, 0]
+        )
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 9), (1, 9, 8), (8,), (8, 8), (2, 2, 8, 8)])

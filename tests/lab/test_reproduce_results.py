@@ -20,6 +20,7 @@ from bstdg.lab.experiments import catalogue, claims, figures, page, results, tab
 from bstdg.lab.experiments.claims import CLAIMS, Claim, judge
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import Run
+from bstdg.lab.experiments.run import recipe_of
 from bstdg.model import energy
 from bstdg.model.sizes import Size
 from bstdg.shipped import shipped_recipes
@@ -203,7 +204,7 @@ def test_a_claim_is_judged_by_the_mean_over_seeds(made, outcome):
 
 
 def test_every_claim_belongs_to_an_experiment_and_to_a_run_it_makes():
-    places = {"mnist", "fashion-mnist", "caltech", "hd-spikes", "mit-bih"}
+    places = {"mnist", "fashion-mnist", "caltech", "hd-spikes", "mit-bih", "nmnist"}
     for one in CLAIMS:
         assert one.experiment in places
         made = {variant.name for e in catalogue.EXPERIMENTS for variant in e.variants}
@@ -234,6 +235,14 @@ def test_every_recipe_of_the_catalogue_is_there_and_its_overrides_are_understood
             assert data.startswith(experiment.data) or data == experiment.quick_data
         assert all(v.name.startswith("quick/") for v in experiment.quick)
         assert not any(v.name.startswith("quick/") for v in experiment.variants)
+
+
+def test_cross_validation_judges_every_fold_once():
+    experiment = catalogue.find("nmnist")
+    for variant in experiment.variants:
+        assert [recipe_of(variant, seed).data.fold for seed in experiment.seeds] == [1, 2, 3, 4, 5]
+    assert {(p.recipe, p.folds) for p in experiment.predecessors} == {("nmnist-counts", 5)}
+    assert recipe_of(catalogue.find("mnist").variants[0], 3).data.fold == 0
 
 
 def test_two_settings_of_one_name_are_one_setting():

@@ -40,7 +40,8 @@ def reproduce(
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Few epochs, one seed; goes into no published table.")] = False,
     seeds: Annotated[
-        str | None, typer.Option(metavar="0,1,2", help="Seeds. [default: 0,1,2; where there are folds 0,1,2,3,4, one each; quick: 0]", show_default=False)
+        str | None,
+        typer.Option(metavar="0,1,2", help="Seeds. [default: 0,1,2, or one a fold; quick: 0]", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     data_dir: DataDir = None,

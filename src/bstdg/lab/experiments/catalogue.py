@@ -10,7 +10,6 @@ from bstdg.errors import InputError
 from bstdg.lab.experiments.results import QUICK
 from bstdg.shipped import shipped_recipes
 
-
 SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
 FOLDS = 5
 
@@ -84,8 +83,6 @@ class Experiment:
     quick_data: str = ""
     predecessors: tuple[Predecessor, ...] = ()
     seeds: tuple[int, ...] = SEEDS
-
-
 
 
 def _quick(variants: tuple[Variant, ...], *overrides: str) -> tuple[Variant, ...]:
