@@ -12,7 +12,7 @@ from support.paths import ROOT
 FUZZ = ROOT / "fuzz"
 READERS = {
     *("model", "classifier", "checkpoint", "teacher", "vectors", "manifest", "nir", "npy", "npz", "picture"),
-    *("recordings", "tar", "idx", "recipe", "results", "history"),
+    *("recordings", "nmnist", "cifar10", "tar", "idx", "recipe", "results", "history"),
 }  # fmt: skip
 
 
@@ -67,6 +67,8 @@ GOOD = {
     "npy": "bstdg.model.images.read",
     "npz": "bstdg.datasets.arrays.load",
     "recordings": "bstdg.datasets.spoken.read",
+    "nmnist": "bstdg.datasets.recordings.nmnist.read",
+    "cifar10": "bstdg.datasets.colour.pickled.read_batch",
     "tar": "bstdg.datasets.archive.read_members",
     "idx": "bstdg.datasets.idx.read_idx",
     "recipe": "bstdg.learning.recipe_file.load_recipe",
