@@ -142,7 +142,7 @@ def test_the_corpus_is_what_seeds_write(tmp_path, monkeypatch):
     needs.package("h5py"), needs.package("nir")
     written = runpy.run_path(str(FUZZ / "seeds.py"))
     monkeypatch.setitem(written["put"].__globals__, "HERE", tmp_path / "fuzz")
-    for name in ("tables", "arrays", "archives"):
+    for name in ("tables", "arrays", "batches", "archives"):
         written[name]()
     for path in (tmp_path / "fuzz" / "corpus").rglob("*"):
         if path.is_file():
