@@ -41,8 +41,10 @@ demo: $(READY)
 	$(BIN)/bstdg raster runs/demo/model.bstdg --out runs/demo/decision.svg
 	@echo "Look at runs/demo/decision.svg, or ask:  $(BIN)/bstdg info runs/demo/model.bstdg"
 
+# As many tests at a time as there are processors, four at most; WORKERS=0: all in one process, as a debugger wants it.
+WORKERS ?= logical
 test: setup native-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
 # Other examples than those of `make test`, and ten times as many where a test does not say how many it takes.
 TESTS ?= tests

@@ -102,7 +102,7 @@ def model(data: bytes) -> None:
     if data.startswith(b"{"):
         wholes = [
             with_text(golden(f"model-{kind}v2.bstdg"), "config", data)
-            for kind in ("", "scaled-", "edges-", "recordings-")
+            for kind in ("", "scaled-", "edges-", "recordings-", "convolution-", "signal-", "pixels-")
         ]
     else:
         wholes = [data, sealed(data)]
@@ -243,6 +243,27 @@ def recordings(data: bytes) -> None:
         with allowed():
             # In this process: what is tried is what we make of them.
             spoken.read(put("recordings.h5", content), "recordings", "test", isolated=False)
+
+
+@target
+def nmnist(data: bytes) -> None:
+    """A recording of an event camera."""
+    from bstdg.datasets.recordings import nmnist as reader
+
+    with allowed():
+        found = reader.read(put("recording.bin", data))
+        assert found.num_channels > found.channels.max()
+        assert (found.times[1:] >= found.times[:-1]).all()
+
+
+@target
+def cifar10(data: bytes) -> None:
+    """A batch of pictures, which is a pickle."""
+    from bstdg.datasets.colour import pickled
+
+    with allowed():
+        images, labels = pickled.read_batch(data, "batch")
+        assert images.shape == (len(labels), pickled.PIXELS)
 
 
 @target

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -171,6 +172,17 @@ def pictures() -> None:
         put(f"picture/{name}", content.getvalue())
 
 
+def batches() -> None:
+    """Pictures of CIFAR-10, events of N-MNIST. A batch of no picture is small, and has all of one but pixels."""
+    sys.path.insert(0, str(HERE.parent / "tests"))
+    from support.pickles import Python2
+
+    for name, count in (("none", 0), ("one", 1)):
+        put(f"cifar10/{name}", Python2().batch(np.zeros((count, 3072), np.uint8), [7] * count))
+    events = [(3, 4, 0, 0, 9), (33, 0, 0x80, 1, 0), (0, 33, 0x80, 1, 0), (5, 5, 0x7F, 255, 255)]
+    put("nmnist/four", bytes(byte for event in events for byte in event))
+
+
 def archives() -> None:
     for kind, form in (("ustar", tarfile.USTAR_FORMAT), ("gnu", tarfile.GNU_FORMAT), ("pax", tarfile.PAX_FORMAT)):
         content = io.BytesIO()
@@ -189,5 +201,5 @@ def recipes() -> None:
 
 
 if __name__ == "__main__":
-    for write in (sealed, tables, in_hdf5, arrays, pictures, archives, recipes):
+    for write in (sealed, tables, in_hdf5, arrays, pictures, batches, archives, recipes):
         write()

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import Phase, settings
 from support import needs
@@ -14,6 +16,9 @@ from support.browser import browser, open_page  # noqa: F401  (fixtures of all w
 from bstdg.cli import app
 
 collect_ignore = ["golden"]  # programs that were run once, with what tests need not have
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # others run beside it, and threads of all would be in each other's way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("bstdg", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("random", deadline=None, max_examples=500, print_blob=True, database=None)

@@ -12,7 +12,7 @@ from support.paths import ROOT
 FUZZ = ROOT / "fuzz"
 READERS = {
     *("model", "classifier", "checkpoint", "teacher", "vectors", "manifest", "nir", "npy", "npz", "picture"),
-    *("recordings", "tar", "idx", "recipe", "results", "history"),
+    *("recordings", "nmnist", "cifar10", "tar", "idx", "recipe", "results", "history"),
 }  # fmt: skip
 
 
@@ -67,6 +67,8 @@ GOOD = {
     "npy": "bstdg.model.images.read",
     "npz": "bstdg.datasets.arrays.load",
     "recordings": "bstdg.datasets.spoken.read",
+    "nmnist": "bstdg.datasets.recordings.nmnist.read",
+    "cifar10": "bstdg.datasets.colour.pickled.read_batch",
     "tar": "bstdg.datasets.archive.read_members",
     "idx": "bstdg.datasets.idx.read_idx",
     "recipe": "bstdg.learning.recipe_file.load_recipe",
@@ -140,7 +142,7 @@ def test_the_corpus_is_what_seeds_write(tmp_path, monkeypatch):
     needs.package("h5py"), needs.package("nir")
     written = runpy.run_path(str(FUZZ / "seeds.py"))
     monkeypatch.setitem(written["put"].__globals__, "HERE", tmp_path / "fuzz")
-    for name in ("tables", "arrays", "archives"):
+    for name in ("tables", "arrays", "batches", "archives"):
         written[name]()
     for path in (tmp_path / "fuzz" / "corpus").rglob("*"):
         if path.is_file():

@@ -416,6 +416,19 @@ def test_what_cannot_be_carried_is_refused_by_name():
 
 
 @icarus
+@pytest.mark.parametrize(("most", "taken"), [(0, 1), (5, 5), (12, 12)])
+def test_icarus_is_given_as_many_vectors_as_it_has_time_for_and_says_so(tmp_path, monkeypatch, most, taken):
+    model, golden = corner_cases()[2]
+    put(tmp_path, model, golden, "net")
+    spent = 2 * np.cumsum(proof._additions(model, golden))
+    assert len(golden.steps) == 12 and (np.diff(spent) > 0).all()
+    monkeypatch.setattr(proof, "ICARUS_ADDITIONS", spent[most - 1] if most else 0)
+    said = proof._icarus(tmp_path, model, golden, "net", tmp_path)
+    assert said.startswith(f"{taken} vectors bit-exact")
+    assert ("the first of 12: it interprets, and more would take it long" in said) == (taken < 12)
+
+
+@icarus
 @yosys
 def test_verify_with_tools(tmp_path, monkeypatch):
     model, golden = corner_cases()[1]

@@ -1,7 +1,7 @@
 """How the golden models of format version 2 were made: run once; later versions must go on reading what it wrote.
 
-Those of version 1 were written by version 0.1. Four of version 2 are these again, so both say the same; one reads
-colour and one has windows that slide, which version 1 could not say.
+Those of version 1 were written by version 0.1. Four of version 2 are these again, so both say the same; the others have
+what version 1 could not say: colour, windows that slide, the maps of signals, a sensor with pixels.
 
 python tests/golden/make.py
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.inputs import EdgeCode, LatencyCode
+from bstdg.inputs import EdgeCode, InputCoding, LatencyCode, RecordingCode, SignalCode
 from bstdg.layers import Conv2dLayer, FullLayer, Pool2dLayer
 from bstdg.layers.convolution import Convolution
 from bstdg.model import packed, runtime
@@ -60,6 +60,42 @@ def convolution() -> None:
     keep("convolution", model, rng, (2, 9, 8))
 
 
+def signal() -> None:
+    """Maps of a signal, each a plane that windows slide over: relative to each sample's top, and to one of all."""
+    for kind, top in (("signal", 0), ("signal-top", 150)):
+        rng = np.random.default_rng(9)
+        code = SignalCode((2, 1, 17), ("above", "below", "rise", "fall", "level", "depth"), 200, 0.1, top)
+        first = Convolution(code.gives, 6, (1, 5), (1, 2), (0, 2), 2)
+        pool = Pool2dLayer(first.gives, (1, 2), (1, 2), 1)
+        layers = (
+            Conv2dLayer(signs(rng, first.weights), rng.integers(1, 6, first.maps), first),
+            pool,
+            FullLayer(signs(rng, (3, int(np.prod(pool.gives)))), np.array([1, 2, 1]), pool.gives),
+        )
+        keep(kind, packed.PackedModel(code, layers, 8, ("n", "s", "v"), {"data": "golden"}), rng, (2, 1, 17))
+
+
+def pixels() -> None:
+    """Events of a sensor with pixels: squares are joined, gates, delays and windows make planes of their own."""
+    rng = np.random.default_rng(10)
+    coding = InputCoding(duration=0.5, onset=2, pool=2, keep="one_per_step", gates=2, delays=(0, 1), windows=(0, 2))
+    code = RecordingCode((2, 7, 6), coding)
+    first = Convolution(code.gives, 4, (2, 2), (2, 1), (1, 0))
+    layers = (
+        Conv2dLayer(signs(rng, first.weights), rng.integers(1, 4, first.maps), first),
+        FullLayer(signs(rng, (3, int(np.prod(first.gives)))), np.array([1, 2, 1]), first.gives),
+    )
+    model = packed.PackedModel(code, layers, 6, ("0", "1", "2"), {"data": "golden"})
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 60, 12))])  # the first of no event, perhaps
+    offsets[1] = 0
+    times = np.concatenate([np.sort(rng.uniform(0, 0.7, n)) for n in np.diff(offsets)])
+    recordings = (offsets, rng.integers(0, 2 * 7 * 6, len(times)).astype(np.uint16), times.astype(np.float32))
+    packed.save(model, HERE / "model-pixels-v2.bstdg")
+    loaded = runtime.Model(model, "oracle")
+    run = loaded.run(loaded.encode_events(*recordings))
+    keep_run("pixels", run, dict(zip(("offsets", "channels", "times"), recordings, strict=True)))
+
+
 def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
     """Random bits."""
     return rng.choice([-1, 1], shape).astype(np.int8)
@@ -71,10 +107,14 @@ def keep(kind: str, model: packed.PackedModel, rng: np.random.Generator, shape: 
     images = rng.integers(0, 201, (20, *shape)).astype(np.uint8)
     images[0] = 0
     loaded = runtime.Model(model, "oracle")
-    run = loaded.run(loaded.encode(images))
+    keep_run(kind, loaded.run(loaded.encode(images)), {"images": images})
+
+
+def keep_run(kind: str, run: runtime.Run, samples: dict[str, NDArray]) -> None:
+    """Save samples and what became of them."""
     np.savez_compressed(
         HERE / f"model-{kind}-v2.npz",
-        images=images,
+        **samples,
         potentials=run.trace.potentials,
         label=run.decision.label,
         step=run.decision.step,
@@ -86,3 +126,5 @@ if __name__ == "__main__":
     again()
     colour()
     convolution()
+    signal()
+    pixels()
