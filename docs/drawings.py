@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from pathlib import Path
 
+import drawings_windows
 import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
 from bstdg import latency
-from bstdg.drawing.style import INK, LIT
+from bstdg.drawing.style import INK, LIT, SHADE
 from bstdg.engine import oracle
 from bstdg.engine.decide import decide
 from bstdg.learning.loss import first_to_fire
@@ -117,15 +120,52 @@ def loss() -> Figure:
     return figure
 
 
-DRAWINGS = {"method-code": code, "method-neuron": neuron, "method-sensitivity": sensitivity, "method-loss": loss}
+DRAWINGS = {
+    "method-code": code,
+    "method-neuron": neuron,
+    "method-sensitivity": sensitivity,
+    "method-loss": loss,
+    **drawings_windows.DRAWINGS,
+}
+
+# What each colour is where the reader's pages are dark.
+DARK = {
+    "#ffffff": "#16181b",
+    SHADE: "#2b3037",
+    INK: "#d9dde3",
+    LIT: "#ff7b8c",
+    PALE: "#7b8490",
+    "#cccccc": "#454b54",
+}
+
+
+def page(figure: Figure) -> str:
+    """The drawing as SVG, light or dark as the reader's pages are, with no more digits than are seen."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    rules = "".join(
+        f'[style*="{part}: {light}"] {{ {part}: {dark} !important }}'
+        for light, dark in DARK.items()
+        for part in ("fill", "stroke")
+    )
+    drawn = re.sub(r"\b([1-9]\d*\.\d\d)\d+", r"\1", file.getvalue())
+    drawn = re.sub(r" *<metadata>.*?</metadata>\n", "", drawn, flags=re.DOTALL)
+    return drawn.replace("</style>", f"@media (prefers-color-scheme: dark) {{ {rules} }}</style>", 1)
+
+
+LOOK = {
+    "svg.hashsalt": "bstdg",  # the same drawing is the same file
+    "axes.titlesize": 10,
+    "font.size": 9,
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+}
 
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    # A fixed salt and no date: the same drawing is the same file.
-    with mpl.rc_context({"svg.hashsalt": "bstdg", "axes.titlesize": 10, "font.size": 9}):
+    with mpl.rc_context(LOOK):
         for name, draw in DRAWINGS.items():
-            draw().savefig(folder / f"{name}.svg", metadata={"Date": None})
+            (folder / f"{name}.svg").write_text(page(draw()), "utf-8")
 
 
 if __name__ == "__main__":

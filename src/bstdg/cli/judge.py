@@ -20,6 +20,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.shown import columns, line, name
 
 if TYPE_CHECKING:
+    from bstdg.inputs import InputCode
     from bstdg.model.runtime import Model
 
 LONGEST_PATH = 1 << 16  # bytes
@@ -37,6 +38,7 @@ Examples:
   find drawings -name '*.png' -print0 | bstdg predict model.bstdg -0
   bstdg predict model.bstdg photo.jpg --resize --invert   dark ink on white
   bstdg predict spoken.bstdg recordings.h5                a network of events: HDF5 of the layout of SHD
+  bstdg predict nmnist.bstdg Test/7/00001.bin Test/3      a camera's events: files of N-MNIST, a folder
 """
 
 
@@ -84,7 +86,7 @@ def predict(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Pictures, NPY images or HDF5 recordings; none, or -, reads paths from stdin.",
+            help="Pictures, NPY images, recordings (HDF5, .bin, folders of .bin); none, or -, reads paths from stdin.",
         ),
     ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Bring images of another size to the model's.")] = False,
@@ -99,23 +101,19 @@ def predict(
     ] = False,
 ) -> None:
     """Decide images, or recordings of events: class, step and spikes."""
-    from bstdg.datasets import spoken
-    from bstdg.model import images, runtime
+    from bstdg.model import runtime
 
     loaded, paths = runtime.load(model, engine), _paths(files, null)
-    reads = loaded.packed.input.samples
+    code, failed = loaded.packed.input, False
+    pixels = code.samples == "recordings" and len(code.reads) == 3
+    reads = f"{code.samples} of pixels" if pixels else code.samples
     _refuse_idle({"--resize": resize, "--invert": invert}, reads == "images", model, reads)
     _refuse_idle({"--trust-recordings": trust}, reads == "recordings", model, reads)
-    failed = False
     if not as_json:
         say(f"{'decision':>14}  {'step':>4}  {'hidden spikes':>13}  {'silent':>6}  file")
-    for path in paths:
+    for path in _spread(paths, code):
         try:
-            if reads != "recordings":
-                spikes = loaded.encode(images.read(path, loaded.packed, resize=resize, invert=invert))
-            else:
-                recordings = spoken.read(path, "recordings", "test", isolated=False if trust else None)
-                spikes = loaded.encode_events(*recordings.rows(slice(None)))
+            spikes = _encoded(loaded, path, resize, invert, trust)
             rows = list(_decisions(loaded, spikes, str(path)))
         except (InputError, FileFormatError) as error:
             failed = True
@@ -128,6 +126,29 @@ def predict(
                 say(_columns(row))
     if failed:
         raise typer.Exit(BAD_INPUT)
+
+
+def _spread(paths: Iterable[Path], code: InputCode) -> Iterator[Path]:
+    """The files that paths stand for; a folder stands for its recordings where a model reads those of pixels."""
+    from bstdg.datasets.recordings import reading
+
+    for path in paths:
+        if code.samples == "recordings" and len(code.reads) == 3 and path.is_dir():
+            yield from reading.below(path) or [path]  # the folder itself, which is then refused by name
+        else:
+            yield path
+
+
+def _encoded(model: Model, path: Path, resize: bool, invert: bool, trust: bool) -> Any:
+    """What a file holds, as the first layer reads it."""
+    if model.packed.input.samples == "recordings":
+        from bstdg.datasets.recordings import reading
+
+        recordings = reading.read(path, model.packed.input.reads, isolated=False if trust else None)
+        return model.encode_events(*recordings.rows(slice(None)))
+    from bstdg.model import images
+
+    return model.encode(images.read(path, model.packed, resize=resize, invert=invert))
 
 
 def _refuse_idle(options: dict[str, bool], of_use: bool, model: Path, reads: str) -> None:

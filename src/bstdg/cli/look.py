@@ -17,6 +17,7 @@ RASTER_EXAMPLES = """
 Examples:
   bstdg raster runs/digits-seed0/model.bstdg --sample 3 --out three.svg
   bstdg raster runs/digits-seed0/model.bstdg --sample 3 --out three.gif    the same as a film
+  bstdg raster nmnist.bstdg --file Test/7/00001.bin --out seven.gif        of a camera's events
 """
 
 
@@ -45,13 +46,14 @@ def raster(
     ),
     sample: Annotated[int, typer.Option(min=0, help="Which image or recording, counted from 0.")] = 0,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A file of images or recordings instead of the test set.")
+        Path | None,
+        typer.Option("--file", help="A file of images or recordings, or a folder of .bin, instead of the test set."),
     ] = None,
     data_dir: DataDir = None,
     trust: Trust = False,
 ) -> None:
     """Draw a decision: input, hidden and output spikes."""
-    from bstdg.datasets import spoken
+    from bstdg.datasets.recordings import reading
     from bstdg.drawing.rasters import save_decision
     from bstdg.model import images, runtime, samples
 
@@ -59,8 +61,9 @@ def raster(
     reads = loaded.packed.input.samples
     if reads == "features":
         raise InputError(f"{model} reads features; bstdg raster draws decisions about images and recordings")
-    if trust and (file is None or reads != "recordings"):
-        raise InputError("--trust-recordings does nothing here: it is for a --file of recordings; leave it out")
+    shape = loaded.packed.input.reads
+    if trust and (file is None or reads != "recordings" or len(shape) == 3):
+        raise InputError("--trust-recordings does nothing here: it is for a --file of HDF5 recordings; leave it out")
     if file is None:
         tests = samples.load(loaded.packed, None, "test", data_dir, called=str(model), progress=True)
         _there(sample, len(tests), f"{tests.name} (test)", reads)
@@ -69,8 +72,11 @@ def raster(
         pictures = images.read(file, loaded.packed)
         _there(sample, len(pictures), str(file), "images")
         chosen = pictures[sample]
+    elif len(shape) == 3 and file.is_dir() and (found := reading.below(file)):
+        _there(sample, len(found), str(file), "recordings")
+        chosen = samples.one(loaded, reading.read(found[sample], shape), 0)
     else:
-        recordings = spoken.read(file, "recordings", "test", isolated=False if trust else None)
+        recordings = reading.read(file, shape, isolated=False if trust else None)
         _there(sample, len(recordings), str(file), "recordings")
         chosen = samples.one(loaded, recordings, sample)
     save_decision(loaded, chosen, out, label)

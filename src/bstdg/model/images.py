@@ -33,7 +33,7 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
     """
     code, numbers = model.input, path.suffix.lower() == ".npy"
     if code.samples == "recordings":
-        raise InputError("the model reads recordings of events, not images: see bstdg predict --data and --index")
+        raise InputError("the model reads recordings of events, not images")
     if not numbers and code.samples == "features":
         raise InputError(f"the model scales {by(code.reads)} features itself: give them as NPY, not {path}")
     if not numbers and len(code.reads) != 3:
