@@ -204,7 +204,7 @@ def test_a_claim_is_judged_by_the_mean_over_seeds(made, outcome):
 
 
 def test_every_claim_belongs_to_an_experiment_and_to_a_run_it_makes():
-    places = {"mnist", "fashion-mnist", "caltech", "hd-spikes", "mit-bih", "nmnist"}
+    places = {"mnist", "fashion-mnist", "caltech", "hd-spikes", "mit-bih", "nmnist", "cifar10"}
     for one in CLAIMS:
         assert one.experiment in places
         made = {variant.name for e in catalogue.EXPERIMENTS for variant in e.variants}

@@ -177,6 +177,7 @@ _WITH_COUNTERPARTS = {
     "fashion-mnist-conv": ("fashion-mnist", 14),
     "mit-bih": ("mit-bih", 10),
     "nmnist-counts": ("nmnist-counts", 40),
+    "cifar10-conv": ("cifar10-jpeg75", 15),
 }
 
 
@@ -252,6 +253,13 @@ _EVERY = (
     ),
     _on_data("caltech", "faces from motorbikes, 200 training images a class", "caltech-face-motorbike", (30, 1)),
     _on_data("mit-bih", "heartbeats of patients never seen", "mit-bih", (10, 1), _counterparts("mit-bih")),
+    _on_data(
+        "cifar10",
+        "small colour pictures after JPEG, ten classes",
+        "cifar10-jpeg75",
+        (180, 8),
+        _counterparts("cifar10-conv"),
+    ),
     _in_folds(
         "nmnist",
         "digits before an event camera, five folds, beside networks that know no time",

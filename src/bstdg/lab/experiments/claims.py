@@ -169,6 +169,20 @@ CLAIMS = (
         "baseline-ann-mit-bih less 3 %",
         less=0.03,
     ),
+    _goal(
+        "cifar10", "two convolutions on edges and pixels: accuracy", "cifar10-conv", "accuracy", "above", 0.72, "72 %"
+    ),
+    Claim(
+        "cifar10",
+        "within 4 points of the float32 network of the same structure",
+        "runs/cifar10-conv",
+        "accuracy",
+        "at least",
+        "runs/baseline-ann-cifar10-conv",
+        "measured",
+        "baseline-ann-cifar10-conv less 4 %",
+        less=0.04,
+    ),
     Claim(
         "nmnist",
         "five folds: at most a point below the float32 network of the same structure on event counts",
