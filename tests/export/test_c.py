@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import needs
-from support.compiled import COMPILER, Library, expected
+from support.compiled import Library, alter, decided_by_snippet, expected
 from support.strategies import Case, cases, events_of, make_signs, make_steps, random_model, reading
 
 from bstdg import datasets, export
@@ -262,9 +262,7 @@ def test_verify_passes_with_every_compiler_that_is_here(checks, name):
 def test_verify_fails_where_the_code_is_wrong(tmp_path, before, after):
     model = decisive_model()
     out = export.export("c", model, tmp_path / "out", name="net").folder
-    path = out / ("net.h" if "planes[" in before else "net.c")
-    assert before in path.read_text()
-    path.write_text(path.read_text().replace(before, after))
+    alter(out / ("net.h" if "planes[" in before else "net.c"), before, after)
     golden = Golden.of(model, corners(model).steps)
     check = next(proof.verify(out, model, golden))
     assert (check.name, check.status) == ("gcc, all warnings are errors", "failed")
@@ -290,14 +288,7 @@ def test_the_snippet_in_the_readme_compiles_and_decides(tmp_path):
     model = decisive_model()
     out = export.export("c", model, tmp_path / "out", name="net").folder
     image = np.random.default_rng(0).integers(0, 256, (1, 50)).astype(np.uint8)
-    snippet = [line[4:] for line in (out / "README.md").read_text().splitlines() if line.startswith("    ")]
-    pixels = ",".join(map(str, image[0]))
-    program = ["#include <stdio.h>", *snippet, f"int main(void) {{ static const net_pixel pixels[] = {{{pixels}}};"]
-    (tmp_path / "main.c").write_text("\n".join([*program, 'return printf("%d", classify(pixels)) < 0; }']))
-    sources = [str(tmp_path / "main.c"), str(out / "net.c")]
-    subprocess.run([COMPILER, "-std=c99", f"-I{out}", *sources, "-o", str(tmp_path / "main")], check=True)
-    done = subprocess.run([str(tmp_path / "main")], capture_output=True, text=True, check=True)
-    assert done.stdout == str(int(Model(model).predict(image[None])[0]))
+    assert decided_by_snippet(out, image[0], tmp_path) == int(Model(model).predict(image[None])[0])
 
 
 def test_an_mnist_network_fits_a_small_microcontroller():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import subprocess
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import needs
-from support.compiled import COMPILER, Library, expected
+from support.compiled import Library, alter, decided_by_snippet, expected
 from support.strategies import (
     INPUT_KINDS,
     LEAST,
@@ -354,9 +353,7 @@ def test_an_int_of_16_bits_is_enough(checks, level):
 def test_verify_fails_where_the_code_is_wrong(tmp_path, before, after):
     model = decisive_model()
     out = export.export("c", model, tmp_path / "out", name="net").folder
-    path = out / ("net.h" if "window_spans[" in before else "net.c")
-    assert path.read_text().count(before) == 1
-    path.write_text(path.read_text().replace(before, after))
+    alter(out / ("net.h" if "window_spans[" in before else "net.c"), before, after)
     golden = Golden.of(model, corners(model).steps)
     checks = itertools.islice(proof.verify(out, model, golden), 2)  # the second with sanitizers
     assert any(check.status == "failed" for check in checks)
@@ -365,15 +362,8 @@ def test_verify_fails_where_the_code_is_wrong(tmp_path, before, after):
 def test_names_and_the_snippet_of_the_readme_compile(tmp_path):
     model = decisive_model()
     out = export.export("c", model, tmp_path / "out", name="net").folder
-    snippet = [line[4:] for line in (out / "README.md").read_text().splitlines() if line.startswith("    ")]
     image = np.random.default_rng(0).integers(0, 256, (1, model.widths[0])).astype(np.uint8)
-    pixels = ",".join(map(str, image[0]))
-    program = ["#include <stdio.h>", *snippet, f"int main(void) {{ static const net_pixel pixels[] = {{{pixels}}};"]
-    (tmp_path / "main.c").write_text("\n".join([*program, 'return printf("%d", classify(pixels)) < 0; }']))
-    sources = [str(tmp_path / "main.c"), str(out / "net.c")]
-    subprocess.run([COMPILER, "-std=c99", f"-I{out}", *sources, "-o", str(tmp_path / "main")], check=True)
-    done = subprocess.run([str(tmp_path / "main")], capture_output=True, text=True, check=True)
-    assert done.stdout == str(int(Golden.of(model, latency(image, 8)).label[0]))
+    assert decided_by_snippet(out, image[0], tmp_path) == int(Golden.of(model, latency(image, 8)).label[0])
 
 
 @needs.data("mnist")

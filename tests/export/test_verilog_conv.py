@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,17 +12,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import needs
 from support.strategies import (
-    GREATEST,
     INPUT_KINDS,
     SIGN_KINDS,
     THRESHOLD_KINDS,
-    make_signs,
     make_steps,
-    make_thresholds,
-    reading,
     seeds,
 )
-from support.verilog import put, reports, simulate, skip_old_verilator, sources, wrapper
+from support.verilog import (
+    conv,
+    full,
+    model_of,
+    put,
+    simulate,
+    simulate_all,
+    skip_old_verilator,
+    sliding_corners,
+    sources,
+    vectors_for,
+    verilated,
+    wrapper,
+)
 
 from bstdg.engine import oracle
 from bstdg.engine.oracle import decide_one
@@ -39,28 +47,6 @@ from bstdg.spikes.events import Events
 icarus = needs.program("iverilog")
 verilator = needs.program("verilator")
 yosys = needs.program("yosys")
-
-
-def conv(rng, reads, maps, kernel, stride=(1, 1), padding=(0, 0), groups=1, signs="random", thresholds="near"):
-    convolution = Convolution(reads, maps, kernel, stride, padding, groups)
-    below = math.prod(convolution.weights[1:])
-    theta = np.clip(make_thresholds(rng, thresholds, maps, below), -GREATEST, GREATEST)
-    return Conv2dLayer(make_signs(rng, signs, maps, below).reshape(convolution.weights), theta, convolution)
-
-
-def full(rng, below, above, signs="random", thresholds="near"):
-    theta = np.clip(make_thresholds(rng, thresholds, above, below), -GREATEST, GREATEST)
-    return FullLayer(make_signs(rng, signs, above, below), theta)
-
-
-def model_of(layers: list[Layer], num_steps: int) -> PackedModel:
-    classes = tuple(map(str, range(size(layers[-1].gives))))
-    return PackedModel(reading(layers[0].reads), tuple(layers), num_steps, classes)
-
-
-def vectors_for(rng, model: PackedModel, kinds=INPUT_KINDS, batch=2) -> Golden:
-    channels, num_steps = model.widths[0], model.num_steps
-    return Golden.of(model, np.concatenate([make_steps(rng, kind, batch, channels, num_steps) for kind in kinds]))
 
 
 @st.composite
@@ -95,7 +81,7 @@ def networks(draw: st.DrawFn) -> tuple[PackedModel, Golden]:
     return model, vectors_for(rng, model, kinds)
 
 
-def variants(name: str) -> list[tuple[str, dict[str, int]]]:
+def variants(name: str, _: PackedModel) -> list[tuple[str, dict[str, int]]]:
     """Every way to the end: served 1, 2, 3 or all at once, stopping or not, with pauses, leaving the rest or not."""
     return [
         (name, {"PARALLEL": 1, "EARLY_EXIT": 0, "GAPS": 1}),
@@ -106,68 +92,29 @@ def variants(name: str) -> list[tuple[str, dict[str, int]]]:
     ]
 
 
-def simulate_all(folder: Path, nets: list[tuple[PackedModel, Golden]]) -> None:
-    benches, expected = [], []
-    for i, (model, golden) in enumerate(nets):
-        put(folder, model, golden, f"net{i}")
-        benches += variants(f"net{i}")
-        expected += [(f"net{i}", len(golden.steps), 0)] * len(variants(f"net{i}"))
-    assert sorted(simulate(folder, benches)) == sorted(expected)
-
-
 @icarus
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(networks(), min_size=4, max_size=4))
 def test_random_networks_under_icarus(tmp_path_factory, nets):
-    simulate_all(tmp_path_factory.mktemp("verilog"), nets)
-
-
-def corner_cases() -> list[tuple[PackedModel, Golden]]:
-    rng = np.random.default_rng(5)
-    votes = [Pool2dLayer((3, 5, 5), (3, 3), (1, 1), 4), Pool2dLayer((3, 3, 3), (2, 2), (1, 1))]
-    never = conv(rng, (2, 4, 4), 3, (3, 3), thresholds="unreachable")
-    chains: list[tuple[int, list[Layer]]] = [
-        (1, [conv(rng, (1, 1, 1), 1, (1, 1))]),  # one of everything
-        (4, [conv(rng, (2, 6, 5), 5, (3, 2), (1, 1), (2, 1)), Pool2dLayer((5, 8, 6), (2, 2), (2, 2), 2)]),
-        (3, [conv(rng, (1, 1, 9), 4, (1, 3), (1, 2)), conv(rng, (4, 1, 4), 6, (1, 2), groups=2)]),  # a signal
-        (5, [*votes, conv(rng, (3, 2, 2), 3, (2, 2))]),
-        (4, [conv(rng, (4, 5, 5), 6, (3, 3), (1, 1), (1, 1), 2), Pool2dLayer((6, 5, 5), (2, 2), (3, 3))]),
-        (4, [conv(rng, (1, 7, 7), 3, (2, 2), (3, 3)), conv(rng, (3, 2, 2), 7, (1, 1))]),  # pixels in no window
-        (3, [never, conv(rng, (3, 2, 2), 2, (2, 2), thresholds="negative")]),
-        (6, [conv(rng, (2, 4, 4), 3, (4, 4), (1, 1), (3, 3), signs="all plus", thresholds="extreme")]),
-        (254, [conv(rng, (1, 3, 3), 2, (2, 2)), Pool2dLayer((2, 2, 2), (2, 2), (2, 2), 3)]),
-    ]
-    nets = []
-    for num_steps, layers in chains:
-        model = model_of([*layers, full(rng, size(layers[-1].gives), 4)], num_steps)
-        nets.append((model, vectors_for(rng, model)))
-    return nets
+    simulate_all(tmp_path_factory.mktemp("verilog"), nets, variants)
 
 
 @icarus
 def test_corners_under_icarus(tmp_path):
-    nets = corner_cases()
+    nets = sliding_corners()
     assert any(golden.silent.any() for _, golden in nets) and any((~golden.silent).any() for _, golden in nets)
-    simulate_all(tmp_path, nets)
+    simulate_all(tmp_path, nets, variants)
 
 
 @verilator
 def test_corners_under_verilator(tmp_path):
     skip_old_verilator()
-    nets, benches = corner_cases()[1:5], []
+    nets, benches = sliding_corners()[1:5], []
     for i, (model, golden) in enumerate(nets):
         put(tmp_path, model, golden, f"net{i}")
-        benches.append(variants(f"net{i}")[1 + i % 2])
+        benches.append(variants(f"net{i}", model)[1 + i % 2])
     wrapper(tmp_path, benches)
     assert verilated(tmp_path, "everything", "-O0", "-CFLAGS", "-O0") == [(f"net{i}", 12, 0) for i in range(4)]
-
-
-def verilated(folder: Path, top: str, *options: str) -> list[tuple[str, int, int]]:
-    """Name, vectors and failures of every bench, under Verilator."""
-    build = ["verilator", "--binary", "-Wno-fatal", "--top-module", top, "-Mdir", "obj", "-o", "run", *options]
-    subprocess.run([*build, *sources(folder)], cwd=folder, check=True, capture_output=True, timeout=600)
-    done = subprocess.run([folder / "obj" / "run"], cwd=folder, check=True, capture_output=True, timeout=600)
-    return sorted(reports(done.stdout.decode()))
 
 
 def at_share(layer: Layer, steps: np.ndarray, num_steps: int, share: float) -> Layer:
@@ -203,56 +150,6 @@ def test_a_network_for_mnist_under_verilator(tmp_path):
     assert all((hidden < num_steps).sum() > 30 for hidden in golden.hidden)
     put(tmp_path, model, golden, "net")
     assert verilated(tmp_path, "net_tb") == [("net", 3, 0), ("net", 3, 0)]
-
-
-LINTED = (0, 1, 2, 3, 4)  # of the corner cases
-
-
-def an_export(folder: Path, case: int) -> PackedModel:
-    model, golden = corner_cases()[case]
-    put(folder, model, golden, "net")
-    return model
-
-
-@verilator
-@pytest.mark.parametrize("case", LINTED)
-def test_lint(tmp_path, case):
-    an_export(tmp_path, case)
-    skip_old_verilator()
-    design = sorted(path.name for path in tmp_path.glob("*.v"))
-    commands = [["--top-module", "net", f"-GPARALLEL={parallel}", *design] for parallel in (1, 2, 3, 8)]
-    for command in (*commands, ["--timing", "--top-module", "net_tb", *sources(tmp_path)]):
-        done = subprocess.run(
-            ["verilator", "--lint-only", "-Wall", *command], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-
-
-@icarus
-@pytest.mark.parametrize("case", LINTED)
-def test_icarus_warns_of_nothing(tmp_path, case):
-    an_export(tmp_path, case)
-    command = ["iverilog", "-g2005", "-Wall", "-s", "net_tb", "-o", "run.vvp", *sources(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@yosys
-@pytest.mark.parametrize("case", LINTED)
-def test_yosys_warns_of_nothing_and_finds_no_loose_end(tmp_path, case):
-    an_export(tmp_path, case)
-    script = "read_verilog *.v; hierarchy -check -top net; proc; check -assert"
-    done = subprocess.run(["yosys", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    warned = [line for line in done.stdout.splitlines() if "arning" in line and "Replacing memory" not in line]
-    assert not warned
-
-
-@pytest.mark.parametrize("case", LINTED)
-def test_slang_warns_of_nothing(tmp_path, case):
-    needs.package("pyslang")
-    model = an_export(tmp_path, case)
-    assert proof._slang(tmp_path, model, "net").startswith("design and test bench without a warning, at 1, 3, 8, ")
 
 
 BREAKS = [
@@ -382,7 +279,7 @@ def test_a_long_signal(tmp_path):
 
 
 def test_same_bytes_for_the_same_model():
-    first, second = (corner_cases()[1] for _ in range(2))
+    first, second = (sliding_corners()[1] for _ in range(2))
     assert write(*first, "net") == write(*second, "net")
 
 
@@ -418,7 +315,7 @@ def test_what_cannot_be_carried_is_refused_by_name():
 @icarus
 @pytest.mark.parametrize(("most", "taken"), [(0, 1), (5, 5), (12, 12)])
 def test_icarus_is_given_as_many_vectors_as_it_has_time_for_and_says_so(tmp_path, monkeypatch, most, taken):
-    model, golden = corner_cases()[2]
+    model, golden = sliding_corners()[2]
     put(tmp_path, model, golden, "net")
     spent = 2 * np.cumsum(proof._additions(model, golden))
     assert len(golden.steps) == 12 and (np.diff(spent) > 0).all()
@@ -431,7 +328,7 @@ def test_icarus_is_given_as_many_vectors_as_it_has_time_for_and_says_so(tmp_path
 @icarus
 @yosys
 def test_verify_with_tools(tmp_path, monkeypatch):
-    model, golden = corner_cases()[1]
+    model, golden = sliding_corners()[1]
     put(tmp_path, model, golden, "net")
     monkeypatch.setattr("bstdg.export.verilog.proof._verilator", lambda *_: "simulated in another test")
     checks = {check.name: check for check in TARGET.verify(tmp_path, model, golden)}

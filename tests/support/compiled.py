@@ -48,6 +48,24 @@ class Library:
         return bytes(record) if agreed else None
 
 
+def decided_by_snippet(export: Path, pixels: np.ndarray, folder: Path) -> int:
+    """What the code that an export's README.md shows returns for one image, in a program made in `folder`."""
+    snippet = [line[4:] for line in (export / "README.md").read_text().splitlines() if line.startswith("    ")]
+    values = ",".join(map(str, pixels))
+    program = ["#include <stdio.h>", *snippet, f"int main(void) {{ static const net_pixel pixels[] = {{{values}}};"]
+    (folder / "main.c").write_text("\n".join([*program, 'return printf("%d", classify(pixels)) < 0; }']))
+    sources = [str(folder / "main.c"), str(export / "net.c")]
+    subprocess.run([COMPILER, "-std=c99", f"-I{export}", *sources, "-o", str(folder / "main")], check=True)
+    return int(subprocess.run([str(folder / "main")], capture_output=True, text=True, check=True).stdout)
+
+
+def alter(path: Path, before: str, after: str) -> None:
+    """Write something else in the one place of a file where `before` stands."""
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+
+
 def expected(model: PackedModel, spikes: np.ndarray | Events) -> list[bytes]:
     trace = oracle.forward(model.layers, spikes, model.num_steps)
     decision = decide(trace.potentials, model.layers[-1].thresholds)
