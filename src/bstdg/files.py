@@ -28,7 +28,7 @@ UNSEALED = "0" * 64
 _SEAL = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 _CHUNK = 1 << 20
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-_ITEM_SIZES = {"U8": 1, "I8": 1, "BOOL": 1, "I16": 2, "I32": 4, "I64": 8, "F32": 4, "F64": 8}
+_ITEM_SIZES = {"U8": 1, "I8": 1, "BOOL": 1, "I16": 2, "U16": 2, "I32": 4, "I64": 8, "F32": 4, "F64": 8}
 
 
 def open_regular(path: Path | str, limit: int | None = None, most: str = "") -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import zlib
 from pathlib import Path
@@ -12,6 +13,8 @@ from PIL import Image
 from support.strategies import random_model
 
 from bstdg.errors import InputError
+from bstdg.inputs import LatencyCode
+from bstdg.layers import FullLayer
 from bstdg.model import images
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import Model
@@ -204,6 +207,28 @@ def test_another_shape_is_refused(tmp_path, shape):
     with pytest.raises(InputError, match=r"a\.npy .*the model reads 4 x 5") as caught:
         images.read(tmp_path / "a.npy", model())
     assert "--resize" not in str(caught.value)  # which is for pictures
+
+
+@pytest.mark.parametrize(
+    ("channels", "shape", "says"),
+    [
+        (1, (2, 3, 4, 5), "is 3 x 4 x 5 pixels, the model reads 4 x 5; it is colour, the model reads grey"),
+        (1, (2, 4, 5, 3), "is 4 x 5 x 3 pixels, the model reads 4 x 5; it is colour, the model reads grey"),
+        (3, (2, 4, 5), "is 4 x 5 pixels, the model reads 3 x 4 x 5; it is grey, the model reads colour"),
+        (3, (2, 1, 4, 5), "is 1 x 4 x 5 pixels, the model reads 3 x 4 x 5; it is grey, the model reads colour"),
+        (3, (2, 4, 5, 3), "the model reads 3 x 4 x 5; channels come first, before rows and columns"),
+        (2, (2, 4, 5, 2), "the model reads 2 x 4 x 5; channels come first, before rows and columns"),
+        (2, (2, 3, 4, 5), "the model reads 2 x 4 x 5$"),
+        (3, (2, 4, 6, 3), "the model reads 3 x 4 x 5$"),
+    ],
+)
+def test_an_array_says_how_its_channels_differ(tmp_path, channels, shape, says):
+    code = LatencyCode((channels, 4, 5))
+    layer = FullLayer(np.ones((2, 20 * channels), np.int8), np.ones(2, np.int64), code.gives)
+    reader = dataclasses.replace(model(), input=code, layers=(layer,), classes=("a", "b"))
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(InputError, match=says):
+        images.read(tmp_path / "a.npy", reader)
 
 
 @pytest.mark.parametrize(

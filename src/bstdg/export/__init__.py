@@ -77,7 +77,7 @@ def export(
     """Write a model for a target, with golden vectors and a manifest; the same model always gives the same bytes.
 
     A model that scales features, or finds edges, is exported without that: its inputs are the channels that the scaling
-    or the edge maps feed, and the manifest says so.
+    or the edge maps feed, and the manifest says so. A target that encodes such samples itself takes the model whole.
 
     Args:
         target_name: one of `targets()`.
@@ -96,7 +96,7 @@ def export(
     chosen, out = target(target_name), Path(out)
     source = None if isinstance(model, PackedModel) else Path(model)
     loaded = model if isinstance(model, PackedModel) else packed.load(model)
-    whole, loaded = loaded, packed.network_alone(loaded)
+    whole, loaded = loaded, loaded if loaded.input.kind in chosen.encodes else packed.network_alone(loaded)
     data = (
         packed.to_bytes(loaded)
         if source is None or loaded is not whole
@@ -109,8 +109,10 @@ def export(
     if images is not None and images < 0:
         raise InputError(f"the number of images cannot be {images}")
     folders.check_replaceable(out, force, source)
-    inputs = vectors.joined(vectors.corners(loaded), vectors.images(whole, images, data_dir))
-    golden = Golden.of(loaded, inputs.steps)
+    coded = loaded.input.kind in chosen.encodes
+    signals = [vectors.signals(loaded)] if coded else []
+    inputs = vectors.joined(vectors.corners(loaded), *signals, vectors.images(whole, images, data_dir))
+    golden = Golden.of(loaded, inputs.steps, inputs.samples if coded else None)
     written = chosen.write(loaded, golden, called)
     proof = vectors.to_bytes(golden)
     taken = {folders.MANIFEST, folders.MODEL, folders.GOLDEN} & set(written.files)
@@ -135,7 +137,7 @@ def export(
             "vectors": len(golden.steps),
             "parts": [{"what": what, "vectors": count} for what, count in inputs.parts],
         },
-        "figures": {**written.figures, **_input_of(whole)},
+        "figures": {**written.figures, **({} if loaded is whole else _input_of(whole))},
     }
     folders.write(out, {**written.files, folders.MODEL: data, folders.GOLDEN: proof}, manifest)
     return Exported(out, folders.read_manifest(out))
@@ -191,7 +193,7 @@ def verify(out: Path | str, *, even_if_changed: bool = False) -> Iterator[Check]
         said = f"{folders.GOLDEN} holds {len(golden.steps)}, {folders.MANIFEST} lists {listed}"
         yield Check("golden vectors", "failed", said)
         return
-    computed = Golden.of(model, golden.steps)
+    computed = Golden.of(model, golden.steps, golden.samples)
     differs = vectors.difference(computed, golden)
     said = f"the oracle gives all {len(golden.steps)}" if differs is None else f"the oracle gives others: {differs}"
     yield Check("golden vectors", "passed" if differs is None else "failed", said)

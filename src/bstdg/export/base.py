@@ -30,6 +30,8 @@ class Golden(NamedTuple):
         label: int64 `[vectors]`, the class decided.
         step: int64 `[vectors]`, the step of the decision.
         silent: bool `[vectors]`, no output reached its threshold.
+        samples: uint16 `[k, values]` of the last k vectors, the samples that were encoded; None where the target reads
+            steps or pixels alone.
     """
 
     steps: NDArray[np.uint8]
@@ -37,16 +39,20 @@ class Golden(NamedTuple):
     label: NDArray[np.int64]
     step: NDArray[np.int64]
     silent: NDArray[np.bool_]
+    samples: NDArray[np.uint16] | None = None
 
     @classmethod
-    def of(cls, model: PackedModel, steps: NDArray[np.uint8]) -> Golden:
-        """What the oracle computes from input steps, some vectors at a time."""
+    def of(cls, model: PackedModel, steps: NDArray[np.uint8], samples: NDArray[np.uint16] | None = None) -> Golden:
+        """What the oracle computes from input steps, some vectors at a time, and from the steps of `samples`."""
+        if samples is not None:
+            steps = np.concatenate([steps[: len(steps) - len(samples)], encoded(model, samples)])
         at_once = max(1, min(256, _CELLS // (model.num_steps * max(model.widths))))
         parts = [_golden(model, steps[i : i + at_once]) for i in range(0, max(1, len(steps)), at_once)]
         return cls(
             np.ascontiguousarray(steps),
             tuple(np.concatenate(layers) for layers in zip(*(part.hidden for part in parts), strict=True)),
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "step", "silent")),
+            samples,
         )
 
 
@@ -54,6 +60,14 @@ def _golden(model: PackedModel, steps: NDArray[np.uint8]) -> Golden:
     trace = oracle.forward(model.layers, steps, model.num_steps)
     decision = decide(trace.potentials, model.layers[-1].thresholds)
     return Golden(steps, trace.hidden, decision.label, decision.step, decision.silent)
+
+
+def encoded(model: PackedModel, samples: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """The steps that a model's input code makes of integer samples."""
+    steps = model.input.encode(samples, model.num_steps)
+    if not isinstance(steps, np.ndarray):
+        raise InputError(f"the model reads {model.input.samples}, which have no samples of integers")
+    return steps
 
 
 def pixel_code(model: PackedModel) -> LatencyCode:
@@ -117,6 +131,8 @@ class Target:
         write: model, golden vectors and a name that is an identifier in C and Verilog, to files. Raises `InputError`
             where the model is beyond the target's limits, saying which and by how much.
         refuses: why the target cannot hold a layer, in words; None where it can. By default, all but full ones.
+        encodes: kinds of input codes that its files compute themselves, besides the latency of pixels; of others the
+            network alone is written.
         verify: runs the proof in an export's folder: its path, the model and the golden vectors, read back.
     """
 
@@ -126,3 +142,4 @@ class Target:
     write: Callable[[PackedModel, Golden, str], Written]
     verify: Callable[[Path, PackedModel, Golden], Iterator[Check]]
     refuses: Callable[[Layer], str | None] = knows_full_layers_alone
+    encodes: tuple[str, ...] = ()

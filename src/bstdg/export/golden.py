@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bstdg import files
 from bstdg.errors import BstdgError, FileFormatError, InputError
-from bstdg.export.base import Golden
+from bstdg.export.base import Golden, encoded
+from bstdg.inputs import SignalCode
 from bstdg.model import runtime
 from bstdg.model.packed import PackedModel
 
@@ -21,13 +22,18 @@ IMAGES = 1000  # taken from the test set unless told otherwise
 SHARES = (0.02, 0.1, 0.2, 0.5, 1.0)  # of channels that fire, in the random vectors
 PER_SHARE = 12
 SEED = 1
+_TYPES = {"U8": "u1", "BOOL": "u1", "I64": "<i8", "U16": "<u2"}  # of NumPy, by the names of safetensors
 
 
 class Inputs(NamedTuple):
-    """Input steps uint8 `[vectors, channels]`, and what they are: texts and how many vectors, in their order."""
+    """Input steps uint8 `[vectors, channels]`, and what they are: texts and how many vectors, in their order.
+
+    `samples` are what all of them were encoded from, or of joined inputs the last ones; None where that is not kept.
+    """
 
     steps: NDArray[np.uint8]
     parts: tuple[tuple[str, int], ...]
+    samples: NDArray[np.uint16] | None = None
 
 
 def corners(model: PackedModel) -> Inputs:
@@ -47,6 +53,35 @@ def corners(model: PackedModel) -> Inputs:
             rows.append(np.where(rng.random_sample(width) < share, steps, model.num_steps))
         parts.append((f"random steps, {share:.0%} of channels fire", PER_SHARE))
     return Inputs(np.array(rows, np.uint8), tuple(parts))
+
+
+def signals(model: PackedModel) -> Inputs:
+    """Signals that need no data: flat ones, ramps, single peaks, the least differences, the greatest, noise, walks."""
+    rng, code = np.random.RandomState(SEED), model.input
+    width, white = int(np.prod(code.reads)), code.white
+    place = np.arange(width)
+    flat = [np.full(width, value) for value in (0, white, white // 2)]
+    ramps = [place * white // max(1, width - 1), (width - 1 - place) * white // max(1, width - 1)]
+    peaks = [np.where(place == at, top, base) for at in (0, width // 2, width - 1) for base, top in _rises(white)]
+    combs = [np.where(place % 2 == odd, top, base) for odd in (0, 1) for base, top in _rises(white)]
+    noise = [rng.randint(0, top + 1, width) for top in sorted({1, min(3, white), white}) for _ in range(PER_SHARE)]
+    walks = [np.cumsum(rng.randint(-reach, reach + 1, width)) for reach in (1, 9, 99) for _ in range(PER_SHARE)]
+    groups = {
+        "flat signals": flat,
+        "ramps": ramps,
+        "single peaks": peaks,
+        "combs": combs,
+        "noise": noise,
+        "walks": [np.clip(walk + white // 2, 0, white) for walk in walks],
+    }
+    samples = np.array([row for rows in groups.values() for row in rows], np.uint16)
+    parts = tuple((f"signals: {what}", len(rows)) for what, rows in groups.items())
+    return Inputs(encoded(model, samples), parts, samples)
+
+
+def _rises(white: int) -> tuple[tuple[int, int], ...]:
+    """What a peak rises from, and to: the greatest difference that there is, the least, and downwards."""
+    return (0, white), (white // 2, white // 2 + 1), (white, 0)
 
 
 def images(model: PackedModel, count: int | None, data_dir: str | Path | None = None) -> Inputs:
@@ -70,7 +105,8 @@ def images(model: PackedModel, count: int | None, data_dir: str | Path | None = 
             return none
         raise
     steps = runtime.Model(model, "oracle").encode(pixels)
-    return Inputs(steps, ((f"the first test images of {name}", len(steps)),))
+    samples = pixels.reshape(len(pixels), -1).astype(np.uint16) if isinstance(model.input, SignalCode) else None
+    return Inputs(steps, ((f"the first test images of {name}", len(steps)),), samples)
 
 
 def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | None) -> NDArray[np.uint8]:
@@ -97,7 +133,9 @@ def _at_hand(name: str, data_dir: str | Path | None) -> bool:
 def joined(*parts: Inputs) -> Inputs:
     """One after the other."""
     steps = np.concatenate([part.steps for part in parts])
-    return Inputs(steps, tuple(itertools.chain.from_iterable(part.parts for part in parts)))
+    kept = [part.samples for part in parts if part.samples is not None]
+    samples = np.concatenate(kept) if kept else None
+    return Inputs(steps, tuple(itertools.chain.from_iterable(part.parts for part in parts)), samples)
 
 
 def to_bytes(golden: Golden) -> bytes:
@@ -106,6 +144,7 @@ def to_bytes(golden: Golden) -> bytes:
         ("label", golden.label.astype("<i8"), "I64"),
         ("step", golden.step.astype("<i8"), "I64"),
         ("steps", golden.steps, "U8"),
+        *([] if golden.samples is None else [("samples", golden.samples.astype("<u2"), "U16")]),
         *((f"hidden{i}", steps, "U8") for i, steps in enumerate(golden.hidden)),
         ("silent", golden.silent.astype(np.uint8), "BOOL"),
     ]
@@ -128,6 +167,7 @@ def from_bytes(data: bytes, model: PackedModel, name: str = "the golden vectors"
         "label": ("I64", (count,)),
         "step": ("I64", (count,)),
         "steps": ("U8", (count, model.widths[0])),
+        **_expected_samples(parsed, model, count),
         "silent": ("BOOL", (count,)),
         **hidden,
     }
@@ -135,11 +175,12 @@ def from_bytes(data: bytes, model: PackedModel, name: str = "the golden vectors"
     if found != expected:
         raise FileFormatError(f"{name} does not fit the model: its tensors are {sorted(found)}")
     arrays = {
-        key: np.frombuffer(slot.data, {"U8": "u1", "BOOL": "u1", "I64": "<i8"}[slot.dtype]).reshape(slot.shape)
-        for key, slot in parsed.tensors.items()
+        key: np.frombuffer(slot.data, _TYPES[slot.dtype]).reshape(slot.shape) for key, slot in parsed.tensors.items()
     }
     if not count:
         raise FileFormatError(f"{name} holds no vectors, and proves nothing")
+    if "samples" in arrays and (arrays["samples"] > model.input.white).any():
+        raise FileFormatError(f"{name} holds samples beyond {model.input.white}")
     if (arrays["steps"] > model.num_steps).any():
         raise FileFormatError(f"{name} holds steps beyond T = {model.num_steps}")
     return Golden(
@@ -148,12 +189,22 @@ def from_bytes(data: bytes, model: PackedModel, name: str = "the golden vectors"
         arrays["label"].astype(np.int64),
         arrays["step"].astype(np.int64),
         arrays["silent"].astype(np.bool_),
+        arrays["samples"].astype(np.uint16) if "samples" in arrays else None,
     )
+
+
+def _expected_samples(parsed: files.TensorFile, model: PackedModel, count: int) -> dict[str, tuple[str, Any]]:
+    """What a file has to have of samples: some of a signal, and of anything else none."""
+    if not isinstance(model.input, SignalCode):
+        return {}
+    shape = parsed.tensors["samples"].shape if "samples" in parsed.tensors else ()
+    return {"samples": ("U16", (min(shape[0], count) if shape else 0, int(np.prod(model.input.reads))))}
 
 
 def difference(found: Golden, expected: Golden) -> str | None:
     """Where two sets of vectors first differ, in words; None where they are the same."""
     pairs = [
+        ("steps", found.steps, expected.steps),
         *((f"hidden layer {i}", a, b) for i, (a, b) in enumerate(zip(found.hidden, expected.hidden, strict=True))),
         *((name, getattr(found, name), getattr(expected, name)) for name in ("label", "step", "silent")),
     ]

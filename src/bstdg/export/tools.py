@@ -11,6 +11,7 @@ from pathlib import Path
 from bstdg.export.base import Check
 
 SECONDS = 600  # for one command: far more than any takes
+_WRONG = re.compile(r"error|warning|fail", re.IGNORECASE)
 
 
 class NotRun(Exception):
@@ -68,7 +69,9 @@ def must(command: Sequence[str], problem: str, *, given: bytes = b"", folder: Pa
     """
     done = run(command, given=given, folder=folder)
     if done.returncode != 0:
-        said = complaint((done.stderr + b"\n" + done.stdout).decode(errors="replace"))
+        told, printed = (part.decode(errors="replace") for part in (done.stderr, done.stdout))
+        both = f"{told}\n{printed}"
+        said = complaint(both if _WRONG.search(both) or not told.strip() else told)  # what is printed may be data
         raise Failed(f"{problem} (status {done.returncode}): {said}")
     return done.stdout
 
@@ -80,7 +83,7 @@ def complaint(text: str) -> str:
     'a.c:1:2: error: no such thing'
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    wrong = [line for line in lines if re.search(r"error|warning|fail", line, re.IGNORECASE)]
+    wrong = [line for line in lines if _WRONG.search(line)]
     return (wrong or lines[-1:] or ["it printed nothing"])[0]
 
 

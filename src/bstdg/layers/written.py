@@ -113,23 +113,70 @@ def layer(written: int | str) -> Full | Conv | Pool:
     if not isinstance(written, str) or written.isdecimal():
         return Full(neurons(written))
     text = written.strip().lower()
+    try:
+        return _parsed(text)
+    except _Misspelt as wrong:
+        near = _nearest(text, wrong.at)
+        meant = f"; did you mean {near!r}?" if near else ""
+        raise InputError(f"{written!r}{wrong}{meant}; a layer is {HELP}") from None
+
+
+class _Misspelt(Exception):
+    """What goes wrong, and from which letter on."""
+
+    def __init__(self, said: str, at: int = 0):
+        super().__init__(said)
+        self.at = at
+
+
+def _parsed(text: str) -> Full | Conv | Pool:
+    if text.isdecimal():
+        return Full(neurons(text))
     if found := _CONV.match(text):
-        more = _more(text, found.end(), written, {"s": Pair, "p": Pair, "g": int})
+        more = _more(text, found.end(), {"s": Pair, "p": Pair, "g": int})
         return Conv(
             int(found[1]), _pair(found[2]), more.get("s", (1, 1)), more.get("p", (0, 0)), more.get("g", (1, 1))[0]
         )
     if found := _POOL.match(text):
         window = _pair(found[1])
-        more = _more(text, found.end(), written, {"s": Pair, "n": int})
+        more = _more(text, found.end(), {"s": Pair, "n": int})
         return Pool(window, more.get("s", window), more.get("n", (1, 1))[0])
-    near = _nearest(text)
-    raise InputError(
-        f"{written!r} is no layer known here{f'; did you mean {near!r}?' if near else ''}; a layer is {HELP}"
-    )
+    raise _Misspelt(" is no layer known here")
 
 
-def _nearest(text: str) -> str:
-    """What was meant, by the numbers that stand there."""
+# What others write, and what it is here.
+_ELSEWHERE = (
+    (re.compile(r"(?:conv(?:2d)?-?)?c?(\d+)k(\d+)(.*)"), r"\1c\2\3"),
+    (re.compile(r"(?:conv(?:2d)?-?)(\d+)"), r"\1c3"),
+    (re.compile(r"c(\d+)(.*)"), r"32c\1\2"),
+    (re.compile(r"(?:max|avg|mean|sum|mp|ap|p)[a-z-]*?(?:2d)?k?(\d+)(.*)"), r"pool\1\2"),
+    (re.compile(r"(?:fc|dense|linear|full)-?(\d+)"), r"\1"),
+)
+
+
+def _nearest(text: str, at: int) -> str:
+    """What was meant: what others write so, or else by the numbers that stand there, or as far as it is right."""
+    bare = re.sub(r"[\s_,()]", "", text)
+    forms = [bare, *(form.sub(meant, bare) for form, meant in _ELSEWHERE if form.fullmatch(bare))]
+    if at:
+        if text[at] not in "spgnd":  # a slip; those have a meaning, which is not to be changed for another
+            forms += [text[:at] + letter + text[at + 1 :] for letter in "spgn"]
+        forms.append(text[:at])
+    else:
+        forms += difflib.get_close_matches(text, _of_numbers(text), n=1, cutoff=0.5)
+    return next(filter(_is_layer, forms), "")
+
+
+def _is_layer(text: str) -> bool:
+    try:
+        _parsed(text)
+    except (_Misspelt, InputError):
+        return False
+    return True
+
+
+def _of_numbers(text: str) -> list[str]:
+    """Layers with the numbers of a text."""
     numbers = re.findall(r"\d+", text)[:4] or ["2"]
     first, *more = numbers
     forms = [f"pool{first}", first, f"{first}c3"]
@@ -139,24 +186,24 @@ def _nearest(text: str) -> str:
         forms += [f"{first}c{more[0]}{letter}{more[1]}" for letter in "spg"]
     if len(more) > 2:
         forms.append(f"{first}c{more[0]}s{more[1]}p{more[2]}")
-    return next(iter(difflib.get_close_matches(text, forms, n=1, cutoff=0.5)), "")
+    return forms
 
 
-def _more(text: str, at: int, written: str, known: dict[str, object]) -> dict[str, Pair]:
+def _more(text: str, at: int, known: dict[str, object]) -> dict[str, Pair]:
     """What follows the window: letters with their numbers, each once."""
     found: dict[str, Pair] = {}
     while at < len(text):
         part = _MORE.match(text, at)
-        where = f"{written!r}, at {text[at:]!r}:"
+        where = f", at {text[at:]!r}:"
         if part is None:
-            raise InputError(f"{where} expected {' or '.join(known)} with a number; a layer is {HELP}")
+            raise _Misspelt(f"{where} expected {' or '.join(known)} with a number", at)
         name = part[1]
         if name not in known:
-            raise InputError(f"{where} there is no {name!r} here, only {', '.join(known)}; a layer is {HELP}")
+            raise _Misspelt(f"{where} there is no {name!r} here, only {', '.join(known)}", at)
         if name in found:
-            raise InputError(f"{where} {name!r} stands there twice")
+            raise _Misspelt(f"{where} {name!r} stands there twice", at)
         if known[name] is int and "x" in part[2]:
-            raise InputError(f"{where} {name!r} takes one number")
+            raise _Misspelt(f"{where} {name!r} takes one number", at)
         found[name], at = _pair(part[2]), part.end()
     return found
 

@@ -13,6 +13,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs import InputCode, Shape
 from bstdg.inputs.base import by, squeezed
 from bstdg.model.packed import PackedModel
+from bstdg.model.samples import KINDS
 
 
 def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool = False) -> NDArray[np.number]:
@@ -44,9 +45,22 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     if pixels.shape[1:] not in (squeezed(code.reads), code.reads):
         found, wanted = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], squeezed(code.reads)))
-        hint = "" if numbers else "; --resize brings it to that size"
+        hint = _why(pixels.shape[1:], code.reads) if numbers else "; --resize brings it to that size"
         raise InputError(f"{path} is {found} pixels, the model reads {wanted}{hint}")
     return _inverted(pixels, code.white, path) if invert else pixels
+
+
+def _why(found: Shape, reads: Shape) -> str:
+    """Why an array of these sides does not fit, where it has the right rows and columns; nothing where it has not."""
+    if len(reads) != 3 or len(found) not in (2, 3):
+        return ""
+    channels, sides = reads[0], reads[1:]
+    last = len(found) == 3 and found[:2] == sides  # as other libraries lay pictures out
+    given = 1 if found == sides else found[2] if last else found[0] if found[1:] == sides else 0
+    if given == channels:
+        return "; channels come first, before rows and columns"
+    kinds = KINDS.get(given), KINDS.get(channels)
+    return f"; it is {kinds[0]}, the model reads {kinds[1]}" if all(kinds) else ""
 
 
 def _inverted(pixels: NDArray[np.number], white: int, path: Path) -> NDArray[np.number]:

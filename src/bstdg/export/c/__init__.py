@@ -18,9 +18,10 @@ from bstdg import templates
 from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
 from bstdg.export.base import Golden, Target, Written, fnv1a, pixel_code
-from bstdg.export.c import proof, windows
+from bstdg.export.c import proof, signal, windows
 from bstdg.export.c.texts import array, class_names, golden_header
 from bstdg.export.c.windows import Windowed, Windows
+from bstdg.inputs import SignalCode
 from bstdg.layers import Conv2dLayer, FullLayer, Pool2dLayer, size
 from bstdg.model.packed import PackedModel
 
@@ -170,12 +171,15 @@ def _fields(
     planes = sum(layer.planes * layer.words for layer in layers)
     fired = sum(layer.words for layer in layers)
     code = pixel_code(model)
-    step_table = 256 if code.white <= 255 else 0
+    coded = model.input if isinstance(model.input, SignalCode) else None
+    step_table = 256 if code.white <= 255 and coded is None else 0
     table_bytes = sum(layer.table_bytes for layer in layers) + step_table + 36 * len(layers)
     code_bytes = CODE_BYTES
     if windowed:
         table_bytes += sum(layer.table_bytes for layer in windowed) + 72 * len(windowed)
         code_bytes += WINDOW_CODE_BYTES
+    if coded is not None:
+        code_bytes += signal.CODE_BYTES
     steps = code.step_of_value(model.num_steps)
     ram = _state_bytes(model, windowed, layers, planes, fired)
     texts = ["".join(_layer_arrays(i, layer)) for i, layer in enumerate(layers)]
@@ -186,6 +190,7 @@ def _fields(
         "GUARD": name.upper(),
         "STRUCTURE": model.structure if windowed else "-".join(map(str, model.widths)),
         "CHANNELS": str(model.widths[0]),
+        "VALUES": str(model.widths[0]),
         "STEPS": str(model.num_steps),
         "CLASSES": str(model.widths[-1]),
         "LAYERS": str(len(model.layers)),
@@ -214,18 +219,20 @@ def _fields(
         "CLASS_NAMES": "".join(class_names(model.classes)),
         "LAYER_TABLE": "".join(_layer_rows(layers)),
         **windows.fields(windowed, len(layers), events),
+        **(signal.PIXELS if coded is None else signal.fields(coded)),
     }
 
 
 def _state_bytes(model: PackedModel, windowed: list[Windows], layers: list[Tables], planes: int, fired: int) -> int:
     """The size of the state's struct where words are aligned; `test/check.c` does not compile where it is more."""
     words, halves = planes + fired + len(layers), model.widths[0] + model.num_steps
+    coded = model.widths[0] if isinstance(model.input, SignalCode) else 0
     if not windowed:
-        return 4 * words + -(-(2 * halves + 4 + len(layers) + 2) // 4) * 4
+        return 4 * words + -(-(2 * halves + 4 + len(layers) + 2 + coded) // 4) * 4
     maps = sum(layer.counters + layer.spikes for layer in windowed) * windowed[0].word // 8
     heard = max(1, sum(layer.heard_bytes for layer in windowed))
     spans = 4 * sum(layer.rows for layer in windowed)
-    return 4 * words + -(-(maps + spans + 4 + heard + len(layers) + 2) // 4) * 4
+    return 4 * words + -(-(maps + spans + 4 + heard + len(layers) + 2 + coded) // 4) * 4
 
 
 def _layer_arrays(i: int, layer: Tables) -> Iterator[str]:
@@ -253,4 +260,5 @@ TARGET = Target(
     write=write,
     verify=proof.verify,
     refuses=knows_own_kinds,
+    encodes=(SignalCode.kind,),
 )

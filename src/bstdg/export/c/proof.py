@@ -65,6 +65,19 @@ def records(golden: Golden) -> NDArray[np.uint8]:
     return np.column_stack([label, golden.step.astype(np.uint8), golden.silent.astype(np.uint8), *golden.hidden])
 
 
+def vectors(golden: Golden) -> NDArray[np.uint8]:
+    """What the test programs read for each vector: the step of every channel, and of signals then a byte that says
+    whether samples follow, and these, two bytes each.
+    """
+    if golden.samples is None:
+        return golden.steps
+    read = np.zeros((len(golden.steps), 1 + 2 * golden.samples.shape[1]), np.uint8)
+    sampled = read[len(read) - len(golden.samples) :]
+    sampled[:, 0] = 1
+    sampled[:, 1:] = np.ascontiguousarray(golden.samples, "<u2").view(np.uint8)
+    return np.column_stack([golden.steps, read])
+
+
 def verify(folder: Path, model: PackedModel, golden: Golden) -> Iterator[Check]:
     """Every build in turn; one that needs what is not here is not run."""
     manifest = read_manifest(folder)
@@ -86,7 +99,7 @@ def _run_build(folder: Path, name: str, golden: Golden, build: Build) -> str:
         program = scratch / "run"
         sources = [folder / f"{name}.c", folder / "test" / "check.c", folder / "test" / "run.c"]
         must([build.compiler, *build.flags, *WARNINGS, *map(str, sources), "-o", str(program)], "does not compile")
-        output = must([*build.runner, str(program)], "went wrong", given=golden.steps.tobytes())
+        output = must([*build.runner, str(program)], "went wrong", given=vectors(golden).tobytes())
     return f"{_compared(output, golden)}; {build.compiler} {version(build.compiler)}"
 
 
@@ -114,7 +127,7 @@ def _self_test(folder: Path, name: str) -> str:
 def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level: str) -> str:
     need("install gcc-arm-none-eabi and qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-size", MACHINE[0])
     name, flash_bytes, ram_bytes = manifest["name"], _figure(manifest, "flash_bytes"), _figure(manifest, "ram_bytes")
-    if max(flash_bytes, 4 * golden.steps.shape[1]) > MACHINE_BYTES // 2:
+    if max(flash_bytes, 4 * vectors(golden).shape[1]) > MACHINE_BYTES // 2:
         raise NotRun(f"the network takes {flash_bytes:,} bytes, the board that is emulated has {MACHINE_BYTES:,}")
     with tempfile.TemporaryDirectory() as place:
         scratch, test = Path(place), folder / "test"
@@ -127,7 +140,7 @@ def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level
         script = f"-Wl,-T,{test / 'cortexm.ld'}"
         program = str(scratch / "run.elf")
         must(["arm-none-eabi-gcc", *flags, *LINKED, script, *objects, "-lgcc", "-o", program], "does not link")
-        (scratch / "input.bin").write_bytes(golden.steps.tobytes())
+        (scratch / "input.bin").write_bytes(vectors(golden).tobytes())
         semihosting = ["shift=0", "-semihosting-config", "enable=on,target=native", "-kernel", program]
         must([*MACHINE, *semihosting], "went wrong", folder=scratch)
         said = _compared((scratch / "output.bin").read_bytes(), golden)
@@ -143,15 +156,16 @@ def _run_cortex_m3(folder: Path, manifest: dict[str, Any], golden: Golden, level
 
 def _run_avr(folder: Path, manifest: dict[str, Any], golden: Golden, level: str) -> str:
     need("install gcc-avr, avr-libc and simavr", "avr-gcc", "avr-size", "simavr")
-    name, channels = manifest["name"], golden.steps.shape[1]
+    name, channels = manifest["name"], vectors(golden).shape[1]
     wanted = _figure(manifest, "ram_bytes") + _figure(manifest, "table_bytes") + 6 * channels + AVR_STACK
     if wanted > AVR_RAM:
         raise NotRun(f"the network and its test take some {wanted:,} bytes of RAM, {AVR} has {AVR_RAM:,}")
     most = max(1, min(len(golden.steps), AVR_VECTOR_BYTES // channels))
-    chosen = _rows(golden, np.linspace(0, len(golden.steps) - 1, most).astype(int))
+    rows = np.linspace(0, len(golden.steps) - 1, most).astype(int)
+    chosen = _rows(golden, rows)
     with tempfile.TemporaryDirectory() as place:
         scratch, test, program = Path(place), folder / "test", str(Path(place) / "run.elf")
-        (scratch / "vectors.h").write_text(_in_flash(chosen.steps))
+        (scratch / "vectors.h").write_text(_in_flash(vectors(golden)[rows]))
         empty = scratch / "empty.c"
         empty.write_text("#include <avr/io.h>\nint main(void) { return 0; }\n")
         if run(["avr-gcc", f"-mmcu={AVR}", str(empty), "-o", program]).returncode != 0:
@@ -178,7 +192,7 @@ def _rows(golden: Golden, rows: NDArray[np.int64]) -> Golden:
 
 
 def _in_flash(steps: NDArray[np.uint8]) -> str:
-    """A header with input steps as an array that stays in an AVR's flash."""
+    """A header with inputs as an array that stays in an AVR's flash."""
     rows = "".join("    {" + ",".join(map(str, row)) + "},\n" for row in steps.tolist())
     return (
         f"enum {{ VECTORS = {len(steps)} }};\n\n"

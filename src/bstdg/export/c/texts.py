@@ -8,7 +8,7 @@ import numpy as np
 
 from bstdg.export import names
 from bstdg.export.base import Golden, fnv1a
-from bstdg.export.c.proof import records
+from bstdg.export.c.proof import records, vectors
 
 GOLDEN_BYTES = 16_384  # of input steps in the self-test
 
@@ -33,12 +33,13 @@ def class_names(classes: tuple[str, ...]) -> Iterator[str]:
 
 def golden_header(golden: Golden) -> Iterator[str]:
     """Vectors evenly taken from all, with a hash of what has to come out."""
-    channels = golden.steps.shape[1]
-    most = max(1, min(16, GOLDEN_BYTES // channels, len(golden.steps)))
-    chosen = np.linspace(0, len(golden.steps) - 1, most).astype(int)
+    given = vectors(golden)
+    channels = given.shape[1]
+    most = max(1, min(16, GOLDEN_BYTES // channels, len(given)))
+    chosen = np.linspace(0, len(given) - 1, most).astype(int)
     yield f"enum {{ GOLDEN = {len(chosen)} }};\n\n"
     yield f"static const uint8_t golden_steps[GOLDEN][{channels}] = {{\n"
-    for steps in golden.steps[chosen]:
+    for steps in given[chosen]:
         yield "    {" + ",".join(map(str, steps.tolist())) + "},\n"
     yield "};\n\n"
     hashes = [f"0x{fnv1a(row.tobytes()):08x}u" for row in records(golden)[chosen]]
