@@ -23,6 +23,7 @@ from bstdg.errors import FileFormatError, InputError
 from bstdg.export import export, golden
 from bstdg.inputs import EdgeCode, LatencyCode, edges
 from bstdg.inputs.latency import latency
+from bstdg.inputs.options import InputOptions
 from bstdg.learning.recipe_file import load_recipe
 from bstdg.model import packed, runtime
 from bstdg.training.copies import make_copies
@@ -225,7 +226,9 @@ def test_what_cannot_be_is_said(tmp_path):
     with pytest.raises(InputError, match=r"input\.edges must be in 0 …"):
         load_recipe(path, ["input.edges=-1"])
     with pytest.raises(InputError, match=r"input\.pixels goes with input\.edges"):
-        load_recipe(path, ["input.edges=0", "input.pixels=true"])
+        train(load_recipe(path, ["input.edges=0", "input.pixels=true"]), tmp_path / "c")
+    with pytest.raises(InputError, match=r"input\.pixels goes with input\.edges"):
+        InputOptions(pixels=True).for_images((1, 8, 8), 16)
 
 
 def copies_of(data, recipe):

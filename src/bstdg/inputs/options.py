@@ -70,8 +70,6 @@ class InputOptions:
         check(self, "input")
         if self.signal:
             check_maps(self.signal)
-        if self.pixels and not self.edges:
-            raise InputError("input.pixels goes with input.edges: pixels are what is read without them")
         self.coding()
 
     def coding(self) -> InputCoding:
@@ -80,6 +78,8 @@ class InputOptions:
 
     def for_images(self, reads: Shape, white: int) -> InputCode:
         """The input code of images (channels, rows, columns) of values 0 … white; errors as for the code itself."""
+        if self.pixels and not self.edges:
+            raise InputError("input.pixels goes with input.edges: pixels are what is read without them")
         if self.edges and self.signal:
             raise InputError("input.edges and input.signal each make maps of the pixels: give one of them")
         if self.signal:

@@ -105,6 +105,7 @@ def _by_fields(recipe: Recipe) -> Iterator[Idle]:
     yield at_once, "train jitter", "does nothing where network.num_steps = 1: there is one step"
     yield at_once, "loss latency_weight", "does nothing where network.num_steps = 1: every decision falls at step 0"
 
+    yield not recipe.input.edges, "input pixels", "goes with input.edges: pixels are what is read without them"
     yield not recipe.input.signal, "input signal_top", "does nothing without input.signal"
     yield not train.shift, "train shift_share", "does nothing without train.shift"
     yield not distort.copies, f"distort {' '.join(AMOUNTS)}", "does nothing without distort.copies"
