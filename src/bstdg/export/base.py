@@ -52,7 +52,7 @@ class Golden(NamedTuple):
             np.ascontiguousarray(steps),
             tuple(np.concatenate(layers) for layers in zip(*(part.hidden for part in parts), strict=True)),
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "step", "silent")),
-            samples,
+            samples=samples,
         )
 
 
