@@ -57,6 +57,8 @@ def test_a_program_that_takes_too_long_or_cannot_start_is_not_run(monkeypatch):
     monkeypatch.setattr(tools, "SECONDS", 0.2)
     with pytest.raises(NotRun, match=r"took longer than 0\.2 s here$"):
         tools.run(python("import time; time.sleep(9)"))
+    with pytest.raises(NotRun, match=r"took longer than 2 s here$"):
+        tools.must(python("import time; time.sleep(9)"), "", seconds=2)
     with pytest.raises(NotRun, match=r"no-such cannot be started: No such file"):
         tools.run(["/nowhere/no-such"])
 

@@ -111,10 +111,10 @@ def test_windows_reach_over_the_edge_where_nothing_spikes():
 
 def test_of_recordings_every_event_counts():
     layer = BinaryLinear(2, 3, rule=CENTRED)
-    offsets, channels = np.array([0, 3, 4]), np.array([0, 0, 1, 0], np.uint16)
+    offsets, channels = np.array([0, 3, 4, 4]), np.array([0, 0, 1, 0], np.uint16)
     events = Events(offsets, channels, np.array([0, 2, 3, 1], np.uint8), num_channels=2, num_steps=T)
     layer.calibrate(Spikes.of_input(events, T), 0.4)
-    torch.testing.assert_close(layer.presynaptic, torch.tensor([1.5, 0.5]))
+    torch.testing.assert_close(layer.presynaptic, torch.tensor([1.0, 1 / 3]))
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -133,7 +133,9 @@ def test_the_width_is_so_many_standard_deviations_of_margins(kind):
     torch.manual_seed(3)
     layer = LAYERS[kind](SPREAD)
     layer.calibrate(spikes(), 0.4)
+    measured = float(layer.spread)
     spread = layer(spikes()).margin.std()
+    assert measured == pytest.approx(float(spread), rel=1e-5)
     assert float(layer.width) == pytest.approx(1.5 * float(spread), rel=1e-5)
     # and it judges: the same layer with that width in units of potential learns the same
     plain = LAYERS[kind](RuleConfig(width=float(layer.width)))
@@ -143,6 +145,19 @@ def test_the_width_is_so_many_standard_deviations_of_margins(kind):
     torch.testing.assert_close(layer.weight.grad, plain.weight.grad)
     layer.train()(spikes(seed=2))
     assert float(layer.width) != pytest.approx(1.5 * float(spread), rel=1e-6)
+
+
+def test_the_spread_is_a_running_mean_that_the_first_batch_begins():
+    layer = LAYERS["full"](SPREAD)
+    layer.measure_spread(torch.tensor([1.0, 1.5]))
+    assert float(layer.spread) == pytest.approx(0.125**0.5)
+    assert float(layer.width) == 1.0  # no narrower than that
+    layer.measure_spread(torch.tensor([0.0, 10.0]))
+    assert float(layer.spread) == pytest.approx(0.99 * 0.125**0.5 + 0.01 * 50**0.5)
+    kept = float(layer.spread)
+    layer.measure_spread(torch.tensor([7.0]))  # of one there is none
+    layer.eval().measure_spread(torch.tensor([0.0, 90.0]))
+    assert float(layer.spread) == kept
 
 
 def test_a_layer_made_without_says_that_it_measures_nothing():

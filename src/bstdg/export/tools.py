@@ -45,29 +45,39 @@ def need(install: str, *programs: str) -> None:
 
 
 def run(
-    command: Sequence[str], *, given: bytes = b"", folder: Path | None = None
+    command: Sequence[str], *, given: bytes = b"", folder: Path | None = None, seconds: int | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command in a folder, with `given` on its standard input, whatever it ends with.
+
+    It has so many `seconds`, or `SECONDS`.
 
     Raises:
         NotRun: it cannot be started, or took too long.
     """
+    seconds = seconds or SECONDS
     try:
-        return subprocess.run(command, input=given, capture_output=True, timeout=SECONDS, check=False, cwd=folder)
+        return subprocess.run(command, input=given, capture_output=True, timeout=seconds, check=False, cwd=folder)
     except subprocess.TimeoutExpired:
-        raise NotRun(f"{Path(command[0]).name} took longer than {SECONDS} s here") from None
+        raise NotRun(f"{Path(command[0]).name} took longer than {seconds} s here") from None
     except OSError as error:
         raise NotRun(f"{command[0]} cannot be started: {error.strerror}") from None
 
 
-def must(command: Sequence[str], problem: str, *, given: bytes = b"", folder: Path | None = None) -> bytes:
+def must(
+    command: Sequence[str],
+    problem: str,
+    *,
+    given: bytes = b"",
+    folder: Path | None = None,
+    seconds: int | None = None,
+) -> bytes:
     """The output of a command that has to succeed; further arguments as for `run`.
 
     Raises:
         Failed: it ended with an error; the message begins with `problem`.
         NotRun: it cannot be started, or took too long.
     """
-    done = run(command, given=given, folder=folder)
+    done = run(command, given=given, folder=folder, seconds=seconds)
     if done.returncode != 0:
         told, printed = (part.decode(errors="replace") for part in (done.stderr, done.stdout))
         both = f"{told}\n{printed}"

@@ -23,6 +23,7 @@ from bstdg.model.packed import PackedModel
 # Icarus interprets: an addition of a weight takes it 2 µs where all layers are fully connected, up to 3.5 µs where some
 # slide, whose address generators work meanwhile. So many take half a minute. Verilator compiles, and takes all vectors.
 ICARUS_ADDITIONS = 10_000_000
+SIMULATED = 3600  # seconds: what takes a minute takes many where others share the processor
 YOSYS = "yosys"
 
 # LUTs and block RAMs of 4 kbit of Lattice's devices: iCE40 LP/HX/UltraPlus Family Data Sheets.
@@ -104,7 +105,7 @@ def _verilator(folder: Path, model: PackedModel, golden: Golden, name: str, scra
     command = ["verilator", "--binary", "-O3", "-Wall"]
     where = ["--top-module", f"{name}_tb", "-Mdir", str(scratch / "verilated"), "-o", "simulate"]
     must([*command, *where, *_sources(folder, test=True)], "does not compile", folder=folder)
-    text = must([str(scratch / "verilated" / "simulate"), "+cycles"], "went wrong", folder=folder)
+    text = must([str(scratch / "verilated" / "simulate"), "+cycles"], "went wrong", folder=folder, seconds=SIMULATED)
     return f"{_judged(benches(text), folder, len(golden.steps))}; {said}"
 
 
@@ -115,7 +116,7 @@ def _icarus(folder: Path, model: PackedModel, golden: Golden, name: str, scratch
     program = str(scratch / "simulate.vvp")
     command = ["iverilog", "-g2005", f"-P{name}_tb.VECTORS={vectors}", "-s", f"{name}_tb", "-o", program]
     must([*command, *_sources(folder, test=True)], "does not compile", folder=folder)
-    text = must(["vvp", "-n", program, "+cycles"], "went wrong", folder=folder)
+    text = must(["vvp", "-n", program, "+cycles"], "went wrong", folder=folder, seconds=SIMULATED)
     of = f", the first of {len(golden.steps):,}: it interprets, and more would take it long; Verilator takes them all"
     return f"{_judged(benches(text), folder, vectors)}{of if vectors < len(golden.steps) else ''}"
 
