@@ -9,38 +9,47 @@ namespace bstdg {
 Layout::Layout(const Convolution& convolution)
     : convolution_(convolution),
       padded_(rounded_up(convolution.maps, kMapTile)),
-      runs_(runs_of(convolution.columns)),
+      down_(runs_of(convolution.rows)),
+      along_(runs_of(convolution.columns)),
       pixels_(pixels_of(convolution)) {}
 
 Geometry Layout::geometry() const {
   const Side &rows = convolution_.rows, &columns = convolution_.columns;
-  return {rows.side,   rows.places,  columns.places, rows.kernel, columns.kernel,
-          rows.stride, rows.padding, padded_,        runs_.data()};
+  return {convolution_.channels, rows.side,    rows.places, columns.places, rows.kernel,  columns.kernel,
+          rows.stride,           rows.padding, padded_,     down_.data(),   along_.data()};
 }
 
-RowMemory::RowMemory(const Layout& layout, std::size_t num_steps)
-    : layout_(layout),
-      num_steps_(num_steps),
-      begin_(layout.convolution().rows.side * num_steps + 1),
-      place_(begin_.size()) {}
-
-RowEvents RowMemory::fill(const SampleEvents& events) {
+// A counting sort: stable, so events keep their order within a cell.
+template <typename Cell>
+void EventMemory::sort(const Layout& layout, const SampleEvents& events, std::size_t cells,
+                       const Cell& cell) {
   channels_.resize(std::max(channels_.size(), events.count));
   columns_.resize(channels_.size());
-  std::fill(begin_.begin(), begin_.end(), 0);
-  const auto cell = [&](std::size_t e) {
-    return layout_.pixel(events.channels[e]).row * num_steps_ + events.steps[e];
-  };
-  for (std::size_t e = 0; e < events.count; ++e) ++begin_[cell(e) + 1];
-  for (std::size_t i = 1; i < begin_.size(); ++i) begin_[i] += begin_[i - 1];
-  std::copy(begin_.begin(), begin_.end(), place_.begin());
+  steps_.resize(channels_.size());
+  // Counted two places ahead and placed one ahead, cells begin where they should once all are placed.
+  begin_.assign(cells + 2, 0);
+  for (std::size_t e = 0; e < events.count; ++e) ++begin_[cell(layout.pixel(events.channels[e]), e) + 2];
+  for (std::size_t i = 2; i < begin_.size(); ++i) begin_[i] += begin_[i - 1];
   for (std::size_t e = 0; e < events.count; ++e) {
-    const Pixel& pixel = layout_.pixel(events.channels[e]);
-    const std::uint32_t to = place_[cell(e)]++;
+    const Pixel& pixel = layout.pixel(events.channels[e]);
+    const std::uint32_t to = begin_[cell(pixel, e) + 1]++;
     channels_[to] = pixel.channel;
     columns_[to] = pixel.column;
+    steps_[to] = events.steps[e];
   }
+}
+
+RowEvents EventMemory::by_row(const Layout& layout, const SampleEvents& events, std::size_t num_steps) {
+  sort(layout, events, layout.convolution().rows.side * num_steps,
+       [&](const Pixel& pixel, std::size_t e) { return pixel.row * num_steps + events.steps[e]; });
   return {begin_.data(), channels_.data(), columns_.data()};
+}
+
+ChannelEvents EventMemory::by_channel(const Layout& layout, const SampleEvents& events) {
+  const std::size_t rows = layout.convolution().rows.side;
+  sort(layout, events, layout.convolution().channels * rows,
+       [&](const Pixel& pixel, std::size_t) { return pixel.channel * rows + pixel.row; });
+  return {begin_.data(), columns_.data(), steps_.data()};
 }
 
 void check_inputs(const SpikeRows& spikes, const Convolution& convolution) {

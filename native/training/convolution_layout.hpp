@@ -27,21 +27,25 @@ class Layout {
  private:
   Convolution convolution_;
   std::size_t padded_;
-  std::vector<Run> runs_;      // [columns.side]
-  std::vector<Pixel> pixels_;  // [inputs]
+  std::vector<Run> down_, along_;  // [rows.side], [columns.side]
+  std::vector<Pixel> pixels_;      // [inputs]
 };
 
-// Memory for one sample's events by row and step.
-class RowMemory {
+// Memory for the events of a sample, sorted into cells.
+class EventMemory {
  public:
-  RowMemory(const Layout& layout, std::size_t num_steps);
-  RowEvents fill(const SampleEvents& events);
+  // By row and step, for the forward pass.
+  RowEvents by_row(const Layout& layout, const SampleEvents& events, std::size_t num_steps);
+  // By channel and row, for the backward pass.
+  ChannelEvents by_channel(const Layout& layout, const SampleEvents& events);
 
  private:
-  const Layout& layout_;
-  std::size_t num_steps_;
-  std::vector<std::uint32_t> begin_, place_;
+  template <typename Cell>
+  void sort(const Layout& layout, const SampleEvents& events, std::size_t cells, const Cell& cell);
+
+  std::vector<std::uint32_t> begin_;
   std::vector<std::uint16_t> channels_, columns_;
+  std::vector<std::uint8_t> steps_;
 };
 
 // Throws std::invalid_argument unless the events are those of the convolution's inputs.
