@@ -122,19 +122,19 @@ void credit_samples(const std::uint8_t* below, const Convolution& convolution, c
   for_pieces(batch, kGroup / 4, threads, [&](std::size_t begin, std::size_t end) {
     const Buffer<float> heard(credit.lanes()), told(credit.lanes());
     const Buffer<std::uint8_t> judged(credit.lanes());
-    std::vector<bool> wanted(num_steps);
+    std::vector<std::uint8_t> wanted(num_steps);
     ToldByStep by_step(num_steps);
     for (std::size_t n = begin; n < end; ++n) {
       const std::uint8_t* mine = below + n * inputs;
       std::fill_n(heard.get(), credit.lanes(), 0.0F);
-      std::fill(wanted.begin(), wanted.end(), false);
-      for (std::size_t i = 0; i < inputs; ++i) wanted[mine[i]] = true;
+      std::fill(wanted.begin(), wanted.end(), std::uint8_t{0});
+      for (std::size_t i = 0; i < inputs; ++i) wanted[mine[i]] = 1;
       credit.lay_out(mine, judged.get());
       tell.begin(n, by_step);
       for (std::size_t t = num_steps; t-- > 0;) {
         tell.at(n, t, by_step,
                 [&](const Told* errors, std::size_t count) { credit.add(errors, count, heard.get()); });
-        if (wanted[t]) {
+        if (wanted[t] != 0) {
           kernels.take_at(heard.get(), judged.get(), static_cast<std::uint8_t>(t), credit.lanes(),
                           told.get());
         }
@@ -186,21 +186,22 @@ void impulse_gradient(const SpikeRows& spikes, const Convolution& convolution, c
   check_judged(reach, spikes.batch() * neurons, spikes.num_steps());
   const Kernels& kernels = chosen_kernels();
   const std::vector<float> decays = powers_of(decay, spikes.num_steps());
-  sum_groups(layout, latent, spikes.batch(), out, threads,
-             [&](std::size_t first, std::size_t last, float* sums) {
-               EventMemory memory;
-               const Buffer<float> errors(layout.lanes());
-               const Buffer<std::uint8_t> judged(layout.lanes());
-               for (std::size_t n = first; n < last; ++n) {
-                 kernels.transpose.turn_floats(local + n * neurons, convolution.maps, places, places,
-                                               errors.get(), layout.padded());
-                 kernels.transpose.turn_bytes(reach + n * neurons, convolution.maps, places, places,
-                                              judged.get(), layout.padded());
-                 kernels.convolution_backward.gradient(
-                     {layout.geometry(), memory.by_channel(layout, spikes.sample(n)), errors.get(),
-                      judged.get(), decays.empty() ? nullptr : decays.data(), sums});
-               }
-             });
+  sum_groups(
+      layout, latent, spikes.batch(), out, threads, [&](std::size_t first, std::size_t last, float* sums) {
+        EventMemory memory;
+        const Buffer<float> errors(layout.lanes());
+        const Buffer<std::uint8_t> judged(layout.lanes());
+        for (std::size_t n = first; n < last; ++n) {
+          kernels.transpose.turn_floats(local + n * neurons, convolution.maps, places, places, errors.get(),
+                                        layout.padded());
+          kernels.transpose.turn_bytes(reach + n * neurons, convolution.maps, places, places, judged.get(),
+                                       layout.padded());
+          kernels.convolution_backward.gradient({layout.links(), layout.weight_back(), layout.neuron_ahead(),
+                                                 memory.by_weight(layout, spikes.sample(n)), errors.get(),
+                                                 judged.get(), decays.empty() ? nullptr : decays.data(),
+                                                 sums});
+        }
+      });
 }
 
 void potential_gradient(const SpikeRows& spikes, const Convolution& convolution, const float* latent,
@@ -211,33 +212,34 @@ void potential_gradient(const SpikeRows& spikes, const Convolution& convolution,
                     steps = spikes.num_steps();
   const Kernels& kernels = chosen_kernels();
   const auto falling = static_cast<float>(decay);
-  sum_groups(layout, latent, spikes.batch(), out, threads,
-             [&](std::size_t first, std::size_t last, float* sums) {
-               EventMemory memory;
-               std::vector<float> later(neurons);
-               const Buffer<float> errors(layout.lanes());
-               const Buffer<std::uint8_t> judged(layout.lanes());
-               std::fill_n(judged.get(), layout.lanes(), std::uint8_t{255});  // late enough for all
-               for (std::size_t n = first; n < last; ++n) {
-                 // Step by step from the last: an event is credited with all that is told from its own on.
-                 const SampleEvents all = spikes.sample(n);
-                 std::size_t end = all.count;
-                 std::fill(later.begin(), later.end(), 0.0F);
-                 for (std::size_t t = steps; t-- > 0;) {
-                   const float* row = gradient + (n * steps + t) * neurons;
-                   for (std::size_t j = 0; j < neurons; ++j) later[j] = falling * later[j] + row[j];
-                   std::size_t begin = end;
-                   while (begin > 0 && all.steps[begin - 1] == t) --begin;
-                   if (begin == end) continue;
-                   const SampleEvents here{all.channels + begin, all.steps + begin, end - begin};
-                   kernels.transpose.turn_floats(later.data(), convolution.maps, places, places, errors.get(),
-                                                 layout.padded());
-                   kernels.convolution_backward.gradient({layout.geometry(), memory.by_channel(layout, here),
-                                                          errors.get(), judged.get(), nullptr, sums});
-                   end = begin;
-                 }
-               }
-             });
+  sum_groups(
+      layout, latent, spikes.batch(), out, threads, [&](std::size_t first, std::size_t last, float* sums) {
+        EventMemory memory;
+        std::vector<float> later(neurons);
+        const Buffer<float> errors(layout.lanes());
+        const Buffer<std::uint8_t> judged(layout.lanes());
+        std::fill_n(judged.get(), layout.lanes(), std::uint8_t{255});  // late enough for all
+        for (std::size_t n = first; n < last; ++n) {
+          // Step by step from the last: an event is credited with all that is told from its own on.
+          const SampleEvents all = spikes.sample(n);
+          std::size_t end = all.count;
+          std::fill(later.begin(), later.end(), 0.0F);
+          for (std::size_t t = steps; t-- > 0;) {
+            const float* row = gradient + (n * steps + t) * neurons;
+            for (std::size_t j = 0; j < neurons; ++j) later[j] = falling * later[j] + row[j];
+            std::size_t begin = end;
+            while (begin > 0 && all.steps[begin - 1] == t) --begin;
+            if (begin == end) continue;
+            const SampleEvents here{all.channels + begin, all.steps + begin, end - begin};
+            kernels.transpose.turn_floats(later.data(), convolution.maps, places, places, errors.get(),
+                                          layout.padded());
+            kernels.convolution_backward.gradient({layout.links(), layout.weight_back(),
+                                                   layout.neuron_ahead(), memory.by_weight(layout, here),
+                                                   errors.get(), judged.get(), nullptr, sums});
+            end = begin;
+          }
+        }
+      });
 }
 
 void impulse_credit(const std::uint8_t* below, const Convolution& convolution, const float* latent,

@@ -36,32 +36,23 @@ inline void add_judged(const float* errors, const std::uint8_t* reach, std::uint
 }
 
 void gradient(const ConvolutionGradientJob& job) {
-  const Geometry& shape = job.geometry;
-  const std::size_t padded = shape.padded, kernel_row = shape.kernel_columns * padded;
-  const std::uint32_t* begin = job.events.begin;
-  for (std::size_t c = 0; c < shape.channels; ++c) {
-    float* weights = job.out + c * shape.kernel_rows * kernel_row;  // few enough to stay in the nearest cache
-    for (std::size_t v = 0; v < shape.rows; ++v, ++begin) {
-      const Run down = shape.down[v];
-      for (std::uint32_t e = begin[0]; e < begin[1]; ++e) {
-        const Run along = shape.along[job.events.columns[e]];
-        const std::uint8_t step = job.events.steps[e];
-        const std::size_t count = along.count * padded;
-        for (std::size_t y = down.first; y < std::size_t{down.first} + down.count; ++y) {
-          const std::size_t i = v + shape.padding_rows - y * shape.stride_rows;
-          float* out = weights + i * kernel_row + along.slot * padded;
-          const std::size_t from = (y * shape.places_wide + along.first) * padded;
-          const float* errors = job.errors + from;
-          const std::uint8_t* reach = job.reach + from;
-          if (job.decays == nullptr) {
-            add_judged(errors, reach, step, count, out);
-          } else {
-            for (std::size_t lane = 0; lane < count; ++lane) {
-              if (reach[lane] >= step) out[lane] += errors[lane] * job.decays[reach[lane] - step];
-            }
-          }
+  for (std::size_t e = 0; e < job.events.count; ++e) {
+    const Link link = job.links[job.events.channels[e]];
+    const std::uint8_t step = job.events.steps[e];
+    float* out = job.out + link.weight;
+    const float* errors = job.errors + link.neuron;
+    const std::uint8_t* reach = job.reach + link.neuron;
+    for (std::uint32_t y = 0; y < link.rows; ++y) {
+      if (job.decays == nullptr) {
+        add_judged(errors, reach, step, link.lanes, out);
+      } else {
+        for (std::size_t lane = 0; lane < link.lanes; ++lane) {
+          if (reach[lane] >= step) out[lane] += errors[lane] * job.decays[reach[lane] - step];
         }
       }
+      out -= job.weight_back;
+      errors += job.neuron_ahead;
+      reach += job.neuron_ahead;
     }
   }
 }

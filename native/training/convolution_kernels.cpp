@@ -92,10 +92,12 @@ void crossing(const ConvolutionCrossingJob& job) {
       bool heard = t == 0;
       std::size_t counted = 0;
       for (std::size_t i = first; i < last; ++i) {
-        const std::uint32_t* begin = job.events.begin + (top + i - shape.padding_rows) * job.num_steps + t;
+        const std::size_t cell = (top + i - shape.padding_rows) * job.num_steps + t;
+        const std::uint32_t *begin = job.events.begin + cell * job.events.kinds,
+                            *end = begin + job.events.kinds;
         const std::int8_t* signs = job.signs + i * kernel_row;
-        heard |= begin[0] < begin[1];
-        for (std::uint32_t e = begin[0]; e < begin[1]; ++e) {
+        heard |= *begin < *end;
+        for (std::uint32_t e = *begin; e < *end; ++e) {
           if (counted++ == kMostByteEvents) {
             Shorts sum;
             for (std::size_t lane = 0; lane < lanes; lane += kShorts)

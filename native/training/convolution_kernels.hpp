@@ -11,28 +11,20 @@
 
 namespace bstdg {
 
-// One sample's events, by input row and step: those of row v at step t are from begin[v * num_steps + t] to
-// the next, each its channel (without place) and its column.
+// One sample's events, by input row and step, those that touch the same run of slots together: those of row v
+// at step t are from begin[(v * num_steps + t) * kinds] to begin[(v * num_steps + t + 1) * kinds], each its
+// channel (without place) and its column.
 struct RowEvents {
   const std::uint32_t* begin;
+  std::size_t kinds;
   const std::uint16_t* channels;
   const std::uint16_t* columns;
 };
 
-// The same by channel and row: those of channel c in row v are from begin[c * rows + v] to the next, by
-// rising step.
-struct ChannelEvents {
-  const std::uint32_t* begin;
-  const std::uint16_t* columns;
-  const std::uint8_t* steps;
-};
-
 // Which places go together, and where weights lie: [channels][kernel rows][slots][padded].
 struct Geometry {
-  std::size_t channels, rows, places_high, places_wide, kernel_rows, kernel_columns, stride_rows,
-      padding_rows;
+  std::size_t rows, places_high, places_wide, kernel_rows, kernel_columns, stride_rows, padding_rows;
   std::size_t padded;
-  const Run* down;   // [rows]
   const Run* along;  // [columns]
 };
 
@@ -51,9 +43,18 @@ struct ConvolutionCrossingJob {
 };
 constexpr std::size_t kRowTile = 64;
 
+// What an event of an input touches: in each of so many rows of places the same number of lanes, from one
+// weight and one neuron on.
+struct Link {
+  std::size_t weight, neuron;
+  std::uint32_t lanes, rows;
+};
+
 struct ConvolutionGradientJob {
-  Geometry geometry;
-  ChannelEvents events;
+  const Link* links;          // [inputs]
+  std::size_t weight_back;    // from one row of places to the next, weights go back so far
+  std::size_t neuron_ahead;   // and neurons ahead
+  SampleEvents events;        // sorted by weight
   const float* errors;        // [places][padded]
   const std::uint8_t* reach;  // the same, of 0 where padding
   const float* decays;        // as in GradientJob
