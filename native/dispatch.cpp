@@ -9,29 +9,33 @@
 namespace bstdg {
 
 // The tables of one build of the kernels, whose files define them; CMake says which builds there are.
-#define BSTDG_DECLARE(isa)                               \
-  namespace isa {                                        \
-  extern const TimelineKernels timeline_kernels;         \
-  extern const RunKernels run_kernels;                   \
-  extern const FullKernels full_kernels;                 \
-  extern const ConvKernels conv_kernels;                 \
-  extern const ForwardKernels forward_kernels;           \
-  extern const BackwardKernels backward_kernels;         \
-  extern const TransposeKernels transpose_kernels;       \
-  extern const LossKernels loss_kernels;                 \
-  extern const ConvolutionKernels convolution_kernels;   \
-  }                                                      \
-  namespace {                                            \
-  const Kernels isa##_kernels{#isa,                      \
-                              isa::timeline_kernels,     \
-                              isa::run_kernels,          \
-                              isa::full_kernels,         \
-                              isa::conv_kernels,         \
-                              isa::forward_kernels,      \
-                              isa::backward_kernels,     \
-                              isa::transpose_kernels,    \
-                              isa::loss_kernels,         \
-                              isa::convolution_kernels}; \
+#define BSTDG_DECLARE(isa)                                              \
+  namespace isa {                                                       \
+  extern const TimelineKernels timeline_kernels;                        \
+  extern const RunKernels run_kernels;                                  \
+  extern const FullKernels full_kernels;                                \
+  extern const ConvKernels conv_kernels;                                \
+  extern const ForwardKernels forward_kernels;                          \
+  extern const BackwardKernels backward_kernels;                        \
+  extern const TransposeKernels transpose_kernels;                      \
+  extern const LossKernels loss_kernels;                                \
+  extern const MeasureKernels measure_kernels;                          \
+  extern const ConvolutionKernels convolution_kernels;                  \
+  extern const ConvolutionBackwardKernels convolution_backward_kernels; \
+  }                                                                     \
+  namespace {                                                           \
+  const Kernels isa##_kernels{#isa,                                     \
+                              isa::timeline_kernels,                    \
+                              isa::run_kernels,                         \
+                              isa::full_kernels,                        \
+                              isa::conv_kernels,                        \
+                              isa::forward_kernels,                     \
+                              isa::backward_kernels,                    \
+                              isa::transpose_kernels,                   \
+                              isa::loss_kernels,                        \
+                              isa::measure_kernels,                     \
+                              isa::convolution_kernels,                 \
+                              isa::convolution_backward_kernels};       \
   }
 
 BSTDG_DECLARE(generic)

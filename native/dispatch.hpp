@@ -9,6 +9,7 @@
 #include "inference/run_kernels.hpp"
 #include "loss/loss_kernels.hpp"
 #include "training/convolution_kernels.hpp"
+#include "training/measure_kernels.hpp"
 #include "training/training_kernels.hpp"
 
 namespace bstdg {
@@ -24,7 +25,9 @@ struct Kernels {
   const BackwardKernels& backward;
   const TransposeKernels& transpose;
   const LossKernels& loss;
+  const MeasureKernels& measure;
   const ConvolutionKernels& convolution;
+  const ConvolutionBackwardKernels& convolution_backward;
 };
 
 // Those that this build has and this CPU can run, the fastest first.

@@ -8,6 +8,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "others_may_run.hpp"
+#include "training/measures.hpp"
 
 namespace {
 
@@ -103,6 +104,33 @@ void potential_credit(const Bytes2& below, const Floats2& weights, const Floats3
                           gradient.shape(1), out.data(), threads);
 }
 
+void fired(const Bytes2& steps, std::int64_t num_steps, const Out<float, 2>& out, int threads) {
+  require(num_steps >= 1 && num_steps <= bstdg::kMaxSteps, "num_steps is out of range");
+  same_shape<float, 2>(out, steps.shape(0), steps.shape(1));
+  const OthersMayRun others_may_run;
+  bstdg::fired(steps.data(), static_cast<std::uint8_t>(num_steps), steps.size(), out.data(), threads);
+}
+
+void sensitive(const Floats2& margin, const Floats2& told, double width, const Out<float, 2>& out,
+               int threads) {
+  require(told.shape(0) == margin.shape(0) && told.shape(1) == margin.shape(1),
+          "what neurons are told has another shape than their margins");
+  same_shape<float, 2>(out, margin.shape(0), margin.shape(1));
+  const OthersMayRun others_may_run;
+  bstdg::sensitive(margin.data(), told.data(), static_cast<float>(width), margin.size(), out.data(), threads);
+}
+
+double spread(const Floats2& margin, int threads) {
+  const OthersMayRun others_may_run;
+  return bstdg::spread(margin.data(), margin.shape(0), margin.shape(1), threads);
+}
+
+void count_events(const bstdg::SpikeRows& spikes, const Out<float, 1>& out) {
+  same_shape<float, 1>(out, spikes.channels(), spikes.channels());
+  const OthersMayRun others_may_run;
+  bstdg::count_events(spikes, out.data());
+}
+
 }  // namespace
 
 void bind_training(nb::module_& module) {
@@ -130,4 +158,13 @@ void bind_training(nb::module_& module) {
   module.def("potential_credit", &potential_credit, "below"_a.noconvert(), "weights"_a.noconvert(),
              "gradient"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
              "What the output layer tells the one below, written into `out` `[batch, channels]`.");
+  module.def("fired", &fired, "steps"_a.noconvert(), "num_steps"_a, "out"_a.noconvert(), "threads"_a,
+             "1 where a neuron fired, else 0, written into `out` `[batch, neurons]`.");
+  module.def("sensitive", &sensitive, "margin"_a.noconvert(), "told"_a.noconvert(), "width"_a,
+             "out"_a.noconvert(), "threads"_a,
+             "What neurons answer for, told * max(0, 1 - |margin| / width), written into `out`.");
+  module.def("spread", &spread, "margin"_a.noconvert(), "threads"_a,
+             "Standard deviation of margins `[batch, neurons]`.");
+  module.def("count_events", &count_events, "spikes"_a, "out"_a.noconvert(),
+             "How many events each channel has, written into `out` `[channels]`.");
 }

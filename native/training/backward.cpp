@@ -7,6 +7,7 @@
 #include "base/parallel.hpp"
 #include "dispatch.hpp"
 #include "training/judged.hpp"
+#include "training/told.hpp"
 #include "training/training.hpp"
 
 namespace bstdg {
@@ -131,28 +132,15 @@ void impulse_credit(const std::uint8_t* below, std::size_t channels, const Laten
   const std::size_t neurons = latent.neurons;
   check_judged(below, batch * channels, num_steps);
   check_judged(reach, batch * neurons, num_steps);
-  const Kernels& kernels = chosen_kernels();
+  const BackwardKernels& kernels = chosen_kernels().backward;
+  const Buffer<std::uint16_t> minus(rounded_up(channels, kCreditTile) / 16 * neurons);
+  kernels.minus(latent.weights, neurons, channels, minus.get());
   for_pieces(batch, kPiece, threads, [&](std::size_t begin, std::size_t end) {
-    const Buffer<float> heard(channels);
-    std::vector<std::vector<std::uint32_t>> judged_at(num_steps);
+    ToldByStep told(num_steps);
     for (std::size_t n = begin; n < end; ++n) {
-      std::memset(heard.get(), 0, sizeof(float) * channels);
-      for (auto& judged : judged_at) judged.clear();
-      for (std::size_t j = 0; j < neurons; ++j) {
-        if (local[n * neurons + j] != 0.0F)
-          judged_at[reach[n * neurons + j]].push_back(static_cast<std::uint32_t>(j));
-      }
-      const std::uint8_t* mine = below + n * channels;
-      float* credit = out + n * channels;
-      for (std::size_t t = num_steps; t-- > 0;) {
-        for (const std::uint32_t j : judged_at[t]) {
-          kernels.backward.add_signed(latent.weights + j * channels, local[n * neurons + j], channels,
-                                      heard.get());
-        }
-        for (std::size_t i = 0; i < channels; ++i) {
-          if (mine[i] == t) credit[i] = heard[i];
-        }
-      }
+      told.sort(reach + n * neurons, local + n * neurons, neurons);
+      kernels.impulse_credit({told.told(), told.begin(), num_steps, minus.get(), neurons, channels,
+                              below + n * channels, out + n * channels});
     }
   });
 }
@@ -167,8 +155,8 @@ void potential_credit(const std::uint8_t* below, std::size_t channels, const Lat
     const Buffer<float> later(num_steps * padded);
     for (std::size_t n = begin; n < end; ++n) {
       sum_later(gradient + n * num_steps * neurons, num_steps, neurons, 1.0F, later.get(), padded);
-      kernels.backward.credit(latent.weights, later.get(), neurons, padded, below + n * channels, channels,
-                              num_steps, out + n * channels);
+      kernels.backward.potential_credit(latent.weights, later.get(), neurons, padded, below + n * channels,
+                                        channels, num_steps, out + n * channels);
     }
   });
 }

@@ -1,7 +1,7 @@
 // The backward pass of training, compiled once for each instruction set; see simd.hpp for what that forbids.
 #include <cstring>
 
-#include "base/simd.hpp"
+#include "training/signed_kernels.hpp"
 #include "training/training_kernels.hpp"
 
 namespace bstdg {
@@ -79,13 +79,58 @@ void gradient(const GradientJob& job) {
   }
 }
 
-void add_signed(const float* latent, float error, std::size_t channels, float* heard) {
-  for (std::size_t i = 0; i < channels; ++i) heard[i] += latent[i] >= 0.0F ? error : -error;
+void minus(const float* latent, std::size_t neurons, std::size_t channels, std::uint16_t* out) {
+  constexpr std::size_t kTiles = kCreditTile / 16;  // words of a row
+  for (std::size_t j = 0; j < neurons; ++j) {
+    for (std::size_t i = 0; i < channels; i += 16) {
+      const float* weights = latent + j * channels + i;
+      const std::size_t here = channels - i < 16 ? channels - i : 16;
+#if defined(__AVX512F__)
+      const auto there = static_cast<__mmask16>((1U << here) - 1);
+      const unsigned word = _mm512_mask_cmp_ps_mask(there, _mm512_maskz_loadu_ps(there, weights),
+                                                    _mm512_setzero_ps(), _CMP_NGE_UQ);
+#else
+      unsigned word = 0;
+      for (std::size_t bit = 0; bit < here; ++bit) word |= unsigned{!(weights[bit] >= 0.0F)} << bit;
+#endif
+      out[(i / kCreditTile * neurons + j) * kTiles + i % kCreditTile / 16] = static_cast<std::uint16_t>(word);
+    }
+  }
 }
 
-void credit(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
-            const std::uint8_t* below, std::size_t channels, [[maybe_unused]] std::size_t num_steps,
-            float* out) {
+// A tile of channels at a time, whose sums stay in registers while all neurons pass by, those judged last
+// first.
+void impulse_credit(const CreditJob& job) {
+  constexpr std::size_t kTiles = kCreditTile / 16;
+  for (std::size_t first = 0; first < job.channels; first += kCreditTile) {
+    const std::uint16_t* words = job.minus + first * job.neurons / 16;
+    const std::size_t here = job.channels - first < kCreditTile ? job.channels - first : kCreditTile;
+    std::uint8_t below[kCreditTile];
+    std::memset(below, 255, sizeof below);  // beyond every step
+    std::memcpy(below, job.below + first, here);
+    float credit[kCreditTile] = {};
+    Floats heard[kTiles] = {};
+    for (std::size_t t = job.num_steps; t-- > 0;) {
+      for (std::uint32_t a = job.begin[t]; a < job.begin[t + 1]; ++a) {
+        const Told told = job.told[a];
+        for (std::size_t k = 0; k < kTiles; ++k)
+          add_signed(words[told.neuron * kTiles + k], told.error, heard[k]);
+      }
+      const auto step = static_cast<std::uint8_t>(t);
+      std::uint8_t wanted = 0;
+      for (std::size_t i = 0; i < kCreditTile; ++i) wanted |= below[i] == step;
+      if (wanted == 0) continue;
+      float now[kCreditTile];
+      std::memcpy(now, heard, sizeof now);
+      for (std::size_t i = 0; i < kCreditTile; ++i) credit[i] = below[i] == step ? now[i] : credit[i];
+    }
+    std::memcpy(job.out + first, credit, sizeof(float) * here);
+  }
+}
+
+void potential_credit(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
+                      const std::uint8_t* below, std::size_t channels, [[maybe_unused]] std::size_t num_steps,
+                      float* out) {
   std::size_t i = 0;
 #if defined(__AVX512F__)
   if (num_steps <= 16 &&
@@ -122,7 +167,7 @@ void credit(const float* latent, const float* later, std::size_t neurons, std::s
 }  // namespace
 
 extern const BackwardKernels backward_kernels;
-const BackwardKernels backward_kernels{&gradient, &add_signed, &credit};
+const BackwardKernels backward_kernels{&gradient, &minus, &impulse_credit, &potential_credit};
 
 }  // namespace BSTDG_ISA
 }  // namespace bstdg

@@ -7,6 +7,7 @@
 #include "dispatch.hpp"
 #include "training/convolution_layout.hpp"
 #include "training/judged.hpp"
+#include "training/told.hpp"
 
 namespace bstdg {
 namespace {
@@ -36,80 +37,109 @@ void sum_groups(const Layout& layout, const float* latent, std::size_t batch, fl
   });
 }
 
-// Channels of the input lie side by side here, [rows][columns][padded channels], and so do the signs of the
-// weights, [maps][kernel rows][kernel columns][padded channels], 0 where a map does not read a channel.
+// What neurons tell the channels that they read, which lie side by side here (see ConvolutionCreditJob).
 class Credit {
  public:
   Credit(const Convolution& convolution, const float* latent)
       : shape_(convolution),
-        padded_(rounded_up(convolution.channels, kMapTile)),
-        signs_(convolution.maps * convolution.taps() * padded_) {
-    const std::size_t taps = shape_.taps(), own = shape_.own_channels();
+        own_(rounded_up(convolution.own_channels(), kMapTile)),
+        minus_(convolution.maps * convolution.taps() * (own_ / kMapTile)) {
+    const std::size_t taps = shape_.taps(), own = shape_.own_channels(), tiles = own_ / kMapTile;
     for (std::size_t k = 0; k < shape_.maps; ++k) {
       for (std::size_t c = 0; c < own; ++c) {
         for (std::size_t tap = 0; tap < taps; ++tap) {
-          signs_[(k * taps + tap) * padded_ + k / shape_.own_maps() * own + c] =
-              latent[(k * own + c) * taps + tap] >= 0.0F ? 1.0F : -1.0F;
+          const bool minus = !(latent[(k * own + c) * taps + tap] >= 0.0F);
+          minus_[(k * taps + tap) * tiles + c / kMapTile] |=
+              static_cast<std::uint16_t>(unsigned{minus} << c % kMapTile);
         }
+      }
+    }
+    const Side &rows = shape_.rows, &columns = shape_.columns;
+    for (std::size_t y = 0; y < rows.places; ++y) {
+      for (std::size_t x = 0; x < columns.places; ++x) {
+        const Part down = part(rows, y), along = part(columns, x);
+        seen_.push_back({down.first, along.first, down.count, along.count,
+                         static_cast<std::uint32_t>(down.at * columns.side + along.at)});
       }
     }
   }
 
-  std::size_t lanes() const { return shape_.rows.side * shape_.columns.side * padded_; }
-  std::size_t padded() const { return padded_; }
+  std::size_t pixels() const { return shape_.rows.side * shape_.columns.side; }
+  std::size_t pixel_lanes() const { return shape_.groups * own_; }
+  std::size_t lanes() const { return pixels() * pixel_lanes(); }
 
-  // heard += what neuron `j` tells the channels that it reads.
-  void add(const ConvolutionKernels& kernels, std::size_t j, float error, float* heard) const {
-    const Side &rows = shape_.rows, &columns = shape_.columns;
-    const std::size_t map = j / shape_.places(), place = j % shape_.places();
-    const std::size_t top = place / columns.places * rows.stride,
-                      left = place % columns.places * columns.stride;
-    const std::size_t first = left < columns.padding ? columns.padding - left : 0;
-    const std::size_t last = std::min(columns.kernel, columns.side + columns.padding - left);
-    if (first >= last) return;
-    for (std::size_t i = 0; i < rows.kernel; ++i) {
-      if (top + i < rows.padding || top + i - rows.padding >= rows.side) continue;
-      const std::size_t v = top + i - rows.padding, u = left + first - columns.padding;
-      const float* signs = signs_.get() + ((map * rows.kernel + i) * columns.kernel + first) * padded_;
-      kernels.add_signed(signs, error, (last - first) * padded_, heard + (v * columns.side + u) * padded_);
+  void add(const Told* told, std::size_t count, float* heard) const {
+    chosen_kernels().convolution_backward.credit(
+        {told, count, seen_.data(), seen_.size(), minus_.get(), shape_.own_maps(), shape_.rows.kernel,
+         shape_.columns.kernel, shape_.columns.side, own_, pixel_lanes(), heard});
+  }
+
+  // [channels][pixels] as they lie here, and back.
+  void lay_out(const std::uint8_t* steps, std::uint8_t* to) const {
+    for (std::size_t g = 0; g < shape_.groups; ++g) {
+      chosen_kernels().transpose.turn_bytes(steps + g * shape_.own_channels() * pixels(),
+                                            shape_.own_channels(), pixels(), pixels(), to + g * own_,
+                                            pixel_lanes());
+    }
+  }
+  void hand_out(const float* credit, float* to) const {
+    for (std::size_t g = 0; g < shape_.groups; ++g) {
+      chosen_kernels().transpose.turn_floats(credit + g * own_, pixels(), shape_.own_channels(),
+                                             pixel_lanes(), to + g * shape_.own_channels() * pixels(),
+                                             pixels());
     }
   }
 
  private:
+  // Of a window's side at one place: the first weight whose pixel is there, how many, and that pixel.
+  struct Part {
+    std::uint16_t first, count;
+    std::size_t at;
+  };
+  static Part part(const Side& side, std::size_t place) {
+    const std::size_t start = place * side.stride;
+    const std::size_t first = start < side.padding ? side.padding - start : 0;
+    const std::size_t last = std::min(side.kernel, side.side + side.padding - start);
+    if (first >= last) return {0, 0, 0};  // padding alone
+    return {static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last - first),
+            start + first - side.padding};
+  }
+
   const Convolution& shape_;
-  std::size_t padded_;
-  Buffer<float> signs_;
+  std::size_t own_;
+  Buffer<std::uint16_t> minus_;
+  std::vector<Seen> seen_;
 };
 
-// Tells every sample's channels: for each step from the last to the first, tell(n, t, add) calls add(neuron,
-// error) for what is told there; a channel hears what is told from the step `below` on at which it is judged.
+// Tells every sample's channels: for each step from the last to the first, tell(n, t, add) calls add(told,
+// count) for what is told there; a channel hears what is told from the step `below` on at which it is judged.
 template <typename Tell>
 void credit_samples(const std::uint8_t* below, const Convolution& convolution, const float* latent,
                     std::size_t batch, std::size_t num_steps, float* out, int threads, const Tell& tell) {
   const Credit credit(convolution, latent);
-  const ConvolutionKernels& kernels = chosen_kernels().convolution;
-  const std::size_t inputs = convolution.inputs(), pixels = convolution.rows.side * convolution.columns.side;
+  const ConvolutionBackwardKernels& kernels = chosen_kernels().convolution_backward;
+  const std::size_t inputs = convolution.inputs();
   for_pieces(batch, kGroup / 4, threads, [&](std::size_t begin, std::size_t end) {
     const Buffer<float> heard(credit.lanes()), told(credit.lanes());
     const Buffer<std::uint8_t> judged(credit.lanes());
-    std::vector<bool> wanted(num_steps);
-    auto own = tell.memory(num_steps);
+    std::vector<std::uint8_t> wanted(num_steps);
+    ToldByStep by_step(num_steps);
     for (std::size_t n = begin; n < end; ++n) {
       const std::uint8_t* mine = below + n * inputs;
       std::fill_n(heard.get(), credit.lanes(), 0.0F);
-      std::fill(wanted.begin(), wanted.end(), false);
-      for (std::size_t i = 0; i < inputs; ++i) wanted[mine[i]] = true;
-      kernels.turn_bytes(mine, convolution.channels, pixels, pixels, judged.get(), credit.padded());
-      tell.begin(n, own);
+      std::fill(wanted.begin(), wanted.end(), std::uint8_t{0});
+      for (std::size_t i = 0; i < inputs; ++i) wanted[mine[i]] = 1;
+      credit.lay_out(mine, judged.get());
+      tell.begin(n, by_step);
       for (std::size_t t = num_steps; t-- > 0;) {
-        tell.at(n, t, own, [&](std::size_t j, float error) { credit.add(kernels, j, error, heard.get()); });
-        if (wanted[t]) {
+        tell.at(n, t, by_step,
+                [&](const Told* errors, std::size_t count) { credit.add(errors, count, heard.get()); });
+        if (wanted[t] != 0) {
           kernels.take_at(heard.get(), judged.get(), static_cast<std::uint8_t>(t), credit.lanes(),
                           told.get());
         }
       }
-      kernels.turn_floats(told.get(), pixels, convolution.channels, credit.padded(), out + n * inputs,
-                          pixels);
+      credit.hand_out(told.get(), out + n * inputs);
     }
   });
 }
@@ -120,36 +150,30 @@ struct Impulses {
   const float* local;
   std::size_t neurons;
 
-  using Memory = std::vector<std::vector<std::uint32_t>>;  // by step
-  Memory memory(std::size_t num_steps) const { return Memory(num_steps); }
-  void begin(std::size_t n, Memory& judged) const {
-    for (auto& at : judged) at.clear();
-    for (std::size_t j = 0; j < neurons; ++j) {
-      if (local[n * neurons + j] != 0.0F)
-        judged[reach[n * neurons + j]].push_back(static_cast<std::uint32_t>(j));
-    }
+  void begin(std::size_t n, ToldByStep& told) const {
+    told.sort(reach + n * neurons, local + n * neurons, neurons);
   }
   template <typename Add>
-  void at(std::size_t n, std::size_t t, const Memory& judged, const Add& add) const {
-    for (const std::uint32_t j : judged[t]) add(j, local[n * neurons + j]);
+  void at(std::size_t, std::size_t t, const ToldByStep& told, const Add& add) const {
+    add(told.told() + told.begin()[t], told.begin()[t + 1] - told.begin()[t]);
   }
 };
 
 // What neurons told at every step tell.
 struct Potentials {
+  Potentials(const float* told, std::size_t count, std::size_t steps)
+      : gradient(told), neurons(count), num_steps(steps), one_step(count) {}
+
+  void begin(std::size_t, ToldByStep&) const {}
+  template <typename Add>
+  void at(std::size_t n, std::size_t t, ToldByStep& told, const Add& add) const {
+    told.sort(one_step.data(), gradient + (n * num_steps + t) * neurons, neurons);
+    add(told.told(), told.begin()[1]);
+  }
+
   const float* gradient;
   std::size_t neurons, num_steps;
-
-  struct Memory {};
-  Memory memory(std::size_t) const { return {}; }
-  void begin(std::size_t, Memory&) const {}
-  template <typename Add>
-  void at(std::size_t n, std::size_t t, const Memory&, const Add& add) const {
-    const float* row = gradient + (n * num_steps + t) * neurons;
-    for (std::size_t j = 0; j < neurons; ++j) {
-      if (row[j] != 0.0F) add(j, row[j]);
-    }
-  }
+  std::vector<std::uint8_t> one_step;
 };
 
 }  // namespace
@@ -160,23 +184,24 @@ void impulse_gradient(const SpikeRows& spikes, const Convolution& convolution, c
   const Layout layout(convolution);
   const std::size_t neurons = convolution.neurons(), places = convolution.places();
   check_judged(reach, spikes.batch() * neurons, spikes.num_steps());
-  const ConvolutionKernels& kernels = chosen_kernels().convolution;
+  const Kernels& kernels = chosen_kernels();
   const std::vector<float> decays = powers_of(decay, spikes.num_steps());
-  sum_groups(layout, latent, spikes.batch(), out, threads,
-             [&](std::size_t first, std::size_t last, float* sums) {
-               RowMemory rows(layout, spikes.num_steps());
-               const Buffer<float> errors(layout.lanes());
-               const Buffer<std::uint8_t> judged(layout.lanes());
-               for (std::size_t n = first; n < last; ++n) {
-                 kernels.turn_floats(local + n * neurons, convolution.maps, places, places, errors.get(),
-                                     layout.padded());
-                 kernels.turn_bytes(reach + n * neurons, convolution.maps, places, places, judged.get(),
-                                    layout.padded());
-                 kernels.gradient({layout.geometry(), rows.fill(spikes.sample(n)),
-                                   static_cast<std::uint32_t>(spikes.num_steps()), errors.get(), judged.get(),
-                                   decays.empty() ? nullptr : decays.data(), sums});
-               }
-             });
+  sum_groups(
+      layout, latent, spikes.batch(), out, threads, [&](std::size_t first, std::size_t last, float* sums) {
+        EventMemory memory;
+        const Buffer<float> errors(layout.lanes());
+        const Buffer<std::uint8_t> judged(layout.lanes());
+        for (std::size_t n = first; n < last; ++n) {
+          kernels.transpose.turn_floats(local + n * neurons, convolution.maps, places, places, errors.get(),
+                                        layout.padded());
+          kernels.transpose.turn_bytes(reach + n * neurons, convolution.maps, places, places, judged.get(),
+                                       layout.padded());
+          kernels.convolution_backward.gradient({layout.links(), layout.weight_back(), layout.neuron_ahead(),
+                                                 memory.by_weight(layout, spikes.sample(n)), errors.get(),
+                                                 judged.get(), decays.empty() ? nullptr : decays.data(),
+                                                 sums});
+        }
+      });
 }
 
 void potential_gradient(const SpikeRows& spikes, const Convolution& convolution, const float* latent,
@@ -185,35 +210,33 @@ void potential_gradient(const SpikeRows& spikes, const Convolution& convolution,
   const Layout layout(convolution);
   const std::size_t neurons = convolution.neurons(), places = convolution.places(),
                     steps = spikes.num_steps();
-  const ConvolutionKernels& kernels = chosen_kernels().convolution;
+  const Kernels& kernels = chosen_kernels();
   const auto falling = static_cast<float>(decay);
   sum_groups(
       layout, latent, spikes.batch(), out, threads, [&](std::size_t first, std::size_t last, float* sums) {
-        RowMemory rows(layout, steps);
+        EventMemory memory;
         std::vector<float> later(neurons);
         const Buffer<float> errors(layout.lanes());
         const Buffer<std::uint8_t> judged(layout.lanes());
-        // Step by step from the last: an event is credited with all that is told from its own on.
-        std::fill_n(judged.get(), layout.lanes(), std::uint8_t{255});
-        std::vector<std::uint32_t> begin(convolution.rows.side * steps + 1);
+        std::fill_n(judged.get(), layout.lanes(), std::uint8_t{255});  // late enough for all
         for (std::size_t n = first; n < last; ++n) {
-          const RowEvents all = rows.fill(spikes.sample(n));
+          // Step by step from the last: an event is credited with all that is told from its own on.
+          const SampleEvents all = spikes.sample(n);
+          std::size_t end = all.count;
           std::fill(later.begin(), later.end(), 0.0F);
           for (std::size_t t = steps; t-- > 0;) {
             const float* row = gradient + (n * steps + t) * neurons;
             for (std::size_t j = 0; j < neurons; ++j) later[j] = falling * later[j] + row[j];
-            kernels.turn_floats(later.data(), convolution.maps, places, places, errors.get(),
-                                layout.padded());
-            // The events of this step alone, as one of a single step.
-            for (std::size_t v = 0; v < convolution.rows.side; ++v) {
-              RowEvents here = all;
-              const std::uint32_t* cell = all.begin + v * steps + t;
-              if (cell[0] == cell[1]) continue;
-              std::fill(begin.begin(), begin.begin() + static_cast<std::ptrdiff_t>(v) + 1, cell[0]);
-              std::fill(begin.begin() + static_cast<std::ptrdiff_t>(v) + 1, begin.end(), cell[1]);
-              here.begin = begin.data();
-              kernels.gradient({layout.geometry(), here, 1, errors.get(), judged.get(), nullptr, sums});
-            }
+            std::size_t begin = end;
+            while (begin > 0 && all.steps[begin - 1] == t) --begin;
+            if (begin == end) continue;
+            const SampleEvents here{all.channels + begin, all.steps + begin, end - begin};
+            kernels.transpose.turn_floats(later.data(), convolution.maps, places, places, errors.get(),
+                                          layout.padded());
+            kernels.convolution_backward.gradient({layout.links(), layout.weight_back(),
+                                                   layout.neuron_ahead(), memory.by_weight(layout, here),
+                                                   errors.get(), judged.get(), nullptr, sums});
+            end = begin;
           }
         }
       });
@@ -233,7 +256,7 @@ void potential_credit(const std::uint8_t* below, const Convolution& convolution,
                       int threads) {
   check_judged(below, batch * convolution.inputs(), num_steps);
   credit_samples(below, convolution, latent, batch, num_steps, out, threads,
-                 Potentials{gradient, convolution.neurons(), num_steps});
+                 Potentials(gradient, convolution.neurons(), num_steps));
 }
 
 }  // namespace bstdg

@@ -47,21 +47,27 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
   check_inputs(spikes, convolution);
   const Layout layout(convolution);
   const std::size_t neurons = convolution.neurons(), places = convolution.places(), padded = layout.padded();
-  const Buffer<std::int16_t> signs(layout.row_weights()), bars(padded);
+  const std::size_t wide = convolution.columns.places, row = rounded_up(wide * padded, kRowTile);
+  const Buffer<std::int8_t> signs(layout.row_weights());
   for_weights(convolution, padded, [&](std::size_t to, std::size_t from) {
-    signs[to] = latent[from] >= 0.0F ? std::int16_t{1} : std::int16_t{-1};
+    signs[to] = latent[from] >= 0.0F ? std::int8_t{1} : std::int8_t{-1};
   });
   const auto threshold = [&](std::size_t k) { return thresholds[one_threshold ? 0 : k]; };
+  const Buffer<std::int16_t> bars(row);
   for (std::size_t k = 0; k < convolution.maps; ++k) {
     // As for layers without shared weights: beyond 16 bits a threshold is as good as the last.
     const float bar = std::ceil(threshold(k));
-    bars[k] = static_cast<std::int16_t>(bar > 32767.0F ? 32767.0F : bar > -32767.0F ? bar : -32767.0F);
+    const auto whole = static_cast<std::int16_t>(bar > 32767.0F    ? 32767.0F
+                                                 : bar > -32767.0F ? bar
+                                                                   : -32767.0F);
+    for (std::size_t x = 0; x < wide; ++x) bars[x * padded + k] = whole;
   }
-  const ConvolutionKernels& kernels = chosen_kernels().convolution;
+  const Kernels& kernels = chosen_kernels();
   const auto num_steps = static_cast<std::uint32_t>(spikes.num_steps());
   for_pieces(spikes.batch(), kPiece, threads, [&](std::size_t begin, std::size_t end) {
-    RowMemory rows(layout, num_steps);
-    const Buffer<std::int16_t> sums(convolution.columns.places * padded), best(layout.lanes()),
+    EventMemory memory;
+    const Buffer<std::int8_t> bytes(row);
+    const Buffer<std::int16_t> sums(row), row_best(row), row_at(row), best(layout.lanes()),
         at(layout.lanes());
     const Buffer<std::int16_t> most(neurons), when(neurons);
     for (std::size_t n = begin; n < end; ++n) {
@@ -71,15 +77,16 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
         crossing_long(events, layout, latent, thresholds, one_threshold, num_steps, mine);
         continue;
       }
-      kernels.crossing({layout.geometry(), rows.fill(events), num_steps, signs.get(), bars.get(), sums.get(),
-                        best.get(), at.get()});
-      kernels.turn_shorts(best.get(), places, convolution.maps, padded, most.get(), places);
-      kernels.turn_shorts(at.get(), places, convolution.maps, padded, when.get(), places);
+      kernels.convolution.crossing({layout.geometry(), memory.by_row(layout, events, num_steps), num_steps,
+                                    signs.get(), bars.get(), bytes.get(), sums.get(), row_best.get(),
+                                    row_at.get(), best.get(), at.get()});
+      kernels.transpose.turn_shorts(best.get(), places, convolution.maps, padded, most.get(), places);
+      kernels.transpose.turn_shorts(at.get(), places, convolution.maps, padded, when.get(), places);
       for (std::size_t k = 0; k < convolution.maps; ++k) {
         const std::size_t first = k * places;
-        kernels.judge(most.get() + first, when.get() + first, places, bars[k], threshold(k),
-                      static_cast<std::uint8_t>(num_steps), mine.steps + first, mine.reach + first,
-                      mine.margin + first);
+        kernels.convolution.judge(most.get() + first, when.get() + first, places, bars[k], threshold(k),
+                                  static_cast<std::uint8_t>(num_steps), mine.steps + first,
+                                  mine.reach + first, mine.margin + first);
       }
     }
   });

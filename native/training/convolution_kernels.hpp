@@ -7,64 +7,94 @@
 #include <cstdint>
 
 #include "base/sliding.hpp"
+#include "training/training_kernels.hpp"
 
 namespace bstdg {
 
-// One sample's events, by input row and step: those of row v at step t are from begin[v * num_steps + t] to
-// the next, each its channel (without place) and its column.
+// One sample's events, by input row and step, those that touch the same run of slots together: those of row v
+// at step t are from begin[(v * num_steps + t) * kinds] to begin[(v * num_steps + t + 1) * kinds], each its
+// channel (without place) and its column.
 struct RowEvents {
   const std::uint32_t* begin;
+  std::size_t kinds;
   const std::uint16_t* channels;
   const std::uint16_t* columns;
 };
 
-// Which rows go together, and where weights lie: [channels][kernel rows][slots][padded].
+// Which places go together, and where weights lie: [channels][kernel rows][slots][padded].
 struct Geometry {
   std::size_t rows, places_high, places_wide, kernel_rows, kernel_columns, stride_rows, padding_rows;
   std::size_t padded;
-  const Run* runs;  // [columns]
+  const Run* along;  // [columns]
 };
 
 struct ConvolutionCrossingJob {
   Geometry geometry;
   RowEvents events;
   std::uint32_t num_steps;
-  const std::int16_t* signs;
-  const std::int16_t* bars;  // [padded]
-  std::int16_t* sums;        // scratch, [places_wide][padded]
-  std::int16_t* best;        // [places][padded]
+  const std::int8_t* signs;
+  const std::int16_t* bars;  // [places_wide][padded], and on to a whole number of kRowTile
+  std::int8_t* bytes;        // scratch as long as that, 0 before and after: what the events of a step sum to
+  std::int16_t* sums;        // scratch as long as that, and the two that follow: one row of places
+  std::int16_t* row_best;
+  std::int16_t* row_at;
+  std::int16_t* best;  // [places][padded]
   std::int16_t* at;
+};
+constexpr std::size_t kRowTile = 64;
+
+// What an event of an input touches: in each of so many rows of places the same number of lanes, from one
+// weight and one neuron on.
+struct Link {
+  std::size_t weight, neuron;
+  std::uint32_t lanes, rows;
 };
 
 struct ConvolutionGradientJob {
-  Geometry geometry;
-  RowEvents events;
-  std::uint32_t num_steps;
+  const Link* links;          // [inputs]
+  std::size_t weight_back;    // from one row of places to the next, weights go back so far
+  std::size_t neuron_ahead;   // and neurons ahead
+  SampleEvents events;        // sorted by weight
   const float* errors;        // [places][padded]
   const std::uint8_t* reach;  // the same, of 0 where padding
   const float* decays;        // as in GradientJob
   float* out;                 // [channels][kernel rows][slots][padded], added to
 };
 
+// Where a place's window lies within what it reads: the first kernel row and column that are there, how many
+// are, and the number of the first pixel.
+struct Seen {
+  std::uint16_t row, column, rows, columns;
+  std::uint32_t pixel;
+};
+
+// What neurons that are judged at one step tell the channels of one sample. The channels of a pixel lie side
+// by side, each group's padded to kMapTile.
+struct ConvolutionCreditJob {
+  const Told* told;
+  std::size_t count;
+  const Seen* seen;  // [places]
+  std::size_t places;
+  const std::uint16_t* minus;  // [maps][kernel rows][kernel columns][own / kMapTile], a bit where b is -1
+  std::size_t own_maps, kernel_rows, kernel_columns, columns;
+  std::size_t own, lanes;  // channels of a group and of a pixel, padded
+  float* heard;            // [pixels][lanes], added to
+};
+
 struct ConvolutionKernels {
   void (*crossing)(const ConvolutionCrossingJob&);
-  void (*gradient)(const ConvolutionGradientJob&);
-  // heard[i] += signs[i] * error.
-  void (*add_signed)(const float* signs, float error, std::size_t count, float* heard);
-  // credit[i] = heard[i] where below[i] is `step`.
-  void (*take_at)(const float* heard, const std::uint8_t* below, std::uint8_t step, std::size_t count,
-                  float* credit);
-  // Turns [rows][columns] around into [columns][stride]; what lies beyond `rows` there is left alone.
-  void (*turn_shorts)(const std::int16_t* from, std::size_t rows, std::size_t columns,
-                      std::size_t from_stride, std::int16_t* to, std::size_t stride);
-  void (*turn_floats)(const float* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
-                      float* to, std::size_t stride);
-  void (*turn_bytes)(const std::uint8_t* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
-                     std::uint8_t* to, std::size_t stride);
   // Steps, judged steps and margins of the neurons of one map, from its greatest potentials and when these
   // were.
   void (*judge)(const std::int16_t* best, const std::int16_t* at, std::size_t count, std::int16_t bar,
                 float threshold, std::uint8_t never, std::uint8_t* steps, std::uint8_t* reach, float* margin);
+};
+
+struct ConvolutionBackwardKernels {
+  void (*gradient)(const ConvolutionGradientJob&);
+  void (*credit)(const ConvolutionCreditJob&);
+  // credit[i] = heard[i] where below[i] is `step`; `count` is a multiple of kMapTile.
+  void (*take_at)(const float* heard, const std::uint8_t* below, std::uint8_t step, std::size_t count,
+                  float* credit);
 };
 
 }  // namespace bstdg

@@ -11,6 +11,7 @@ namespace bstdg {
 
 constexpr std::size_t kSignTile = 128;   // neurons a forward pass keeps in registers; signs are padded to it
 constexpr std::size_t kErrorTile = 64;   // neurons whose errors a backward pass keeps in registers
+constexpr std::size_t kCreditTile = 64;  // channels whose credit it keeps there
 constexpr std::size_t kNarrowTile = 16;  // the same for the few neurons of an output layer
 constexpr std::size_t kMostShortEvents = 32'000;  // of a sample, for potentials of 16 bits
 
@@ -42,6 +43,24 @@ struct GradientJob {
   float* out;  // [channels][tile], added to
 };
 
+// What a neuron tells those that it reads.
+struct Told {
+  std::uint32_t neuron;
+  float error;
+};
+
+// What neurons that are judged by one impulse tell the channels of one sample.
+struct CreditJob {
+  const Told* told;            // those that are judged at step t are from begin[t] to the next
+  const std::uint32_t* begin;  // [num_steps + 1]
+  std::size_t num_steps;
+  const std::uint16_t*
+      minus;  // [tiles of kCreditTile channels][neurons][kCreditTile / 16], a bit where b is -1
+  std::size_t neurons, channels;
+  const std::uint8_t* below;  // [channels]
+  float* out;
+};
+
 struct ForwardKernels {
   void (*crossing)(const CrossingJob&);
   // Potentials of one sample, [num_steps][neurons].
@@ -51,12 +70,14 @@ struct ForwardKernels {
 
 struct BackwardKernels {
   void (*gradient)(const GradientJob&);
-  // heard_i += b_ij error for one neuron's latent weights.
-  void (*add_signed)(const float* latent, float error, std::size_t channels, float* heard);
+  // Which weights count -1, laid out as in CreditJob.
+  void (*minus)(const float* latent, std::size_t neurons, std::size_t channels, std::uint16_t* out);
+  void (*impulse_credit)(const CreditJob&);
   // What the channels of one sample, judged at `below`, are told: the sum over k of b_ik later_k(below_i),
   // from `later` [num_steps][padded].
-  void (*credit)(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
-                 const std::uint8_t* below, std::size_t channels, std::size_t num_steps, float* out);
+  void (*potential_credit)(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
+                           const std::uint8_t* below, std::size_t channels, std::size_t num_steps,
+                           float* out);
 };
 
 struct TransposeKernels {
@@ -67,6 +88,13 @@ struct TransposeKernels {
   // is beyond -1 to +1: such a weight is left alone.
   void (*turn_around)(const float* sums, std::size_t tile, std::size_t channels, std::size_t neurons,
                       const float* latent, std::size_t stride, float* out);
+  // Turns [rows][columns] around into [columns][stride]; what lies beyond `rows` there is left alone.
+  void (*turn_shorts)(const std::int16_t* from, std::size_t rows, std::size_t columns,
+                      std::size_t from_stride, std::int16_t* to, std::size_t stride);
+  void (*turn_floats)(const float* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
+                      float* to, std::size_t stride);
+  void (*turn_bytes)(const std::uint8_t* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
+                     std::uint8_t* to, std::size_t stride);
 };
 
 }  // namespace bstdg

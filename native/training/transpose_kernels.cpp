@@ -9,6 +9,15 @@ namespace bstdg {
 namespace BSTDG_ISA {
 namespace {
 
+template <typename V, typename T>
+inline void read(const T* from, V& to) {
+  std::memcpy(&to, from, sizeof to);
+}
+template <typename V, typename T>
+inline void write(T* to, const V& values) {
+  std::memcpy(to, &values, sizeof values);
+}
+
 #if defined(__AVX512BW__)
 
 // Turns a square of 16 rows of 16 around: four shuffles of a pack of cards. `low` and `high` interleave the
@@ -96,10 +105,74 @@ void turn_around(const float* sums, std::size_t tile, std::size_t channels, std:
 #endif
 }
 
+// A square of vectors of 16 bytes turned around by shuffles of a pack of cards, where it lies within what is
+// there; else one by one.
+template <std::size_t kSide, typename T, typename V, typename Low, typename High>
+inline void turn(const T* from, std::size_t rows, std::size_t columns, std::size_t from_stride, T* to,
+                 std::size_t stride, const Low& low, const High& high) {
+  constexpr std::size_t kShuffles = kSide == 16 ? 4 : kSide == 8 ? 3 : 2;
+  for (std::size_t j = 0; j < columns; j += kSide) {
+    for (std::size_t i = 0; i < rows; i += kSide) {
+      const std::size_t high_side = rows - i < kSide ? rows - i : kSide;
+      const std::size_t wide_side = columns - j < kSide ? columns - j : kSide;
+      if (high_side < kSide || wide_side < kSide) {
+        for (std::size_t y = 0; y < high_side; ++y) {
+          for (std::size_t x = 0; x < wide_side; ++x)
+            to[(j + x) * stride + i + y] = from[(i + y) * from_stride + j + x];
+        }
+        continue;
+      }
+      V square[kSide];
+      for (std::size_t y = 0; y < kSide; ++y) read(from + (i + y) * from_stride + j, square[y]);
+      for (std::size_t shuffle = 0; shuffle < kShuffles; ++shuffle) {
+        V next[kSide];
+        for (std::size_t y = 0; y < kSide / 2; ++y) {
+          next[2 * y] = low(square[y], square[y + kSide / 2]);
+          next[2 * y + 1] = high(square[y], square[y + kSide / 2]);
+        }
+        for (std::size_t y = 0; y < kSide; ++y) square[y] = next[y];
+      }
+      for (std::size_t x = 0; x < kSide; ++x) write(to + (j + x) * stride + i, square[x]);
+    }
+  }
+}
+
+typedef std::int16_t Eight __attribute__((vector_size(16), may_alias));
+typedef float Four __attribute__((vector_size(16), may_alias));
+typedef std::uint8_t Sixteen __attribute__((vector_size(16), may_alias));
+
+void turn_shorts(const std::int16_t* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
+                 std::int16_t* to, std::size_t stride) {
+  turn<8, std::int16_t, Eight>(
+      from, rows, columns, from_stride, to, stride,
+      [](Eight a, Eight b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); },
+      [](Eight a, Eight b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); });
+}
+
+void turn_floats(const float* from, std::size_t rows, std::size_t columns, std::size_t from_stride, float* to,
+                 std::size_t stride) {
+  turn<4, float, Four>(
+      from, rows, columns, from_stride, to, stride,
+      [](Four a, Four b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); },
+      [](Four a, Four b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); });
+}
+
+void turn_bytes(const std::uint8_t* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
+                std::uint8_t* to, std::size_t stride) {
+  turn<16, std::uint8_t, Sixteen>(
+      from, rows, columns, from_stride, to, stride,
+      [](Sixteen a, Sixteen b) {
+        return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      },
+      [](Sixteen a, Sixteen b) {
+        return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      });
+}
+
 }  // namespace
 
 extern const TransposeKernels transpose_kernels;
-const TransposeKernels transpose_kernels{&sign_rows, &turn_around};
+const TransposeKernels transpose_kernels{&sign_rows, &turn_around, &turn_shorts, &turn_floats, &turn_bytes};
 
 }  // namespace BSTDG_ISA
 }  // namespace bstdg

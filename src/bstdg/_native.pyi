@@ -281,6 +281,36 @@ def potential_credit(
     What the output layer tells the one below, written into `out` `[batch, channels]`.
     """
 
+def fired(
+    steps: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    num_steps: int,
+    out: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    threads: int,
+) -> None:
+    """1 where a neuron fired, else 0, written into `out` `[batch, neurons]`."""
+
+def sensitive(
+    margin: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    told: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    width: float,
+    out: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    threads: int,
+) -> None:
+    """
+    What neurons answer for, told * max(0, 1 - |margin| / width), written into `out`.
+    """
+
+def spread(
+    margin: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    threads: int,
+) -> float:
+    """Standard deviation of margins `[batch, neurons]`."""
+
+def count_events(
+    spikes: SpikeRows, out: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")]
+) -> None:
+    """How many events each channel has, written into `out` `[channels]`."""
+
 def first_to_fire(
     potentials: Annotated[
         NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)

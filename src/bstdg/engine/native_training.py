@@ -123,6 +123,32 @@ def potential_credit(below: Tensor, latent: Tensor, gradient: Tensor, convolutio
     return out
 
 
+def fired(steps: Tensor, num_steps: int) -> Tensor:
+    """1 where a neuron fired, else 0, float32 in the shape of `steps` `[batch, neurons]`."""
+    out = _floats(*steps.shape)
+    _native.fired(_array(steps), num_steps, out.numpy(), _threads())
+    return out
+
+
+def sensitive(margin: Tensor, told: Tensor, width: float) -> Tensor:
+    """d_j of what neurons are told; see `bstdg.learning.rule.psi`."""
+    out = _floats(*margin.shape)
+    _native.sensitive(_array(margin), _array(told), width, out.numpy(), _threads())
+    return out
+
+
+def spread(margin: Tensor) -> float:
+    """Standard deviation of margins `[batch, neurons]`, summed in double precision."""
+    return _native.spread(_array(margin), _threads())
+
+
+def mean_spikes(source: Source) -> Tensor:
+    """How many spikes each channel sends a sample, `[channels]`."""
+    out = _floats(source.width)
+    _native.count_events(_rows(source), out.numpy())
+    return out.div_(source.batch)
+
+
 def first_to_fire(potentials: Tensor, threshold: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
     """log P(k first), log P(undecided after t) and the last z, of z = (potentials - threshold) / scale."""
     batch, num_steps, classes = potentials.shape

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
-from bstdg.engine import choose
+from bstdg.engine import choose, native_training
 from bstdg.errors import InputError, TrainingError
 from bstdg.layers.convolution import Convolution
 from bstdg.learning.functions import PlainFunction, gradient, refuse_to_be_traced
@@ -159,6 +159,8 @@ class SpikeTimingGradient(PlainFunction):
             if threshold is None:
                 return engine.potentials(source, weight, layer.convolution)
             steps, reach, margin = engine.crossing(source, weight, threshold, layer.convolution)
+        if engine.NAME == native_training.NAME:
+            return native_training.fired(steps, source.num_steps), steps, reach, margin
         return (steps != source.num_steps).to(weight.dtype), steps, reach, margin
 
     @staticmethod
@@ -224,7 +226,10 @@ def _gradients(
     with torch.autocast(weight.device.type, enabled=False):
         if threshold_shape is not None:
             reach, margin = judged
-            local = psi(margin, layer.width).mul_(to_output)
+            if engine.NAME == native_training.NAME:
+                local = native_training.sensitive(margin, to_output, float(layer.width))
+            else:
+                local = psi(margin, layer.width).mul_(to_output)
             if needs_threshold:
                 to_threshold = -local.sum(0)
                 if convolution is not None:

@@ -17,9 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bstdg.engine import dense, real
+from bstdg.engine import choose, dense, native_training, real
+from bstdg.engine.dense import Weights
 from bstdg.errors import InputError
 from bstdg.layers.convolution import Convolution
+from bstdg.learning.functions import PlainFunction, gradient
 from bstdg.learning.recipe import RuleConfig
 from bstdg.learning.rule import Spikes
 from bstdg.spikes.source import StepSource
@@ -70,22 +72,19 @@ class Tracking(nn.Module):
         """
         if not self.rule.centre:
             return self.threshold
-        fixed = latent.detach()
-        return self.threshold + self._usual(self.forward_weights(fixed) + (latent - fixed))
+        return self.threshold + _UsualPotential.apply(latent, self._usual_for(latent), self.forward_weights)
 
-    def _usual(self, weights: Tensor) -> Tensor:
-        """Sum over i of b_ij p_i: the mean potential at the end."""
+    def _usual_for(self, latent: Tensor) -> Tensor:
+        """How many spikes a sample each weight sees, in a shape that goes with the weights'."""
         usual = self._tracked("presynaptic")
-        if weights.ndim == 4:
-            usual = usual.repeat_interleave(len(weights) // len(usual), 0)
-        return (weights * usual).flatten(1).sum(1)
+        return usual.repeat_interleave(len(latent) // len(usual), 0) if latent.ndim == 4 else usual
 
     @torch.no_grad()
     def start_from(self, below: Spikes, weights: Tensor, convolution: Convolution | None = None) -> None:
         """Measure the samples that thresholds were just calibrated on; these thresholds stay what they are."""
         if self.rule.centre:
-            self._tracked("presynaptic").copy_(_mean_spikes(below, convolution))
-            usual = self._usual(weights)
+            self._tracked("presynaptic").copy_(self._mean_spikes(below, convolution))
+            usual = _usual_potential(weights, self._usual_for(weights))
             self.threshold.sub_(usual if self.threshold.shape == usual.shape else usual.mean())
         if self.rule.unit == "spread":
             self.measure_spread(self(below).margin)
@@ -94,15 +93,24 @@ class Tracking(nn.Module):
     def measure_channels(self, below: Spikes, convolution: Convolution | None = None) -> None:
         """Take a batch into the channels' running mean, in training mode."""
         if self.rule.centre and self.training:
-            self._tracked("presynaptic").lerp_(_mean_spikes(below, convolution), 1.0 - self.rule.centre)
+            self._tracked("presynaptic").lerp_(self._mean_spikes(below, convolution), 1.0 - self.rule.centre)
 
     @torch.no_grad()
     def measure_spread(self, margin: Tensor) -> None:
         """Take a batch into the margins' running spread, in training mode; the first sets it."""
         if self.rule.unit == "spread" and self.training and margin.numel() > 1:
             spread = self._tracked("spread")
-            found = margin.std().to(spread.dtype)
+            found = spread.new_tensor(native_training.spread(margin)) if self._native(margin) else margin.std()
+            found = found.to(spread.dtype)
             spread.copy_(torch.where(spread > 0, spread.lerp(found, 1.0 - SPREAD_DECAY), found))
+
+    def _native(self, tensor: Tensor) -> bool:
+        """Whether the native engine measures the layer: it needs the numbers, which transforms and compilers hide."""
+        hidden = torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling()
+        return self.engine in (None, native_training.NAME) and not hidden and choose.native_computes(tensor)
+
+    def _mean_spikes(self, below: Spikes, convolution: Convolution | None) -> Tensor:
+        return _mean_spikes(below, convolution, fast=self._native(self._tracked("presynaptic")))
 
     def _tracked(self, name: str) -> Tensor:
         buffer = getattr(self, name, None)
@@ -112,10 +120,35 @@ class Tracking(nn.Module):
         return buffer
 
 
-def _mean_spikes(below: Spikes, convolution: Convolution | None) -> Tensor:
+class _UsualPotential(PlainFunction):
+    """Sum over i of b_ij p_i, the mean potential at the end, of latent weights whose signs have the gradient 1."""
+
+    @staticmethod
+    def forward(latent: Tensor, usual: Tensor, forward_weights: Weights):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _usual_potential(forward_weights(latent), usual)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        latent, usual, _ = inputs
+        ctx.save_for_backward(usual)
+        ctx.shape = latent.shape
+
+    @staticmethod
+    def backward(ctx, to_output: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        (usual,), shape = ctx.saved_tensors, ctx.shape
+        return gradient(lambda told: told.view(-1, *[1] * (len(shape) - 1)) * usual, to_output), None, None
+
+
+def _usual_potential(weights: Tensor, usual: Tensor) -> Tensor:
+    return (weights * usual).flatten(1).sum(1)
+
+
+def _mean_spikes(below: Spikes, convolution: Convolution | None, *, fast: bool) -> Tensor:
     """Spikes that each weight of a neuron sees a sample, in the mean of the batch and of the window's positions."""
     source = below.source
-    if isinstance(source, StepSource):
+    if isinstance(source, StepSource) and fast:
+        mean = native_training.mean_spikes(source)
+    elif isinstance(source, StepSource):
         mean = (source.read != source.num_steps).mean(0, dtype=torch.float32)
     else:
         counts = (source.counts(step, torch.float32) for step in range(source.num_steps))
