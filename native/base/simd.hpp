@@ -61,6 +61,9 @@ inline void store(std::uint64_t* to, V bits) {
   }                                                                                              \
   inline Bits<kBytes / 8> majority(Bits<kBytes / 8> a, Bits<kBytes / 8> b, Bits<kBytes / 8> c) { \
     return (Bits<kBytes / 8>)intrinsic((type)a, (type)b, (type)c, 0xE8);                         \
+  }                                                                                              \
+  inline Bits<kBytes / 8> borrow(Bits<kBytes / 8> a, Bits<kBytes / 8> b, Bits<kBytes / 8> c) {   \
+    return (Bits<kBytes / 8>)intrinsic((type)a, (type)b, (type)c, 0x8E);                         \
   }
 BSTDG_TERNARY(16, __m128i, _mm_ternarylogic_epi64)
 BSTDG_TERNARY(32, __m256i, _mm256_ternarylogic_epi64)
@@ -74,6 +77,10 @@ inline V odd(V a, V b, V c) {
 template <typename V>
 inline V majority(V a, V b, V c) {
   return (a & b) | (c & (a ^ b));
+}
+template <typename V>
+inline V borrow(V a, V b, V c) {
+  return (~a & (b | c)) | (b & c);
 }
 #endif
 
@@ -97,6 +104,14 @@ inline V add_two(V& sum, V a, V b) {
   const V carry = majority(a, b, sum);
   sum = odd(sum, a, b);
   return carry;
+}
+
+// from - a - b likewise: the difference stays, what is missing is returned.
+template <typename V>
+inline V take_two(V& from, V a, V b) {
+  const V missing = borrow(from, a, b);
+  from = odd(from, a, b);
+  return missing;
 }
 
 template <typename V>

@@ -55,6 +55,14 @@ inline std::vector<Pixel> pixels_of(const Convolution& shape) {
   return pixels;
 }
 
+// The neurons from place to place, at each by maps: what lies side by side is side by side in the picture.
+inline std::vector<std::uint16_t> place_by_place(const Convolution& shape) {
+  std::vector<std::uint16_t> neurons(shape.neurons());
+  for (std::size_t j = 0; j < neurons.size(); ++j)
+    neurons[j] = static_cast<std::uint16_t>(j % shape.maps * shape.places() + j / shape.maps);
+  return neurons;
+}
+
 // Calls visit(place in rows of weights [channels][kernel rows][slots][padded maps], place among weights as a
 // file holds them, [maps][channels of a group][kernel rows][kernel columns]) for every weight.
 template <typename Visit>

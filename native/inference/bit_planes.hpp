@@ -18,14 +18,13 @@ inline __attribute__((always_inline)) void ripple(V* planes, int from, int count
   for (int i = from; i < count; ++i) carry = add_one(planes[i], carry);
 }
 
-// Adds one row of bits for every event to the counters in `planes`, carries saved up: 16 rows, then 8, 4, 2.
-template <typename Place, typename V = Bits<Place::kSize>>
-inline __attribute__((always_inline)) void add_rows(V* planes, int count, const Place& place,
-                                                    const std::uint16_t* events, std::size_t n,
-                                                    std::uint16_t none) {
-  const auto row = [place](std::uint16_t channel) { return place.row(channel); };
+// Adds one row of bits, row(event), for every event to the counters in `planes`, carries saved up: 16 rows,
+// then 8, 4, 2. The row of `none` has no bit set.
+template <typename V, typename Row, typename Event>
+inline __attribute__((always_inline)) void add_rows(V* planes, int count, const Row& row, const Event* events,
+                                                    std::size_t n, Event none) {
   // Eight rows: planes 0 to 2 take theirs, and what is worth 8 is returned.
-  const auto add_eight = [&](const std::uint16_t* e) {
+  const auto add_eight = [&](const Event* e) {
     const V a = add_two(planes[0], row(e[0]), row(e[1]));
     const V b = add_two(planes[0], row(e[2]), row(e[3]));
     const V c = add_two(planes[0], row(e[4]), row(e[5]));
@@ -53,7 +52,7 @@ inline __attribute__((always_inline)) void add_rows(V* planes, int count, const 
     }
     return;
   }
-  std::uint16_t rest[16];
+  Event rest[16];
   for (std::size_t i = 0; i < 16; ++i) rest[i] = i < n ? events[i] : none;
   const V low = add_eight(rest);
   if (n <= 8) {

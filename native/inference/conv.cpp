@@ -6,60 +6,10 @@
 #include "base/buffer.hpp"
 #include "base/sliding_tables.hpp"
 #include "dispatch.hpp"
-#include "inference/conv_kernels.hpp"
+#include "inference/conv_layout.hpp"
 
 namespace bstdg {
 namespace {
-
-// Owns what a ConvHidden points to.
-struct HiddenMemory {
-  std::vector<Pixel> pixels;
-  std::vector<Run> rows, columns;
-  Buffer<std::int16_t> signs, bars;
-  Buffer<std::int64_t> thresholds;
-  ConvHidden view{};
-
-  HiddenMemory(const Convolution& shape, const std::int8_t* given, const std::int64_t* of_maps)
-      : pixels(pixels_of(shape)), rows(runs_of(shape.rows)), columns(runs_of(shape.columns)) {
-    const std::size_t padded = rounded_up(shape.maps, kMapTile);
-    signs = Buffer<std::int16_t>(shape.channels * shape.taps() * padded);
-    for_weights(shape, padded, [&](std::size_t to, std::size_t from) { signs[to] = given[from]; });
-    bars = Buffer<std::int16_t>(padded);
-    thresholds = Buffer<std::int64_t>(padded);
-    for (std::size_t k = 0; k < padded; ++k) {
-      thresholds[k] = k < shape.maps ? of_maps[k] : INT64_MAX;
-      // Beyond what a potential reaches a threshold is as good as the last, or as none.
-      bars[k] = static_cast<std::int16_t>(std::clamp<std::int64_t>(thresholds[k], -32'767, 32'767));
-    }
-    view = {static_cast<std::uint32_t>(shape.rows.places),
-            static_cast<std::uint32_t>(shape.columns.places),
-            static_cast<std::uint32_t>(padded),
-            static_cast<std::uint32_t>(shape.columns.kernel),
-            static_cast<std::uint32_t>(shape.rows.kernel),
-            static_cast<std::uint32_t>(shape.rows.stride),
-            static_cast<std::uint32_t>(shape.rows.padding),
-            static_cast<std::int64_t>(shape.own_channels() * shape.taps()),
-            pixels.data(),
-            rows.data(),
-            columns.data(),
-            signs.get(),
-            bars.get(),
-            thresholds.get()};
-  }
-};
-
-// Owns what a ConvState points to.
-struct StateMemory {
-  Buffer<std::int16_t> sums, bars;
-  Buffer<std::int64_t> long_sums;
-  Buffer<std::uint16_t> from, until;
-  ConvState view;
-
-  StateMemory(std::size_t lanes, std::size_t high)
-      : sums(lanes), bars(lanes), long_sums(lanes), from(high), until(high), view{sums.get(),      bars.get(),
-                                                                                  long_sums.get(), from.get(),
-                                                                                  until.get(),     true} {}
-};
 
 // The last layer: added to one synapse after the other, for it is rarely a large one.
 struct OutputMemory {
@@ -94,26 +44,27 @@ std::string ConvLayer::refusal() const {
       return "has a threshold that does not fit 32 bits";
     }
   }
+  if (!ConvLayout::fits(shape_)) return "has more weights than 2 GiB hold";
   return {};
 }
 
-SpikingLayout ConvLayer::spiking(const Kernels& kernels) const {
-  const auto memory = std::make_shared<HiddenMemory>(shape_, signs_, thresholds_);
-  const std::size_t lanes = shape_.places() * memory->view.padded, high = shape_.rows.places;
-  const auto new_state = [lanes, high]() -> std::shared_ptr<void> {
-    const auto state = std::make_shared<StateMemory>(lanes, high);
-    // Nothing is touched before the first step.
-    std::fill_n(state->until.get(), high, std::uint16_t{0});
-    return {state, &state->view};
+SpikingLayout ConvLayer::spiking(const Kernels& kernels, const Names& heard) const {
+  const std::size_t words = kernels.conv.vector_words;
+  const auto memory = std::make_shared<ConvLayout>(shape_, words, signs_, thresholds_, heard);
+  const ConvHidden& view = memory->view();
+  const auto new_state = [&view, words]() -> std::shared_ptr<void> {
+    const auto state = std::make_shared<ConvMemory>(view, words);
+    return {state, &state->view()};
   };
-  return {
-      {&kernels.conv.hidden, &memory->view, static_cast<std::uint32_t>(shape_.neurons())}, memory, new_state};
+  const auto neurons = static_cast<std::uint32_t>(shape_.neurons());
+  return {{&kernels.conv.hidden, &view, neurons, nullptr}, memory, new_state, place_by_place(shape_)};
 }
 
-OutputLayout ConvLayer::output(const Kernels&) const {
+OutputLayout ConvLayer::output(const Kernels&, const Names& heard) const {
   const auto memory = std::make_shared<OutputMemory>();
   memory->shape = shape_;
-  memory->pixels = pixels_of(shape_);
+  const std::vector<Pixel> pixels = pixels_of(shape_);
+  for (std::size_t e = 0; e < pixels.size(); ++e) memory->pixels.push_back(pixels[meant_by(heard, e)]);
   memory->signs.assign(signs_, signs_ + shape_.weights());
   memory->thresholds = Buffer<std::int32_t>(shape_.neurons());
   for (std::size_t j = 0; j < shape_.neurons(); ++j)

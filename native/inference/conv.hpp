@@ -16,8 +16,8 @@ class ConvLayer final : public Layer {
   std::int64_t channels() const override { return static_cast<std::int64_t>(shape_.inputs()); }
   std::int64_t neurons() const override { return static_cast<std::int64_t>(shape_.neurons()); }
   std::string refusal() const override;
-  SpikingLayout spiking(const Kernels& kernels) const override;
-  OutputLayout output(const Kernels& kernels) const override;
+  SpikingLayout spiking(const Kernels& kernels, const Names& heard) const override;
+  OutputLayout output(const Kernels& kernels, const Names& heard) const override;
 
  private:
   Convolution shape_;

@@ -1,40 +1,77 @@
-// Convolution as the kernels read it: plain structures, shared by every instruction set. The maps of a place
-// lie side by side, [places][padded maps], so that an event adds rows of weights to rows of potentials.
+// Convolution as the kernels read it: plain structures, shared by every instruction set.
+//
+// The potentials of a row of neurons are bit planes: from left to right, and at each place one bit a map, cut
+// into tiles of one vector. An event adds a run of bits there, the weights at its distance from each place,
+// which lie side by side: they are loaded from as many bytes before or after as the run has to be shifted,
+// and what is loaded beside the run is masked out.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "base/sliding.hpp"
 #include "inference/plan.hpp"
 
 namespace bstdg {
 
-constexpr std::int64_t kMostShort = 32'000;  // of a potential, either way, for counters of 16 bits
+constexpr std::size_t kFewestConvPlanes = 7;  // of potentials: they are added to by six bits and a sign
+constexpr std::size_t kMostHeard = 2048;      // events that are spread over tiles at a time
 
+// Where the rows of bits of an event are, in bytes: its weights to the neurons of row 0 and its mask, for the
+// first tile.
+struct Passage {
+  std::int32_t weights, mask;
+};
+
+// The tiles that an event touches.
+struct Tiles {
+  std::uint16_t first, count;
+};
+
+// The rows of events that a row of neurons hears: first to end - 1.
+struct Window {
+  std::uint16_t first, end;
+};
+
+// Every neuron's negated threshold in two's complement, [tiles][planes][vector].
+struct ConvStart {
+  const std::uint64_t* planes;
+  std::uint32_t count;  // of planes
+};
+
+// Neurons are named row by row, place by place, then by map.
 struct ConvHidden {
-  std::uint32_t places_high, places_wide, padded, kernel_columns, kernel_rows, stride_rows, padding_rows;
-  std::int64_t patch;         // synapses of a neuron
-  const Pixel* pixels;        // [channels * rows * columns]
-  const Run* rows;            // [rows]
-  const Run* columns;         // [columns]
-  const std::int16_t* signs;  // [channels][kernel rows][slots][padded], 0 in the padding and other groups
-  const std::int16_t* bars;   // [padded] thresholds as far as 16 bits tell them, out of reach in the padding
-  const std::int64_t* thresholds;  // [padded]
+  std::uint32_t rows_in, rows, tiles, row_neurons;
+  std::uint32_t next_row;       // bytes of weights from those to one row of neurons back to those to the next
+  const std::uint8_t* weights;  // [channels][kernel rows][slots][maps in whole bytes], 1 where a weight is +1
+  const std::uint8_t* masks;    // two vectors of zeros, then runs of ones with a vector of zeros behind each
+  const Passage* passages;      // [events]
+  const std::uint16_t* row_of;  // [events]
+  const Tiles* tiles_of;        // [events]
+  const Window* windows;        // [rows]
+  const std::uint16_t* names;   // of a row's bits; null where that is their number
+  std::int64_t patch;           // synapses of a neuron
+  std::int64_t greatest;        // of the thresholds, either way
+  bool fires_unheard;           // a threshold is 0 or less
+  ConvStart start;              // thresholds that no potential in reach of one event a channel
+                                // can pass are drawn in to the first such,
+  ConvStart exact_start;        // and as they are
 };
 
 // One thread's working memory of it.
 struct ConvState {
-  std::int16_t* sums;       // [places][padded]
-  std::int16_t* bars;       // the same; out of reach where a neuron has fired
-  std::int64_t* long_sums;  // for samples beyond 16 bits; null until there is one
-  std::uint16_t* from;      // [places_high] columns touched in this step, from (wide where none) …
-  std::uint16_t* until;     // … until, the last of them not among them
-  bool begins;              // no step of this sample was heard yet
+  std::uint64_t* potential;  // [rows][tiles][planes][vector], less the threshold, in two's complement
+  std::uint64_t* fired;      // [rows][tiles][vector]
+  std::uint32_t planes;      // of potentials, in this sample
+  bool begins;               // no step of this sample was heard yet
+  std::uint16_t* in_order;   // [kMostHeard] events, by rows
+  Passage* heard;            // [tiles][kMostHeard] events that touch a tile, by rows
+  std::uint16_t* until;      // [tiles][rows_in + 1] how many of these are in earlier rows
+  std::uint16_t* count;      // [tiles] of them
 };
 
 struct ConvKernels {
   SpikingKernels hidden;
+  std::uint32_t vector_words;  // of 64 bits
 };
 
 }  // namespace bstdg

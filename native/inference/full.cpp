@@ -24,7 +24,7 @@ struct HiddenMemory {
   FullHidden view{};
 
   HiddenMemory(std::size_t channels, std::size_t neurons, const std::int8_t* signs,
-               const std::int64_t* thresholds) {
+               const std::int64_t* thresholds, const Names& heard) {
     const std::size_t words = row_words(neurons);
     rows = Buffer<std::uint64_t>((channels + 1) * words);
     for (std::size_t j = 0; j < neurons; ++j) {
@@ -32,7 +32,7 @@ struct HiddenMemory {
       const std::size_t width = std::min<std::size_t>(kBlockWords, words - block);
       std::uint64_t* column = rows.get() + block * (channels + 1) + (j / 64 - block);
       for (std::size_t i = 0; i < channels; ++i) {
-        if (signs[j * channels + i] > 0) column[i * width] |= std::uint64_t{1} << j % 64;
+        if (signs[j * channels + meant_by(heard, i)] > 0) column[i * width] |= std::uint64_t{1} << j % 64;
       }
     }
     const auto [least, greatest] = std::minmax_element(thresholds, thresholds + neurons);
@@ -79,8 +79,8 @@ struct OutputMemory {
   Buffer<std::int32_t> thresholds;
   FullOutput view{};
 
-  OutputMemory(std::size_t channels, std::size_t classes, const std::int8_t* signs,
-               const std::int64_t* given) {
+  OutputMemory(std::size_t channels, std::size_t classes, const std::int8_t* signs, const std::int64_t* given,
+               const Names& heard) {
     const std::size_t padded = rounded_up(classes, 16);
     rows = Buffer<std::int8_t>((channels + 1) * padded);
     thresholds = Buffer<std::int32_t>(padded);
@@ -88,7 +88,7 @@ struct OutputMemory {
       thresholds[k] =
           k < classes ? static_cast<std::int32_t>(given[k]) : std::numeric_limits<std::int32_t>::max();
       for (std::size_t i = 0; k < classes && i < channels; ++i)
-        rows[i * padded + k] = signs[k * channels + i];
+        rows[i * padded + k] = signs[k * channels + meant_by(heard, i)];
     }
     view = {static_cast<std::uint32_t>(channels), static_cast<std::uint32_t>(padded), rows.get(),
             thresholds.get()};
@@ -109,20 +109,20 @@ std::string FullLayer::refusal() const {
   return {};
 }
 
-SpikingLayout FullLayer::spiking(const Kernels& kernels) const {
-  const auto memory = std::make_shared<HiddenMemory>(static_cast<std::size_t>(channels_),
-                                                     static_cast<std::size_t>(neurons_), signs_, thresholds_);
+SpikingLayout FullLayer::spiking(const Kernels& kernels, const Names& heard) const {
+  const auto memory = std::make_shared<HiddenMemory>(
+      static_cast<std::size_t>(channels_), static_cast<std::size_t>(neurons_), signs_, thresholds_, heard);
   const std::size_t words = memory->view.row_words;
   const auto new_state = [words]() -> std::shared_ptr<void> {
     const auto state = std::make_shared<StateMemory>(words);
     return {state, &state->view};
   };
-  return {{&kernels.full.hidden, &memory->view, memory->view.neurons}, memory, new_state};
+  return {{&kernels.full.hidden, &memory->view, memory->view.neurons, nullptr}, memory, new_state, {}};
 }
 
-OutputLayout FullLayer::output(const Kernels& kernels) const {
-  const auto memory = std::make_shared<OutputMemory>(static_cast<std::size_t>(channels_),
-                                                     static_cast<std::size_t>(neurons_), signs_, thresholds_);
+OutputLayout FullLayer::output(const Kernels& kernels, const Names& heard) const {
+  const auto memory = std::make_shared<OutputMemory>(
+      static_cast<std::size_t>(channels_), static_cast<std::size_t>(neurons_), signs_, thresholds_, heard);
   return {{&kernels.full.output, &memory->view, static_cast<std::uint32_t>(neurons_), memory->view.padded,
            memory->thresholds.get()},
           memory};

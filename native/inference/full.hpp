@@ -15,8 +15,8 @@ class FullLayer final : public Layer {
   std::int64_t channels() const override { return channels_; }
   std::int64_t neurons() const override { return neurons_; }
   std::string refusal() const override;
-  SpikingLayout spiking(const Kernels& kernels) const override;
-  OutputLayout output(const Kernels& kernels) const override;
+  SpikingLayout spiking(const Kernels& kernels, const Names& heard) const override;
+  OutputLayout output(const Kernels& kernels, const Names& heard) const override;
 
  private:
   std::int64_t channels_, neurons_;

@@ -67,19 +67,20 @@ std::size_t hidden_step(const void* of, void* with, const std::uint16_t* events,
   for_vectors(layer, [&](auto place) __attribute__((always_inline)) {
     constexpr int kWords = decltype(place)::kSize;
     using V = Bits<kWords>;
+    const auto row = [place](std::uint16_t channel) { return place.row(channel); };
     const V lowest = load<kWords>(layer.start + place.word);
     V reached;
     if constexpr (kPlanes > 0) {
       V planes[static_cast<std::size_t>(kPlanes)];  // in registers
 #pragma GCC unroll 16
       for (int i = 0; i < kPlanes; ++i) planes[i] = load<kWords>(memory + i * kWords);
-      add_rows(planes, kPlanes, place, events, n, none);
+      add_rows(planes, kPlanes, row, events, n, none);
 #pragma GCC unroll 16
       for (int i = 0; i < kPlanes; ++i) store(memory + i * kWords, planes[i]);
       reached = at_or_above(planes, kPlanes, lowest, target);
     } else {
       V* planes = reinterpret_cast<V*>(memory);
-      add_rows(planes, count, place, events, n, none);
+      add_rows(planes, count, row, events, n, none);
       reached = at_or_above(planes, count, lowest, target);
     }
     memory += count * kWords;

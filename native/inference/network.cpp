@@ -91,6 +91,7 @@ Network::Network(const std::vector<const Layer*>& layers, std::int64_t num_steps
   }
   if (layers.empty()) refuse("a network needs at least one layer");
   std::int64_t channels = layers.front()->channels();
+  Names heard;  // the input's channels go by their numbers
   if (channels < 1 || channels > kMaxChannels) {
     refuse("a network reads 1 to " + std::to_string(kMaxChannels) + " channels, not " +
            std::to_string(channels));
@@ -102,10 +103,13 @@ Network::Network(const std::vector<const Layer*>& layers, std::int64_t num_steps
     check(layer, channels, "layer " + std::to_string(l));
     channels = layer.neurons();
     if (l + 1 == layers.size()) {
-      parts.output = layer.output(*parts.kernels);
+      parts.output = layer.output(*parts.kernels, heard);
     } else {
-      parts.layouts.push_back(layer.spiking(*parts.kernels));
-      parts.hidden.push_back(parts.layouts.back().view);
+      parts.layouts.push_back(layer.spiking(*parts.kernels, heard));
+      const SpikingLayout& layout = parts.layouts.back();
+      heard = layout.names;
+      parts.hidden.push_back(layout.view);
+      parts.hidden.back().names = heard.empty() ? nullptr : layout.names.data();
     }
   }
   parts.plan = {static_cast<std::uint32_t>(num_steps), static_cast<std::uint32_t>(layers.front()->channels()),

@@ -35,6 +35,7 @@ struct SpikingLayer {
   const SpikingKernels* kernels;
   const void* layer;
   std::uint32_t neurons;
+  const std::uint16_t* names;  // [neurons] which of them an event of that name is; null where that number
 };
 
 struct OutputLayer {

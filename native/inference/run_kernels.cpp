@@ -65,7 +65,11 @@ void run_sample(const Plan& plan, const State& state, const Timeline& time, bool
       own.sent += static_cast<std::int64_t>(n);
       events = own.fired;
       if (results.hidden_steps != nullptr) {
-        for (std::size_t e = 0; e < n; ++e) results.hidden_steps[l][events[e]] = static_cast<std::uint8_t>(t);
+        const std::uint16_t* names = plan.hidden[l].names;
+        for (std::size_t e = 0; e < n; ++e) {
+          const std::size_t neuron = names == nullptr ? events[e] : names[events[e]];
+          results.hidden_steps[l][neuron] = static_cast<std::uint8_t>(t);
+        }
       }
     }
     if (n > 0 || t == 0) {

@@ -36,17 +36,19 @@ struct SecondEvents final : bstdg::Layer {
     return &step;
   }
 
-  bstdg::SpikingLayout spiking(const bstdg::Kernels&) const override {
+  bstdg::SpikingLayout spiking(const bstdg::Kernels&, const bstdg::Names&) const override {
     static const bstdg::SpikingKernels kernels{&start};
     const auto copy = std::make_shared<SecondEvents>(width);
     const auto size = static_cast<std::size_t>(width);
-    return {
-        {&kernels, copy.get(), static_cast<std::uint32_t>(width)}, copy, [size]() -> std::shared_ptr<void> {
-          const auto heard = std::make_shared<std::vector<std::uint32_t>>(size);
-          return {heard, heard->data()};
-        }};
+    return {{&kernels, copy.get(), static_cast<std::uint32_t>(width), nullptr},
+            copy,
+            [size]() -> std::shared_ptr<void> {
+              const auto heard = std::make_shared<std::vector<std::uint32_t>>(size);
+              return {heard, heard->data()};
+            },
+            {}};
   }
-  bstdg::OutputLayout output(const bstdg::Kernels&) const override {
+  bstdg::OutputLayout output(const bstdg::Kernels&, const bstdg::Names&) const override {
     throw std::invalid_argument("second events cannot be the last layer");
   }
 };

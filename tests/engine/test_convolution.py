@@ -35,15 +35,18 @@ def instruction_set(request):
         yield request.param
 
 
+FEW_MAPS, MANY_MAPS = (1, 2, 5, 17), (1, 2, 5, 17, 40, 131)  # the last two fill several vectors
+
+
 @st.composite
-def convolutions(draw: st.DrawFn) -> Convolution:
+def convolutions(draw: st.DrawFn, maps_of: tuple[int, ...] = FEW_MAPS) -> Convolution:
     """Windows of any shape over small maps."""
     groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
     kernel = tuple(draw(st.integers(1, 4)) for _ in range(2))
     padding = tuple(draw(st.integers(0, size - 1)) for size in kernel)
     sides = tuple(draw(st.integers(max(1, size - 2 * pad), 6)) for size, pad in zip(kernel, padding, strict=True))
     stride = tuple(draw(st.integers(1, 3)) for _ in range(2))
-    channels, maps = groups * draw(st.integers(1, 3)), groups * draw(st.sampled_from([1, 2, 5, 17]))
+    channels, maps = groups * draw(st.integers(1, 3)), groups * draw(st.sampled_from(maps_of))
     return Convolution((channels, *sides), maps, kernel, stride, padding, groups)
 
 
@@ -271,7 +274,7 @@ def test_samples_of_more_events_than_16_bits_count():
 
 
 @settings(max_examples=60)
-@given(st.data(), convolutions(), step_numbers(), seeds())
+@given(st.data(), convolutions(MANY_MAPS), step_numbers(), seeds())
 def test_a_deployed_network_is_the_same_on_every_engine(data, convolution, num_steps, rng):
     spikes = data.draw(inputs(convolution, num_steps))
     kind = data.draw(st.sampled_from(["near", "wide", "negative", "extreme"]))
@@ -305,6 +308,22 @@ def test_a_deployed_network_is_the_same_on_every_engine(data, convolution, num_s
     for whole, early in zip(decide(wanted.potentials, layers[-1].thresholds), compiled.decide(spikes), strict=True):
         assert np.array_equal(whole, early)
     assert np.array_equal(compiled.labels(spikes), decide(wanted.potentials, layers[-1].thresholds).label)
+
+
+@pytest.mark.parametrize("maps", [3, 131])
+def test_deployed_steps_of_thousands_of_events(maps):
+    rng = np.random.default_rng(0)
+    convolution = Convolution((2, 9, 8), maps, (3, 4), (2, 1), (1, 2))
+    lengths = rng.integers(4_000, 9_000, 6)
+    sample, steps = np.repeat(np.arange(6), lengths), rng.integers(0, 2, lengths.sum())
+    channels = rng.integers(0, 144, lengths.sum())
+    order = np.lexsort((channels, steps, sample))
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    events = Events(offsets, channels[order].astype(np.uint16), steps[order].astype(np.uint8), 144, 2)
+    layers = [Conv2dLayer(oracle.signs(latent_of(rng, convolution)), rng.integers(-40, 300, maps), convolution)]
+    layers.append(FullLayer(np.ones((2, size(layers[0].gives)), np.int8), np.ones(2, np.int64)))
+    wanted, found = oracle.forward(layers, events, 2), native.Compiled(layers, 2).trace(events)
+    assert np.array_equal(wanted.hidden[0], found.hidden[0]) and len(np.unique(found.hidden[0])) == 3
 
 
 def test_deployed_samples_of_more_events_than_16_bits_count():
