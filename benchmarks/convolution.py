@@ -28,7 +28,7 @@ import common
 import numpy as np
 import steps as steps_of
 import torch
-from common import Case, Row, about, measure, peak_megabytes, save, show
+from common import Case, Row, about, forget_peak, measure, peak_megabytes, save, show
 from peers import conv_float_network, conv_peer, installed, spike_train
 from torch import nn
 
@@ -218,6 +218,7 @@ def growth_megabytes(name: str, num_steps: int | None) -> float:
 def memory_of(name: str, num_steps: int | None) -> None:
     """Print by how much two steps let this process grow."""
     step = step_of(name, num_steps)
+    forget_peak()
     before = peak_megabytes()
     step()
     step()

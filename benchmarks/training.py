@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import steps as steps_of
 import torch
-from common import Case, about, measure, peak_megabytes, save, show
+from common import Case, about, forget_peak, measure, peak_megabytes, save, show
 from peers import WIDTHS, float_network, peers, spike_train
 
 from bstdg import datasets
@@ -110,6 +110,7 @@ def growth_megabytes(name: str, num_steps: int | None, batch: int, threads: int)
 
 def _memory_of(name: str, num_steps: int | None, batch: int) -> None:
     step = step_of(name, num_steps, batch)
+    forget_peak()
     before = peak_megabytes()
     step()
     step()
