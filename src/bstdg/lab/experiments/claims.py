@@ -151,7 +151,7 @@ CLAIMS = (
     ),
     _goal(
         "fashion-mnist",
-        "two convolutions on edges, first spike decides: accuracy",
+        "two convolutions on edges and pixels, first spike decides: accuracy",
         "fashion-mnist-conv",
         "accuracy",
         "at least",
