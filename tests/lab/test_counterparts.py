@@ -303,7 +303,7 @@ def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path, name):
 
 
 def test_an_experiment_trains_it_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "recipe_of", lambda variant: recipe(data={"limit": 200}))
+    monkeypatch.setattr(running, "recipe_of", lambda variant, seed: recipe(data={"limit": 200}))
     one, said = Predecessor("bnn", "digits", settings=(("epochs", 1),), recipe="digits-conv"), []
     assert one.name == "runs/baseline-bnn-digits-conv"
     run = running._predecessor(one, 4, tmp_path, None, said.append)

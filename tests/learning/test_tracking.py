@@ -149,14 +149,14 @@ def test_the_width_is_so_many_standard_deviations_of_margins(kind):
 
 def test_the_spread_is_a_running_mean_that_the_first_batch_begins():
     layer = LAYERS["full"](SPREAD)
-    layer.measure_spread(torch.tensor([1.0, 1.5]))
+    layer.measure_spread(torch.tensor([[1.0, 1.5]]))
     assert float(layer.spread) == pytest.approx(0.125**0.5)
     assert float(layer.width) == 1.0  # no narrower than that
-    layer.measure_spread(torch.tensor([0.0, 10.0]))
+    layer.measure_spread(torch.tensor([[0.0, 10.0]]))
     assert float(layer.spread) == pytest.approx(0.99 * 0.125**0.5 + 0.01 * 50**0.5)
     kept = float(layer.spread)
-    layer.measure_spread(torch.tensor([7.0]))  # of one there is none
-    layer.eval().measure_spread(torch.tensor([0.0, 90.0]))
+    layer.measure_spread(torch.tensor([[7.0]]))  # of one there is none
+    layer.eval().measure_spread(torch.tensor([[0.0, 90.0]]))
     assert float(layer.spread) == kept
 
 
