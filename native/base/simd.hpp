@@ -53,6 +53,17 @@ inline void store(std::uint64_t* to, V bits) {
   std::memcpy(to, &bits, sizeof bits);
 }
 
+// The same for vectors of any kind. By reference: how vectors that are wider than a register are passed,
+// compilers do not agree on.
+template <typename V, typename T>
+inline void read(const T* from, V& to) {
+  std::memcpy(&to, from, sizeof to);
+}
+template <typename V, typename T>
+inline void write(T* to, const V& values) {
+  std::memcpy(to, &values, sizeof values);
+}
+
 // One instruction each where there is one for any function of three bits.
 #if defined(__AVX512VL__)
 #define BSTDG_TERNARY(kBytes, type, intrinsic)                                                   \

@@ -16,16 +16,6 @@ typedef std::int8_t FewBytes __attribute__((vector_size(kMapTile), may_alias));
 typedef std::int16_t Shorts __attribute__((vector_size(2 * kShorts), may_alias));
 static_assert(kRowTile % kBytes == 0, "rows of places are whole vectors");
 
-// By reference: how vectors that are wider than a register are passed, compilers do not agree on.
-template <typename V, typename T>
-inline void read(const T* from, V& to) {
-  std::memcpy(&to, from, sizeof to);
-}
-template <typename V, typename T>
-inline void write(T* to, const V& values) {
-  std::memcpy(to, &values, sizeof values);
-}
-
 // As many as 8 bits count between two calls of `widen`.
 constexpr std::size_t kMostByteEvents = 127;
 

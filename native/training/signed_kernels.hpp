@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "base/simd.hpp"
 
@@ -11,16 +10,6 @@ namespace {
 
 typedef float Floats __attribute__((vector_size(64), may_alias));
 typedef std::int32_t Ints __attribute__((vector_size(64), may_alias));
-
-// By reference: how vectors that are wider than a register are passed, compilers do not agree on.
-template <typename V, typename T>
-inline void read(const T* from, V& to) {
-  std::memcpy(&to, from, sizeof to);
-}
-template <typename V, typename T>
-inline void write(T* to, const V& values) {
-  std::memcpy(to, &values, sizeof values);
-}
 
 // sums[i] += error where bit i of `minus` is 0, else -= it.
 inline __attribute__((always_inline)) void add_signed(std::uint16_t minus, float error, Floats& sums) {

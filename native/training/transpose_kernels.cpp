@@ -1,22 +1,11 @@
 // Matrices of training turned around, compiled once for each instruction set; see simd.hpp for what that
 // forbids.
-#include <cstring>
-
 #include "base/simd.hpp"
 #include "training/training_kernels.hpp"
 
 namespace bstdg {
 namespace BSTDG_ISA {
 namespace {
-
-template <typename V, typename T>
-inline void read(const T* from, V& to) {
-  std::memcpy(&to, from, sizeof to);
-}
-template <typename V, typename T>
-inline void write(T* to, const V& values) {
-  std::memcpy(to, &values, sizeof values);
-}
 
 #if defined(__AVX512BW__)
 
