@@ -9,6 +9,7 @@ from bstdg.datasets import spoken
 from bstdg.datasets.base import EventDataset
 from bstdg.datasets.recordings import nmnist
 from bstdg.errors import InputError
+from bstdg.inputs.base import by
 
 CAMERA = ".bin"  # what recordings of N-MNIST end in
 
@@ -43,16 +44,12 @@ def read(path: Path, reads: tuple[int, ...], *, isolated: bool | None = None) ->
     camera = path.suffix.lower() == CAMERA
     if len(reads) == 3 and reads != nmnist.GRID:
         raise InputError(
-            f"no file is read here that has events on {_by(reads)}; {CAMERA} of N-MNIST have {_by(nmnist.GRID)}"
+            f"no file is read here that has events on {by(reads)}; {CAMERA} of N-MNIST have {by(nmnist.GRID)}"
         )
     if camera and len(reads) != 3:
         raise InputError(
-            f"{path} is a recording of {_by(nmnist.GRID)} pixels, the model reads {math.prod(reads)} channels"
+            f"{path} is a recording of {by(nmnist.GRID)} pixels, the model reads {math.prod(reads)} channels"
         )
     if len(reads) == 3 and not camera:
-        raise InputError(f"the model reads events of {_by(reads)} pixels: give {CAMERA} as of N-MNIST, not {path}")
+        raise InputError(f"the model reads events of {by(reads)} pixels: give {CAMERA} as of N-MNIST, not {path}")
     return nmnist.read(path) if camera else spoken.read(path, "recordings", "test", isolated=isolated)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
