@@ -9,6 +9,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "convolution.hpp"
+#include "others_may_run.hpp"
 
 bstdg::Convolution convolution_of(const nb::tuple& given) {
   std::array<std::int64_t, 11> shape{};
@@ -65,7 +66,7 @@ void crossing(const bstdg::SpikeRows& spikes, const nb::tuple& given, const Floa
   check_rows(steps, spikes.batch(), shape.neurons());
   check_rows(reach, spikes.batch(), shape.neurons());
   check_rows(margin, spikes.batch(), shape.neurons());
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::crossing(spikes, shape, weights.data(), thresholds.data(), thresholds.shape(0) == 1,
                   {steps.data(), reach.data(), margin.data()}, threads);
 }
@@ -76,7 +77,7 @@ void potentials(const bstdg::SpikeRows& spikes, const nb::tuple& given, const Fl
   check_weights(weights, shape);
   same_shape<float, 3>(out, spikes.batch(), shape.neurons());
   require(out.shape(1) == spikes.num_steps(), "a result has another shape than it needs");
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::potentials(spikes, shape, weights.data(), out.data(), threads);
 }
 
@@ -88,7 +89,7 @@ void impulse_gradient(const bstdg::SpikeRows& spikes, const nb::tuple& given, co
   check_weights(Floats4(out), shape);
   check_rows(reach, spikes.batch(), shape.neurons());
   check_rows(local, spikes.batch(), shape.neurons());
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::impulse_gradient(spikes, shape, weights.data(), reach.data(), local.data(), decay, out.data(),
                           threads);
 }
@@ -103,7 +104,7 @@ void impulse_credit(const Bytes2& below, const nb::tuple& given, const Floats4& 
   check_rows(local, batch, shape.neurons());
   require(num_steps >= 1 && num_steps <= bstdg::kMaxSteps, "num_steps is out of range");
   same_shape<float, 2>(out, batch, shape.inputs());
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::impulse_credit(below.data(), shape, weights.data(), reach.data(), local.data(), batch,
                         static_cast<std::size_t>(num_steps), out.data(), threads);
 }
@@ -116,7 +117,7 @@ void potential_gradient(const bstdg::SpikeRows& spikes, const nb::tuple& given, 
   require(gradient.shape(0) == spikes.batch() && gradient.shape(1) == spikes.num_steps() &&
               gradient.shape(2) == shape.neurons(),
           "the gradient has another shape");
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::potential_gradient(spikes, shape, weights.data(), gradient.data(), decay, out.data(), threads);
 }
 
@@ -130,7 +131,7 @@ void potential_credit(const Bytes2& below, const nb::tuple& given, const Floats4
           "the gradient has another shape");
   require(gradient.shape(1) >= 1 && gradient.shape(1) <= bstdg::kMaxSteps, "num_steps is out of range");
   same_shape<float, 2>(out, batch, shape.inputs());
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::potential_credit(below.data(), shape, weights.data(), gradient.data(), batch, gradient.shape(1),
                           out.data(), threads);
 }
@@ -146,7 +147,7 @@ void pool(const Bytes2& steps, const std::optional<Floats2>& margin, const nb::t
   check_rows(winner, batch, shape.neurons());
   require(count >= 1 && num_steps >= 1 && num_steps <= bstdg::kMaxSteps,
           "count or num_steps is out of range");
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::pool(steps.data(), margin ? margin->data() : nullptr, shape, static_cast<std::size_t>(count), batch,
               static_cast<std::size_t>(num_steps), out.data(), winner.data(), threads);
 }
@@ -167,7 +168,7 @@ template <typename T>
 void take(const Rows<T, 2>& values, const Winners& winner, const Out<T, 2>& out, int threads) {
   check_winners(winner, values.shape(0), values.shape(1));
   check_rows(out, winner.shape(0), winner.shape(1));
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::take(values.data(), values.shape(1), winner.data(), winner.shape(1), winner.shape(0), out.data(),
               threads);
 }
@@ -175,7 +176,7 @@ void take(const Rows<T, 2>& values, const Winners& winner, const Out<T, 2>& out,
 void give(const Floats2& values, const Winners& winner, const Out<float, 2>& out, int threads) {
   check_winners(winner, out.shape(0), out.shape(1));
   check_rows(values, winner.shape(0), winner.shape(1));
-  const nb::gil_scoped_release others_may_run;
+  const OthersMayRun others_may_run;
   bstdg::give(values.data(), winner.data(), winner.shape(1), out.shape(1), winner.shape(0), out.data(),
               threads);
 }

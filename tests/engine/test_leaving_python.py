@@ -59,9 +59,21 @@ for _ in range(3):
     forever(forward)
 """
 
+FORGETTING = """
+import copy
+from bstdg import BSTDGClassifier
+X, y = rng.normal(size=(40, 64)), rng.integers(0, 2, 40)
+fitted = BSTDGClassifier(layers=(100,), epochs=1, random_state=0).fit(X, y)
+for _ in range(3):
+    copies = [copy.deepcopy(fitted) for _ in range(60)]
+    forever(lambda copies=copies: copies and copies.pop())
+"""
+
 
 @pytest.mark.parametrize(
-    "work", [INFERENCE, EVENTS, TRAINING, CLASSIFIER], ids=["inference", "events", "training", "classifier"]
+    "work",
+    [INFERENCE, EVENTS, TRAINING, CLASSIFIER, FORGETTING],
+    ids=["inference", "events", "training", "classifier", "forgetting"],
 )
 @pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise SystemExit('away')"], ids=["end", "exit", "raise"])
 def test_daemon_threads_in_native_code_end_with_python(work, end):

@@ -155,7 +155,7 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
             InputError: a parameter, a value, a label or a weight will not do; it is a `ValueError`. What was learnt
                 before is there still.
         """
-        with continuing.all_or_nothing(self):
+        with undisturbed(), continuing.all_or_nothing(self):
             samples, y = self._checked(X, y, first=True)
             classes, labels = labelled(y)
             weights = weights_of(labels, classes, self.class_weight, sample_weight)
@@ -163,8 +163,7 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
             several(classes[np.unique(labels)], "y, of those that weigh more than 0,")
             learner, reading = self._begin(samples, rows, classes)
             share, verbose = self.validation_fraction, self.verbose
-            with undisturbed():
-                learner.fit(rows, labels, weights, validation_fraction=share, verbose=verbose)
+            learner.fit(rows, labels, weights, validation_fraction=share, verbose=verbose)
             self._take(learner, reading, classes)
         return self
 
@@ -191,7 +190,7 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
                 was changed that the network was made with.
         """
         first = not hasattr(self, "classes_")
-        with continuing.all_or_nothing(self):
+        with undisturbed(), continuing.all_or_nothing(self):
             samples, y = self._checked(X, y, first=first)
             known = self._all_classes(classes)
             labels = _positions(y, known)
@@ -205,8 +204,7 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
                 continuing.check(self._asked, self.get_params(deep=False))
                 learner.follow(Settings.of(self.get_params(deep=False), learner.samples))
             rows, labels, weights = heard(reading.in_range(samples), labels, weights)
-            with undisturbed():
-                learner.learn(rows, labels, weights, verbose=self.verbose)
+            learner.learn(rows, labels, weights, verbose=self.verbose)
             self._take(learner, reading, known)
         return self
 

@@ -24,6 +24,7 @@ from bstdg.fields import short
 from bstdg.inputs import InputCode
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import from_dict
+from bstdg.learning.surroundings import at_work
 from bstdg.learning.weights import Weights
 from bstdg.model import packed, runtime
 from bstdg.model.metrics import Tally
@@ -118,6 +119,10 @@ class Learner:
         self.figures: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
         self.scale, self.epochs, self.best_epoch = 1.0, 0, 0
+
+    def __del__(self) -> None:
+        with at_work():  # torch lets other threads run while it frees a tensor, and the end of Python with them
+            vars(self).clear()
 
     def __getstate__(self) -> dict[str, Any]:
         """All on the CPU: where a copy or a pickle goes there may be no other device."""

@@ -27,7 +27,7 @@ def undisturbed() -> Iterator[None]:
         torch.set_num_threads(1)
     try:
         with (
-            _at_work(),
+            at_work(),
             torch.inference_mode(False),
             torch.enable_grad(),
             torch.autocast("cpu", enabled=False),
@@ -44,7 +44,9 @@ _busy: dict[threading.Thread, threading.Event] = {}  # daemon threads that train
 
 
 @contextmanager
-def _at_work() -> Iterator[None]:
+def at_work() -> Iterator[None]:
+    """While torch computes, or its tensors are given up, in a daemon thread: Python does not end meanwhile, and the
+    thread rests here for good where Python is about to."""
     thread = threading.current_thread()
     if not thread.daemon or thread in _busy:
         yield
