@@ -65,6 +65,7 @@ class Teacher(nn.Module):
     def forward(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Logits; with a generator, which says which hidden neurons are dropped."""
         x = images.unsqueeze(1) if images.ndim == 3 else images
+        x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.body:
             x = layer(x)
             if generator is not None and isinstance(layer, Hidden):
@@ -116,6 +117,7 @@ def teach(
     copies, count, *shape = images.shape
     teacher = blank((1, *shape) if len(shape) == 2 else tuple(shape), classes, config)
     _start(teacher, generator)
+    teacher.to(memory_format=torch.channels_last)  # in which torch computes a third faster
     optimizer = torch.optim.Adam(teacher.parameters(), fused=True)
     batches = -(-count // BATCH)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=config.passes * batches)
@@ -163,8 +165,9 @@ def save(path: Path, teacher: Teacher, origin: dict[str, Any]) -> None:
     """Keep a trained teacher beside a checkpoint, with what it came from, so that a resumed run has it again."""
     from safetensors.torch import save as to_bytes
 
+    tensors = {name: tensor.contiguous() for name, tensor in teacher.state_dict().items()}
     metadata = {"format": FORMAT, "sha256": files.UNSEALED, "origin": json.dumps(origin, sort_keys=True)}
-    files.write_atomic(path, files.seal(to_bytes(teacher.state_dict(), metadata)))
+    files.write_atomic(path, files.seal(to_bytes(tensors, metadata)))
 
 
 def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
@@ -187,6 +190,7 @@ def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
     tensors = checkpoint.tensors_of(data, str(path))
     checkpoint.check_tensors(tensors, teacher.state_dict(), str(path))
     teacher.load_state_dict(tensors)
+    teacher.to(memory_format=torch.channels_last)
     teacher.eval()
     return True
 
