@@ -26,7 +26,7 @@ from bstdg.training import checkpoint
 FORMAT = "bstdg-teacher"
 LIMIT = 1 << 31  # bytes of a teacher
 BATCH = 256
-JUDGED_AT_ONCE = 2000
+JUDGED_AT_ONCE = 256  # what its layers give fits into caches
 
 
 class Teacher(nn.Module):
