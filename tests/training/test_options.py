@@ -198,11 +198,6 @@ def test_every_field_changes_the_run_or_is_refused(context, tmp_path):
             "images",
             "silent_remainder belongs to the li",
         ),
-        (
-            {"train": {"shift": 1}, "input": {"edges": 2}},
-            "images",
-            "train.shift moves pixels, which input.edges leaves",
-        ),
     ],
 )
 def test_what_was_once_accepted_and_lost_is_refused_at_once(change, kind, message, tmp_path):

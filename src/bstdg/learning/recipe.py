@@ -154,7 +154,8 @@ class TrainConfig:
         weight_rate: Adam's learning rate for latent weights, falling to 0 along a cosine.
         threshold_rate: the same for thresholds.
         scale_rate: the same for the loss's soft threshold.
-        shift: move each training image by up to this many pixels, at random, each time it is seen.
+        shift: move each training image by up to this many pixels, or cells of its edge maps, at random, each time it
+            is seen.
         shift_share: share of images that are moved.
         jitter: move each input spike by up to this many steps, at random, while training.
         input_dropout: share of input spikes lost while training.

@@ -117,7 +117,7 @@ def teach(
     copies, count, *shape = images.shape
     teacher = blank((1, *shape) if len(shape) == 2 else tuple(shape), classes, config)
     _start(teacher, generator)
-    teacher.to(memory_format=torch.channels_last)  # in which torch computes a third faster
+    _channels_last(teacher)
     optimizer = torch.optim.Adam(teacher.parameters(), fused=True)
     batches = -(-count // BATCH)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=config.passes * batches)
@@ -141,6 +141,13 @@ def blank(image_shape: tuple[int, ...], classes: int, config: TeacherConfig) -> 
     """A teacher that knows nothing yet, made without a draw from torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         return Teacher(image_shape, classes, config)
+
+
+def _channels_last(teacher: Teacher) -> None:
+    """In which layout torch computes a third faster."""
+    for parameter in teacher.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def _start(teacher: Teacher, generator: torch.Generator) -> None:
@@ -190,7 +197,7 @@ def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
     tensors = checkpoint.tensors_of(data, str(path))
     checkpoint.check_tensors(tensors, teacher.state_dict(), str(path))
     teacher.load_state_dict(tensors)
-    teacher.to(memory_format=torch.channels_last)
+    _channels_last(teacher)
     teacher.eval()
     return True
 

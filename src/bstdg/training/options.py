@@ -72,8 +72,6 @@ def _by_data(recipe: Recipe, kind: Kind) -> Iterator[Idle]:
     yield kind == "steps", "input", f"is for images and recordings; {data} holds steps already"
     yield kind == "steps", "distort", f"is for images; {data} holds steps"
     yield kind == "steps", "teacher", f"is for images; {data} holds steps"
-    edges = not recorded and recipe.input.edges > 0
-    yield edges, "train shift shift_share", "moves pixels, which input.edges leaves none of: give distort.move"
 
 
 def _by_fields(recipe: Recipe) -> Iterator[Idle]:
