@@ -87,6 +87,7 @@ def joined(device: str) -> Iterator[Ranks]:
     start = _round(place)
     start += f" {_store().add(f'{start} {place.rank} joined', 1)}"  # once more for each training of a process
     store = dist.PrefixStore(start, _store())
+    ranks = ALONE
     threads, own_group = torch.get_num_threads(), place.size > 1 and not dist.is_initialized()
     if own_group:
         backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
@@ -94,8 +95,10 @@ def joined(device: str) -> Iterator[Ranks]:
     try:
         if (own := _share_of_cores(place)) is not None:
             torch.set_num_threads(own)
-        yield Ranks(place.rank, place.size, store)
+        ranks = Ranks(place.rank, place.size, store, near=place.local_size == place.size and device == "cpu")
+        yield ranks
     finally:
+        ranks.close()
         torch.set_num_threads(threads)
         if own_group:  # gloo's threads abort a process that ends while they run
             dist.destroy_process_group()

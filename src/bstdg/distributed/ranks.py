@@ -12,13 +12,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bstdg.distributed.memory import can_be_shared, shared_sums
 from bstdg.distributed.share import Share
 from bstdg.errors import InputError, TrainingError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch.distributed import Store
 
 SMALL = 1 << 16  # elements; tensors of fewer travel together, since each journey costs the time of as many
+ROOM = 1 << 20  # bytes, of which memory to be shared is some multiple
 PIECE = 1 << 28  # bytes that are sent at once
 SLOWEST = 0.25  # seconds between two looks at whether the first rank is ready
 
@@ -41,10 +43,12 @@ class Ranks:
         rank: this one's number.
         size: how many there are; torch's default process group is theirs where there are several.
         store: where they leave each other notes; needed where there are several.
+        near: whether all are on one machine, and compute on its CPUs.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, store: Store | None = None):
+    def __init__(self, rank: int = 0, size: int = 1, store: Store | None = None, *, near: bool = False):
         self.rank, self.size, self._store = rank, size, store
+        self._near, self._memory = near and size > 1 and can_be_shared(), None
         self.sharing = size > 1  # whether the batch at hand is shared
         self._notes = 0
 
@@ -63,8 +67,11 @@ class Ranks:
 
     def sum_(self, tensors: Sequence[Tensor]) -> None:
         """Make each tensor, in place, the sum of what all ranks that share the batch hold."""
-        if self.sharing:
-            self._each(tensors, torch.distributed.all_reduce)
+        if not self.sharing:
+            return
+        if self._near and self._sum_nearby(tensors):
+            return
+        self._each(tensors, torch.distributed.all_reduce)
 
     def sum_of_all(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sum of what all ranks hold, shared batch or not; counts below 2**53 are exact."""
@@ -145,16 +152,31 @@ class Ranks:
                     "the same recipe, data, seed and version"
                 )
 
+    @torch.no_grad()
+    def _sum_nearby(self, tensors: Sequence[Tensor]) -> bool:
+        """`sum_` in memory that all ranks see; False where there is not enough of it."""
+        groups = _by_type(tensors)
+        needed = max(sum(t.numel() * t.itemsize for t in group) for group in groups)
+        with _in_touch():
+            if self._memory is None or self._memory.room < needed:
+                self.close()
+                room = -(-needed // ROOM) * ROOM
+                self._memory = shared_sums(self.rank, self.size, cast("Store", self._store), room)
+            self._near = self._memory is not None
+            for group in groups if self._memory else ():
+                self._memory.sum_(group)
+        return self._near
+
+    def close(self) -> None:
+        """Give up the memory that this rank shares with others."""
+        if self._memory is not None:
+            self._memory.close()
+
     def _each(self, tensors: Sequence[Tensor], act: Callable[..., Any]) -> None:
-        small: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+        great = [tensor for tensor in tensors if tensor.numel() >= SMALL and tensor.is_contiguous()]
         with _in_touch(), torch.no_grad():
-            under_way = []
-            for tensor in tensors:
-                if tensor.numel() < SMALL or not tensor.is_contiguous():
-                    small.setdefault((tensor.dtype, tensor.device), []).append(tensor)
-                else:
-                    under_way.append(act(tensor.detach(), async_op=True))
-            for group in small.values():
+            under_way = [act(tensor.detach(), async_op=True) for tensor in great]
+            for group in _by_type([t for t in tensors if t.numel() < SMALL or not t.is_contiguous()]):
                 packed = torch.cat([tensor.flatten() for tensor in group])
                 act(packed)
                 for tensor, values in zip(group, packed.split([t.numel() for t in group]), strict=True):
@@ -175,6 +197,13 @@ class Ranks:
             while self._store is not None and not self._store.check([note]):
                 time.sleep(pause)
                 pause = min(2 * pause, SLOWEST)
+
+
+def _by_type(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    groups: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+    for tensor in tensors:
+        groups.setdefault((tensor.dtype, tensor.device), []).append(tensor)
+    return list(groups.values())
 
 
 ALONE = Ranks()
