@@ -47,8 +47,13 @@ def test_what_is_learnt_does_not_depend_on_the_number_of_ranks(name, shared):
         assert off.max() < FAR, key
 
 
-@pytest.mark.parametrize(("what", "named"), [("recipe", "recipe.title is 'of rank 1', not 'of rank 0'"),
-                                             ("data", "rank 1 is to train something else than rank 0: data.images is")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [
+        ("recipe", "recipe.title is 'of rank 1', not 'of rank 0'"),
+        ("data", "rank 1 is to train something else than rank 0: data.images is"),
+    ],
+)
 def test_ranks_that_see_something_else_are_refused_before_the_first_step(what, named, shared):
     said = {(shared / f"{what}-{rank}.txt").read_text() for rank in range(SIZE)}
     assert len(said) == 1

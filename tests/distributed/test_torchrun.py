@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -99,7 +98,7 @@ def test_ranks_end_together_in_one_line_where_the_recipe_is_unknown(tmp_path):
     said = [process.communicate(timeout=300) for process in each]
     assert [process.returncode for process in each] == [2, 2]
     assert sorted(len(of_ours(errors)) for _, errors in said) == [0, 1]
-    assert not os.listdir(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_signals_are_as_they_were_after_a_training():

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
-    from torch.distributed import Store
+    from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
     from bstdg.distributed.ranks import Ranks
 
@@ -77,6 +77,7 @@ def joined(device: str) -> Iterator[Ranks]:
     """
     import torch
     from torch import distributed as dist
+    from torch.distributed import PrefixStore  # pyright: ignore[reportPrivateImportUsage]
 
     from bstdg.distributed.ranks import ALONE, Ranks
 
@@ -86,7 +87,7 @@ def joined(device: str) -> Iterator[Ranks]:
         return
     start = _round(place)
     start += f" {_store().add(f'{start} {place.rank} joined', 1)}"  # once more for each training of a process
-    store = dist.PrefixStore(start, _store())
+    store = PrefixStore(start, _store())
     ranks = ALONE
     threads, own_group = torch.get_num_threads(), place.size > 1 and not dist.is_initialized()
     if own_group:
@@ -177,7 +178,7 @@ def heeding_torchrun() -> Iterator[None]:
 @cache
 def _store() -> Store:
     """Where the ranks leave each other notes; torchrun keeps it, or else the first rank."""
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
     address, port = os.environ.get("MASTER_ADDR", ""), _number("MASTER_PORT")
     hosting = is_first() and os.environ.get(TORCHRUN) != "True"

@@ -24,7 +24,7 @@ from torch import Tensor
 from bstdg.distributed.share import Share
 
 if TYPE_CHECKING:
-    from torch.distributed import Store
+    from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
 LINE = 64  # bytes of a cache line: counters that share one would slow each other down
 IMPATIENT = 0.02  # seconds of looking without a pause

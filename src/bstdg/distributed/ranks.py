@@ -24,7 +24,7 @@ from bstdg.distributed.share import Share
 from bstdg.errors import InputError, TrainingError
 
 if TYPE_CHECKING:
-    from torch.distributed import Store
+    from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
 SMALL = 1 << 16  # elements; tensors of fewer travel together, since each journey costs the time of as many
 ROOM = 1 << 20  # bytes, of which memory to be shared is some multiple
@@ -162,10 +162,12 @@ class Ranks:
                 self.close()
                 room = -(-needed // ROOM) * ROOM
                 self._memory = shared_sums(self.rank, self.size, cast("Store", self._store), room)
-            self._near = self._memory is not None
-            for group in groups if self._memory else ():
+            if self._memory is None:
+                self._near = False
+                return False
+            for group in groups:
                 self._memory.sum_(group)
-        return self._near
+        return True
 
     def close(self) -> None:
         """Give up the memory that this rank shares with others."""
