@@ -2,8 +2,8 @@
 
     python benchmarks/ranks.py [--json FILE] [--ranks N]
 
-`recipes/mnist.toml` (which needs BSTDG_DATA) on 22,000 images: loader, loss, optimiser and averages included, validation
-not. Each batch size in turn: an epoch by the first rank alone, an epoch by all, medians of 5 such rounds with least and
+`recipes/mnist.toml` (which needs BSTDG_DATA) on 22,000 images: loader, loss, optimiser and averages, no validation.
+Each batch size in turn: an epoch by the first rank alone, an epoch by all, medians of 5 such rounds with least and
 greatest. Each rank has one thread on a core of its own.
 """
 
@@ -33,7 +33,8 @@ BATCHES, ROUNDS, IMAGES = (128, 256, 512, 1024, 2048), 5, 24_000
 
 
 def epoch(run: TrainingRun) -> float:
-    """µs of an epoch a sample."""
+    """µs of an epoch a sample, with one thread: who works while others wait would have theirs too."""
+    torch.set_num_threads(1)
     start = time.perf_counter()
     run.learn(Quiet(), epochs=1000)
     return 1e6 * (time.perf_counter() - start) / len(run.training)
@@ -72,7 +73,6 @@ def main() -> None:
     cores = sorted(os.sched_getaffinity(0))
     with launch.joined("cpu") as ranks:
         os.sched_setaffinity(0, {cores[ranks.rank % len(cores)]})
-        torch.set_num_threads(1)
         rows = []
         for batch in BATCHES:
             one, together = rounds(batch, ranks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,13 @@ def reach(ranks: Ranks, data: Any, **seen: Any) -> None:
 
 def fingerprints(data: Any) -> dict[str, str]:
     """What each array and word of a data set is, in short."""
-    each = {field.name: getattr(data, field.name) for field in fields(data)}
+    each = {field.name: getattr(data, field.name) for field in fields(data)} if is_dataclass(data) else vars(data)
     return {name: _fingerprint(value) for name, value in each.items()}
 
 
 def _fingerprint(value: Any) -> str:
     if not isinstance(value, np.ndarray):
-        return str(value)[:100]
+        return str(value)[:100] if isinstance(value, (str, int, float, tuple)) else type(value).__name__
     every = 1 if value.nbytes <= MOST else -(-len(value) // ROWS)
     digest = hashlib.sha256(np.ascontiguousarray(value[::every]).view(np.uint8).data).hexdigest()
     return f"{value.dtype} {list(value.shape)} {digest[:12]}"

@@ -91,12 +91,16 @@ def joined(device: str) -> Iterator[Ranks]:
     ranks = ALONE
     threads, own_group = torch.get_num_threads(), place.size > 1 and not dist.is_initialized()
     if own_group:
-        backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+        backend = "gloo"
+        if device.startswith("cuda"):
+            backend = "cpu:gloo,cuda:nccl"
+            torch.cuda.set_device(device)  # which NCCL takes
         dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.size)
     try:
         if (own := _share_of_cores(place)) is not None:
             torch.set_num_threads(own)
-        ranks = Ranks(place.rank, place.size, store, near=place.local_size == place.size and device == "cpu")
+        near = place.local_size == place.size and device == "cpu"
+        ranks = Ranks(place.rank, place.size, store, near=near, beside=place.local_size)
         yield ranks
     finally:
         ranks.close()

@@ -44,10 +44,13 @@ class Ranks:
         size: how many there are; torch's default process group is theirs where there are several.
         store: where they leave each other notes; needed where there are several.
         near: whether all are on one machine, and compute on its CPUs.
+        beside: how many are on this machine.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, store: Store | None = None, *, near: bool = False):
-        self.rank, self.size, self._store = rank, size, store
+    def __init__(
+        self, rank: int = 0, size: int = 1, store: Store | None = None, *, near: bool = False, beside: int = 1
+    ):
+        self.rank, self.size, self._store, self._beside = rank, size, store, beside
         self._near, self._memory = near and size > 1 and can_be_shared(), None
         self.sharing = size > 1  # whether the batch at hand is shared
         self._notes = 0
@@ -106,7 +109,7 @@ class Ranks:
         """What the first rank makes, at all; the others wait, however long it takes."""
         if self.size == 1:
             return make()
-        data = make() if self.first else b""
+        data = self._with_all_threads(make) if self.first else b""
         self._wait_for_first()
         length = torch.tensor([len(data)], dtype=torch.int64, device="cpu")
         with _in_touch():
@@ -185,6 +188,15 @@ class Ranks:
                     tensor.copy_(values.view_as(tensor))
             for work in under_way:
                 work.wait()
+
+    def _with_all_threads(self, make: Callable[[], bytes]) -> bytes:
+        """The other ranks of this machine wait meanwhile."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(threads * self._beside)
+        try:
+            return make()
+        finally:
+            torch.set_num_threads(threads)
 
     def _wait_for_first(self) -> None:
         self._notes += 1

@@ -120,9 +120,11 @@ def train(
 @contextmanager
 def _hushed(ranks: Ranks) -> Iterator[None]:
     """All ranks would warn of the same: the first does."""
+    if ranks.first:
+        yield
+        return
     with warnings.catch_warnings():
-        if not ranks.first:
-            warnings.simplefilter("ignore", BstdgWarning)
+        warnings.simplefilter("ignore", BstdgWarning)
         yield
 
 
