@@ -29,7 +29,7 @@ from bstdg.progress import Quiet
 from bstdg.training.run import TrainingRun
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "mnist.toml"
-BATCHES, ROUNDS, IMAGES = (128, 256, 512, 1024, 2048), 5, 24_000
+BATCHES, ROUNDS, IMAGES = (128, 512, 1024, 2048), 5, 24_000
 
 
 def epoch(run: TrainingRun) -> float:
