@@ -42,7 +42,7 @@ class Loader(Protocol):
         """The samples at `index` (int64), or a share of them, each augmented by draws of its own."""
         ...
 
-    def prepare(self, keep: Path | None, ranks: Ranks, /) -> None:
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE, /) -> None:
         """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`.
 
         The first of several ranks does it for all.
