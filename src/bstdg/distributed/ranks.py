@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -231,8 +232,8 @@ def _in_touch() -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error, TrainingError) or "out of memory" in str(error):
             raise
-        reason = " ".join(str(error).split())[:200]
-        raise Lost(f"another rank has ended, or cannot be reached ({reason})") from None
+        reason = re.sub(r"\[/[^]]*\] *", "", " ".join(str(error).split()))  # where in gloo's source it was noticed
+        raise Lost(f"another rank has ended, or cannot be reached: {reason.partition('. ')[0][:200]}") from None
 
 
 def _differences(first: Any, other: Any, where: str = "") -> list[tuple[str, Any, Any]]:
