@@ -31,7 +31,7 @@ CLASSES = ("a", "b", "c")
 SHALLOW = {"layers": [24]}
 NOISY = {"shift": 1, "shift_share": 0.5, "jitter": 1, "input_dropout": 0.1, "spike_dropout": 0.2, "average": 0.9}
 MEASURED = {"centre": 0.9, "unit": "spread", "width": 1.0}
-TEACHER = {"weight": 0.4, "channels": [4, 4], "neurons": 8, "passes": 1}
+TEACHER = {"weight": 0.4, "structure": ["4c3s2p1", 8], "passes": 1}
 MOVED = {"channel_shift": 2, "time_stretch": 0.1, "time_jitter": 0.02, "event_dropout": 0.3, "mixup": 0.5}
 CASES: dict[str, dict[str, Any]] = {
     "plain": {"network": SHALLOW},
