@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg.datasets import Dataset, StepDataset
+from bstdg.distributed.share import Share
 from bstdg.errors import InputError
 from bstdg.inputs import InputCode
 from bstdg.layers import size
@@ -34,12 +35,19 @@ class Copies:
     taught: Tensor | None
     count: int
 
-    def draw(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Steps and probabilities of one copy of each sample in `index`."""
+    def tensors(self) -> dict[str, Tensor]:
+        """What there is, by name."""
+        return {"steps": self.steps} if self.taught is None else {"steps": self.steps, "taught": self.taught}
+
+    def draw(
+        self, index: Tensor, generator: torch.Generator, share: Share | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Steps and probabilities of one copy of each sample in `index`; of those of a share alone, if there is one."""
         copies = len(self.steps) // self.count
         if copies > 1:
             copy = torch.randint(copies, index.shape, generator=generator, device="cpu")
             index = index + self.count * copy
+        index = index if share is None else index[share.rows]
         return self.steps.index_select(0, index), None if self.taught is None else self.taught.index_select(0, index)
 
 

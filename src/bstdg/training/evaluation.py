@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.datasets import Dataset, EventDataset
+from bstdg.distributed.ranks import ALONE, Ranks
+from bstdg.distributed.share import Share
 from bstdg.engine import choose
 from bstdg.engine.decide import decide
 from bstdg.layers import Layer
@@ -29,6 +31,7 @@ def evaluate(
     engine: str | None = None,
     device: object = "cpu",
     weights: NDArray[np.float64] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Tally:
     """Figures of deployed layers on encoded samples.
 
@@ -40,16 +43,19 @@ def evaluate(
         engine: see `bstdg.engine.choose.inference`.
         device: where it is computed.
         weights: how much each sample counts in `Tally.weighted_accuracy`, `[N]`.
+        ranks: those that share the samples, and all get the figures.
     """
     network = choose.inference(engine, layers, num_steps, device).network
     tally = Tally.of(layers, num_steps)
-    for i in range(0, len(spikes), AT_ONCE):
-        part = slice(i, i + AT_ONCE)
+    mine = Share.of(len(spikes), ranks.rank, ranks.size)
+    for i in range(mine.start, mine.stop, AT_ONCE):
+        part = slice(i, min(i + AT_ONCE, mine.stop))
         trace = network.trace(spikes[part])
         decision = decide(trace.potentials, layers[-1].thresholds)
         tally.add(decision, labels[part], spikes[part], trace.hidden)
         if weights is not None:
             tally.weigh(decision, labels[part], weights[part])
+    tally.become(ranks.sum_of_all(tally.numbers()))
     return tally
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.distributed.ranks import ALONE, Ranks
+from bstdg.distributed.share import Share
 from bstdg.errors import InputError
 from bstdg.inputs import InputCode, checks
 from bstdg.inputs.options import InputOptions
@@ -36,12 +38,15 @@ class Loader(Protocol):
         """The first samples as they are, from which thresholds start."""
         ...
 
-    def batch(self, index: Tensor, generator: torch.Generator, /) -> Batch:
-        """The samples at `index` (int64), each augmented by draws of its own."""
+    def batch(self, index: Tensor, generator: torch.Generator, share: Share | None = None, /) -> Batch:
+        """The samples at `index` (int64), or a share of them, each augmented by draws of its own."""
         ...
 
-    def prepare(self, keep: Path | None, /) -> None:
-        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE, /) -> None:
+        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`.
+
+        The first of several ranks does it for all.
+        """
         ...
 
 
@@ -98,21 +103,22 @@ class StepLoader:
         """Steps uint8 `[number, channels]`."""
         return self._steps[:number]
 
-    def prepare(self, keep: Path | None) -> None:
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE) -> None:
         """See `Loader.prepare`."""
         recipe, origin = self._recipe, self._origin
         if origin is not None and (recipe.distort.copies or recipe.teacher.weight):
-            self._copies = make_copies(*origin, recipe, keep)
+            made = ranks.tensors_of_first(lambda: make_copies(*origin, recipe, keep).tensors())
+            self._copies = Copies(made["steps"], made.get("taught"), len(self))
 
-    def batch(self, index: Tensor, generator: torch.Generator) -> Batch:
+    def batch(self, index: Tensor, generator: torch.Generator, share: Share | None = None) -> Batch:
         """Steps uint8 `[batch, channels]`."""
         config, num_steps, taught = self._recipe.train, self._recipe.network.num_steps, None
         if self._copies is None:
-            steps = self._steps.index_select(0, index)
+            steps = self._steps.index_select(0, index if share is None else index[share.rows])
         else:
-            steps, taught = self._copies.draw(index, generator)
-        steps = augmentation.shift(steps, self._shape, num_steps, config.shift, config.shift_share, generator)
-        return Batch(augmentation.jitter(steps, num_steps, config.jitter, generator), taught)
+            steps, taught = self._copies.draw(index, generator, share)
+        steps = augmentation.shift(steps, self._shape, num_steps, config.shift, config.shift_share, generator, share)
+        return Batch(augmentation.jitter(steps, num_steps, config.jitter, generator, share), taught)
 
 
 class RecordingLoader:
@@ -139,11 +145,11 @@ class RecordingLoader:
         """Recordings as they are."""
         return self._encoded(self._dataset.rows(self._rows[:number]))
 
-    def prepare(self, keep: Path | None) -> None:
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE) -> None:
         """Nothing: copies and teachers are for images."""
 
-    def batch(self, index: Tensor, generator: torch.Generator) -> Batch:
-        """Recordings, augmented."""
+    def batch(self, index: Tensor, generator: torch.Generator, share: Share | None = None) -> Batch:
+        """Recordings, augmented: all of the batch, whose draws depend on each other, and then those of the share."""
         # One number of torch's generator, whose state is part of a checkpoint, starts all draws of the batch.
         start = int(torch.randint(2**62, (), generator=generator, device="cpu"))
         rows, dataset = self._rows[index.numpy()], self._dataset
@@ -155,7 +161,7 @@ class RecordingLoader:
             np.random.default_rng(start),
             dataset.grid,
         )
-        return Batch(self._encoded(changed))
+        return Batch(self._encoded(changed if share is None else event_augmentation.part(changed, share.rows)))
 
     def _encoded(self, rows: event_augmentation.Rows) -> Events:
         spikes = self._code.encode(rows, self._recipe.network.num_steps)
