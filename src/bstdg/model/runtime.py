@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -21,7 +21,7 @@ from bstdg.model.summary import Summary, summarize
 from bstdg.spikes.events import Events
 
 if TYPE_CHECKING:
-    from bstdg.datasets import EventDataset
+    from bstdg.datasets import Dataset, EventDataset, StoredDataset
 
 BATCH = 512  # samples run at once: a compromise of speed and memory
 
@@ -168,6 +168,27 @@ class Model:
         rows = np.arange(len(recordings))[index]
         parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
         return self._tally((self.encode_events(*recordings.rows(part)) for part in parts), recordings.labels[rows])
+
+    def evaluate_dataset(
+        self, samples: Dataset | StoredDataset | EventDataset, advance: Callable[[int], object] = lambda number: None
+    ) -> dict[str, Any]:
+        """All figures over a split of a data set, in memory or on disk, of which a piece is read at a time.
+
+        Args:
+            samples: what `bstdg.datasets.load` gave.
+            advance: told how many more samples were judged, where these are on disk.
+
+        Raises:
+            InputError: they do not fit the model.
+            FileFormatError: a file changed while it was read, or is damaged.
+        """
+        from bstdg.datasets import EventDataset, StoredDataset
+
+        if isinstance(samples, EventDataset):
+            return self.evaluate_events(samples)
+        if not isinstance(samples, StoredDataset):
+            return self.evaluate(samples.images, samples.labels)
+        return self._tally(samples.in_order(self.encode, advance), samples.labels)
 
     def _tally(self, batches: Iterable[NDArray[np.uint8] | Events], truth: NDArray) -> dict[str, Any]:
         if len(truth) and not 0 <= truth.min() <= truth.max() < len(self.packed.classes):

@@ -13,7 +13,7 @@ import torch
 from bstdg import datasets, disk, files
 from bstdg.about import about_machine
 from bstdg.commands import quoted
-from bstdg.datasets import Dataset, EventDataset
+from bstdg.datasets import Dataset, EventDataset, StoredDataset
 from bstdg.engine import choose
 from bstdg.errors import InputError
 from bstdg.layers.written import leaving_out
@@ -29,7 +29,7 @@ from bstdg.training.run import TrainingRun
 from bstdg.training.run_folder import CHECKPOINT, LOG, MODEL, REPORT, START
 from bstdg.training.tensorboard import EpochWriter
 
-Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
+Loader = Callable[[str, datasets.Split], Dataset | StoredDataset | EventDataset]
 
 
 @undisturbed()
