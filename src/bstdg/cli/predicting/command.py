@@ -161,7 +161,7 @@ def _write(out: Path, reader: Reader, paths: Paths, resume: bool, overwrite: boo
             file.finish()
             stopped.pop_all()
     said = f", {written.count:,} of them from before" if written.count else ""
-    errors = f"; {told.failed:,} errors" if told.failed else ""
+    errors = f"; {told.failed:,} error{'s' * (told.failed > 1)}" if told.failed else ""
     say(f"{out}: {written.count + told.count:,} results{said}{errors}")
     return told.failed
 
@@ -215,13 +215,13 @@ def _total(reader: Reader, paths: Paths) -> int | None:
 
 @contextmanager
 def _kept(out: Path) -> Iterator[None]:
-    """Whatever stops the writing says that what is there stays, and how to go on."""
+    """What stops the writing says that what is there stays, and how to go on, where that can be."""
     hint = f"what was written is kept; to go on, repeat the command with --out {quoted(out)} --resume"
     try:
         yield
     except KeyboardInterrupt:
         complain(f"stopped; {hint}")
         raise typer.Exit(INTERRUPTED) from None
-    except Exception as error:
+    except (OSError, MemoryError) as error:
         error.add_note(hint)
         raise

@@ -96,8 +96,8 @@ class Hdf5File:
         return answer
 
     def _answer(self) -> tuple[dict[str, Any], bytearray]:
-        late = threading.Event()
-        timer = threading.Timer(PATIENCE, lambda: (late.set(), self._process.kill()))
+        late, process = threading.Event(), self._process  # the timer, which ends a little later, must not hold the file
+        timer = threading.Timer(PATIENCE, lambda: (late.set(), process.kill()))
         timer.daemon = True
         timer.start()
         try:
