@@ -63,7 +63,7 @@ class Arrays:
                     found[name] = [list(item.shape or ()), item.dtype.newbyteorder("=").str]
                 if len(found) + len(open_) + groups > MOST_ARRAYS:
                     raise FileFormatError(f"{self._path}: more than the {MOST_ARRAYS:,} arrays that are looked at")
-        return {"arrays": found}, b""
+        return {"arrays": dict(sorted(found.items()))}, b""
 
     def _array(self, name: str) -> Any:
         found = self._file[name]
