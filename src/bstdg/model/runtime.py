@@ -53,9 +53,14 @@ class Model:
         self._one = (squeezed(model.input.reads), model.input.reads)
         self._many = (*self._one, (model.widths[0],)) if self._step_of_byte is not None else ()
 
-    def __reduce__(self) -> tuple[type[Model], tuple[packed.PackedModel, str]]:
-        """A copy, or a pickle, lays the bits out anew for the machine that it comes to."""
-        return Model, (self.packed, self.engine.NAME)
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[bytes | packed.PackedModel, str]]:
+        """A copy, or a pickle: the model file's bytes and the name of the engine, and no code.
+
+        Where it comes to the bytes are checked as those of any file, and laid out anew for the machine.
+        """
+        if self.engine.NAME == choose.REAL:  # no file holds such weights
+            return Model, (self.packed, self.engine.NAME)
+        return from_bytes, (packed.to_bytes(self.packed), self.engine.NAME)
 
     def __repr__(self) -> str:
         code, num_steps = self.packed.input, self.packed.num_steps
@@ -218,3 +223,13 @@ def load(path: Path | str, engine_name: str | None = None) -> Model:
         OSError: the file cannot be read.
     """
     return Model(packed.load(path), engine_name)
+
+
+def from_bytes(data: bytes, engine_name: str | None = None) -> Model:
+    """The content of a model file, ready to run: what a model is sent to other machines as.
+
+    Raises:
+        FileFormatError: it is truncated, altered or foreign.
+        InputError: the engine cannot run here.
+    """
+    return Model(packed.from_bytes(data), engine_name)

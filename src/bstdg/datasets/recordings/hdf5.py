@@ -53,7 +53,7 @@ def library() -> Any:
     try:
         import h5py
     except ImportError:
-        raise InputError("reading SHD or HD-spikes needs h5py: pip install 'bstdg[events]'") from None
+        raise InputError("reading HDF5 needs h5py: pip install 'bstdg[events]'") from None
     return h5py
 
 
