@@ -20,8 +20,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from bstdg.datasets import arrays, layout
 from bstdg.datasets.base import Dataset, Split
 from bstdg.datasets.files import named_folder
@@ -74,7 +72,7 @@ def load(
         chosen = layout.of_split(place, split)
     except OSError as error:
         raise InputError(f"cannot read {error.filename or place}: {error.strerror or error}") from error
-    rows, labels = _rows(chosen.files, size, channels or 1), np.array(chosen.labels, np.int64)
+    rows, labels = _rows(chosen.files, size, channels or 1), chosen.labels
     if kept_whole(math.prod(rows.shape)):
         return Dataset(name, split, rows.read(slice(None)), labels, 255, chosen.classes)
     return StoredDataset(name, split, rows, labels, 255, chosen.classes)
