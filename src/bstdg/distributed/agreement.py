@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from bstdg.distributed.ranks import Ranks
 from bstdg.errors import InputError
 
 MOST = 1 << 30  # bytes of an array that are all looked at; of a greater one, rows at even distances
-ROWS = 4096
+ROWS, FEW = 4096, 256  # of samples in memory, and of those on disk
 
 
 def reach(ranks: Ranks, data: Any, **seen: Any) -> None:
@@ -29,7 +29,9 @@ def reach(ranks: Ranks, data: Any, **seen: Any) -> None:
 
 def fingerprints(data: Any) -> dict[str, str]:
     """What each array and word of a data set is, in short."""
-    each = {field.name: getattr(data, field.name) for field in fields(data)} if is_dataclass(data) else vars(data)
+    each = {field.name: getattr(data, field.name) for field in fields(data)}
+    if hasattr(data, "read"):  # samples that stay on disk
+        each |= {"images": data.read(np.linspace(0, len(data) - 1, min(len(data), FEW), dtype=np.int64))}
     return {name: _fingerprint(value) for name, value in each.items()}
 
 

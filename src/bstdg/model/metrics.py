@@ -197,3 +197,11 @@ def input_to_decision(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64
     if isinstance(spikes, Events):
         return int((spikes.steps <= np.repeat(step, np.diff(spikes.offsets))).sum())
     return int((spikes <= step[:, None]).sum())
+
+
+def each_input_to_decision(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same of each sample, `[batch]`."""
+    if isinstance(spikes, Events):
+        heard = spikes.steps <= np.repeat(step, np.diff(spikes.offsets))
+        return np.bincount(spikes.samples()[heard], minlength=len(spikes))
+    return (spikes <= step[:, None]).sum(axis=1)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, Literal
 
-from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.datasets import Dataset, EventDataset, StepDataset, StoredDataset
 from bstdg.errors import InputError
 from bstdg.inputs.options import FOR_IMAGES, FOR_RECORDINGS
 from bstdg.layers import written
@@ -20,7 +20,7 @@ AMOUNTS = ("rotation", "zoom", "shear", "move", "elastic", "mirror")  # of disto
 Idle = tuple[bool, str, str]  # whether it holds, the fields it makes idle, and why
 
 
-def kind_of(dataset: Dataset | EventDataset | StepDataset) -> Kind:
+def kind_of(dataset: Dataset | StoredDataset | EventDataset | StepDataset) -> Kind:
     """What a data set holds."""
     if isinstance(dataset, EventDataset):
         return "recordings"

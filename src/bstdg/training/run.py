@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.datasets import Dataset, EventDataset, StepDataset, StoredDataset
 from bstdg.distributed.ranks import ALONE, Ranks
 from bstdg.engine import choose, native_training
 from bstdg.errors import FileFormatError, TrainingError
@@ -29,11 +29,12 @@ from bstdg.model.metrics import Tally
 from bstdg.model.packed import PackedModel
 from bstdg.progress import Progress
 from bstdg.spikes.events import Events
-from bstdg.training import checkpoint, schedule
+from bstdg.training import checkpoint, loader, schedule
 from bstdg.training.best_epoch import BestEpoch
 from bstdg.training.evaluation import evaluate
 from bstdg.training.health import HealthWatch
-from bstdg.training.loader import Loader, RecordingLoader, StepLoader, encoded, input_code
+from bstdg.training.loader import Loader, RecordingLoader, StepLoader, input_code
+from bstdg.training.pieces import loader as pieces
 from bstdg.training.split import Parts, split
 from bstdg.whole import seed_of
 
@@ -58,7 +59,7 @@ class TrainingRun:
     def __init__(
         self,
         recipe: Recipe,
-        dataset: Dataset | EventDataset | StepDataset,
+        dataset: Dataset | StoredDataset | EventDataset | StepDataset,
         seed: int,
         device: torch.device,
         engine: str | None = None,
@@ -93,22 +94,20 @@ class TrainingRun:
         self.epoch, self.seconds, self.best = 0, 0.0, BestEpoch(by=recipe.train.choose)
         self.best_tensors: dict[str, Tensor] = {}
 
-    def _read(self, dataset: Dataset | EventDataset | StepDataset, parts: Parts) -> None:
+    def _read(self, dataset: Dataset | StoredDataset | EventDataset | StepDataset, parts: Parts) -> None:
         """Make both parts of a data set ready to be learnt from and judged on."""
-        (training, validation), num_steps = parts, self.recipe.network.num_steps
+        training, validation = parts
         self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
         self.training: Loader
-        self.validation: Any  # steps uint8 [N, channels], or Events
+        self.validation: Any  # steps uint8 [N, channels], or StoredSteps, or Events
         if isinstance(dataset, EventDataset):
             if dataset.speakers is not None:
                 self.speakers = frozenset(dataset.speakers[training].tolist())
             self.training = RecordingLoader(dataset, training, self.input, self.recipe)
-            self.validation = self.input.encode(dataset.rows(validation), num_steps)
+            self.validation = self.input.encode(dataset.rows(validation), self.recipe.network.num_steps)
             return
-        steps = encoded(dataset, self.input, num_steps)
-        origin = (dataset, self.input, training, self.seed)
-        self.training = StepLoader(steps[training], self.input.gives, self.recipe, origin)
-        self.validation = steps[validation]
+        read: Any = pieces.both_parts if isinstance(dataset, StoredDataset) else loader.both_parts
+        self.training, self.validation = read(dataset, parts, self.input, self.recipe, self.seed)
 
     def _weigh(self, each: sample_weights.Weights | None, parts: Parts) -> None:
         """Take how much each sample of a data set counts, in the loss and where its validation part is judged."""
@@ -181,6 +180,7 @@ class TrainingRun:
         epochs = epochs or self.recipe.train.epochs
         order = torch.randperm(len(self.training), generator=self.generator, device="cpu")
         batches = order.split(self.recipe.train.batch)
+        self.training.expect([index[self.ranks.share(len(index)).rows] for index in batches])
         total = 0.0
         for i, index in enumerate(batches):
             done = ((self.epoch - 1) + i / len(batches)) / epochs

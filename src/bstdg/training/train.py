@@ -14,7 +14,7 @@ import torch
 from bstdg import datasets, disk, files
 from bstdg.about import about_machine
 from bstdg.commands import quoted
-from bstdg.datasets import Dataset, EventDataset
+from bstdg.datasets import Dataset, EventDataset, StoredDataset
 from bstdg.distributed import agreement, launch
 from bstdg.distributed.ranks import Ranks
 from bstdg.engine import choose
@@ -32,7 +32,7 @@ from bstdg.training.run import TrainingRun
 from bstdg.training.run_folder import CHECKPOINT, LOG, MODEL, REPORT, START
 from bstdg.training.tensorboard import EpochWriter
 
-Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
+Loader = Callable[[str, datasets.Split], Dataset | StoredDataset | EventDataset]
 
 
 @undisturbed()
