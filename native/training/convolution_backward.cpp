@@ -7,7 +7,6 @@
 #include "dispatch.hpp"
 #include "training/convolution_layout.hpp"
 #include "training/judged.hpp"
-#include "training/told.hpp"
 
 namespace bstdg {
 namespace {
@@ -42,15 +41,19 @@ class Credit {
  public:
   Credit(const Convolution& convolution, const float* latent)
       : shape_(convolution),
+        kernels_(chosen_kernels()),
         own_(rounded_up(convolution.own_channels(), kMapTile)),
-        minus_(convolution.maps * convolution.taps() * (own_ / kMapTile)) {
-    const std::size_t taps = shape_.taps(), own = shape_.own_channels(), tiles = own_ / kMapTile;
+        own_maps_(rounded_up(convolution.own_maps(), kMapTile)),
+        words_((own_maps_ + kWordMaps - 1) / kWordMaps),
+        minus_(convolution.groups * words_ * convolution.taps() * own_) {
+    const std::size_t taps = shape_.taps(), own = shape_.own_channels();
     for (std::size_t k = 0; k < shape_.maps; ++k) {
+      const std::size_t map = k % shape_.own_maps();
+      std::uint32_t* words = minus_.get() + (k / shape_.own_maps() * words_ + map / kWordMaps) * taps * own_;
       for (std::size_t c = 0; c < own; ++c) {
         for (std::size_t tap = 0; tap < taps; ++tap) {
           const bool minus = !(latent[(k * own + c) * taps + tap] >= 0.0F);
-          minus_[(k * taps + tap) * tiles + c / kMapTile] |=
-              static_cast<std::uint16_t>(unsigned{minus} << c % kMapTile);
+          words[tap * own_ + c] |= std::uint32_t{minus} << map % kWordMaps;
         }
       }
     }
@@ -67,26 +70,30 @@ class Credit {
   std::size_t pixels() const { return shape_.rows.side * shape_.columns.side; }
   std::size_t pixel_lanes() const { return shape_.groups * own_; }
   std::size_t lanes() const { return pixels() * pixel_lanes(); }
+  std::size_t neuron_lanes() const { return shape_.places() * shape_.groups * own_maps_; }
 
-  void add(const Told* told, std::size_t count, float* heard) const {
-    chosen_kernels().convolution_backward.credit(
-        {told, count, seen_.data(), seen_.size(), minus_.get(), shape_.own_maps(), shape_.rows.kernel,
-         shape_.columns.kernel, shape_.columns.side, own_, pixel_lanes(), heard});
+  // Adds what neurons judged at `step` tell.
+  void add(const float* errors, const std::uint8_t* reach, std::size_t step, float* heard) const {
+    kernels_.convolution_backward.credit({errors, reach, static_cast<std::uint8_t>(step), seen_.data(),
+                                          seen_.size(), shape_.groups, own_maps_, minus_.get(),
+                                          shape_.rows.kernel, shape_.columns.kernel, shape_.columns.side,
+                                          own_, pixel_lanes(), heard});
   }
 
-  // [channels][pixels] as they lie here, and back.
+  // [channels][pixels] as they lie here, and back; [maps][places] as they lie here.
   void lay_out(const std::uint8_t* steps, std::uint8_t* to) const {
-    for (std::size_t g = 0; g < shape_.groups; ++g) {
-      chosen_kernels().transpose.turn_bytes(steps + g * shape_.own_channels() * pixels(),
-                                            shape_.own_channels(), pixels(), pixels(), to + g * own_,
-                                            pixel_lanes());
-    }
+    turn(kernels_.transpose.turn_bytes, steps, shape_.own_channels(), pixels(), own_, to);
+  }
+  void lay_out_neurons(const std::uint8_t* reach, std::uint8_t* to) const {
+    turn(kernels_.transpose.turn_bytes, reach, shape_.own_maps(), shape_.places(), own_maps_, to);
+  }
+  void lay_out_neurons(const float* errors, float* to) const {
+    turn(kernels_.transpose.turn_floats, errors, shape_.own_maps(), shape_.places(), own_maps_, to);
   }
   void hand_out(const float* credit, float* to) const {
     for (std::size_t g = 0; g < shape_.groups; ++g) {
-      chosen_kernels().transpose.turn_floats(credit + g * own_, pixels(), shape_.own_channels(),
-                                             pixel_lanes(), to + g * shape_.own_channels() * pixels(),
-                                             pixels());
+      kernels_.transpose.turn_floats(credit + g * own_, pixels(), shape_.own_channels(), pixel_lanes(),
+                                     to + g * shape_.own_channels() * pixels(), pixels());
     }
   }
 
@@ -105,14 +112,23 @@ class Credit {
             start + first - side.padding};
   }
 
+  // Rows of every group turned around, so that they lie side by side.
+  template <typename T, typename Turn>
+  void turn(const Turn& turn, const T* from, std::size_t rows, std::size_t columns, std::size_t padded,
+            T* to) const {
+    for (std::size_t g = 0; g < shape_.groups; ++g)
+      turn(from + g * rows * columns, rows, columns, columns, to + g * padded, shape_.groups * padded);
+  }
+
   const Convolution& shape_;
-  std::size_t own_;
-  Buffer<std::uint16_t> minus_;
+  const Kernels& kernels_;
+  std::size_t own_, own_maps_, words_;
+  Buffer<std::uint32_t> minus_;
   std::vector<Seen> seen_;
 };
 
-// Tells every sample's channels: for each step from the last to the first, tell(n, t, add) calls add(told,
-// count) for what is told there; a channel hears what is told from the step `below` on at which it is judged.
+// Tells every sample's channels: for each step from the last to the first, tell(n, t, credit, heard) adds
+// what is told there; a channel hears what is told from the step `below` on at which it is judged.
 template <typename Tell>
 void credit_samples(const std::uint8_t* below, const Convolution& convolution, const float* latent,
                     std::size_t batch, std::size_t num_steps, float* out, int threads, const Tell& tell) {
@@ -122,18 +138,17 @@ void credit_samples(const std::uint8_t* below, const Convolution& convolution, c
   for_pieces(batch, kGroup / 4, threads, [&](std::size_t begin, std::size_t end) {
     const Buffer<float> heard(credit.lanes()), told(credit.lanes());
     const Buffer<std::uint8_t> judged(credit.lanes());
+    Tell mine = tell;
     std::vector<std::uint8_t> wanted(num_steps);
-    ToldByStep by_step(num_steps);
     for (std::size_t n = begin; n < end; ++n) {
-      const std::uint8_t* mine = below + n * inputs;
+      const std::uint8_t* steps = below + n * inputs;
       std::fill_n(heard.get(), credit.lanes(), 0.0F);
       std::fill(wanted.begin(), wanted.end(), std::uint8_t{0});
-      for (std::size_t i = 0; i < inputs; ++i) wanted[mine[i]] = 1;
-      credit.lay_out(mine, judged.get());
-      tell.begin(n, by_step);
+      for (std::size_t i = 0; i < inputs; ++i) wanted[steps[i]] = 1;
+      credit.lay_out(steps, judged.get());
+      mine.begin(n, credit);
       for (std::size_t t = num_steps; t-- > 0;) {
-        tell.at(n, t, by_step,
-                [&](const Told* errors, std::size_t count) { credit.add(errors, count, heard.get()); });
+        mine.at(n, t, credit, heard.get());
         if (wanted[t] != 0) {
           kernels.take_at(heard.get(), judged.get(), static_cast<std::uint8_t>(t), credit.lanes(),
                           told.get());
@@ -145,35 +160,49 @@ void credit_samples(const std::uint8_t* below, const Convolution& convolution, c
 }
 
 // What neurons judged by one impulse tell.
-struct Impulses {
-  const std::uint8_t* reach;
-  const float* local;
-  std::size_t neurons;
+class Impulses {
+ public:
+  Impulses(const std::uint8_t* reach, const float* local, const Convolution& convolution)
+      : reach_(reach), local_(local), neurons_(convolution.neurons()) {}
 
-  void begin(std::size_t n, ToldByStep& told) const {
-    told.sort(reach + n * neurons, local + n * neurons, neurons);
+  void begin(std::size_t n, const Credit& credit) {
+    errors_.resize(credit.neuron_lanes());
+    judged_.resize(credit.neuron_lanes());
+    credit.lay_out_neurons(local_ + n * neurons_, errors_.data());
+    credit.lay_out_neurons(reach_ + n * neurons_, judged_.data());
   }
-  template <typename Add>
-  void at(std::size_t, std::size_t t, const ToldByStep& told, const Add& add) const {
-    add(told.told() + told.begin()[t], told.begin()[t + 1] - told.begin()[t]);
+  void at(std::size_t, std::size_t t, const Credit& credit, float* heard) const {
+    credit.add(errors_.data(), judged_.data(), t, heard);
   }
+
+ private:
+  const std::uint8_t* reach_;
+  const float* local_;
+  std::size_t neurons_;
+  std::vector<float> errors_;
+  std::vector<std::uint8_t> judged_;
 };
 
 // What neurons told at every step tell.
-struct Potentials {
-  Potentials(const float* told, std::size_t count, std::size_t steps)
-      : gradient(told), neurons(count), num_steps(steps), one_step(count) {}
+class Potentials {
+ public:
+  Potentials(const float* gradient, std::size_t num_steps, const Convolution& convolution)
+      : gradient_(gradient), num_steps_(num_steps), neurons_(convolution.neurons()) {}
 
-  void begin(std::size_t, ToldByStep&) const {}
-  template <typename Add>
-  void at(std::size_t n, std::size_t t, ToldByStep& told, const Add& add) const {
-    told.sort(one_step.data(), gradient + (n * num_steps + t) * neurons, neurons);
-    add(told.told(), told.begin()[1]);
+  void begin(std::size_t, const Credit& credit) {
+    errors_.resize(credit.neuron_lanes());
+    now_.resize(credit.neuron_lanes());
+  }
+  void at(std::size_t n, std::size_t t, const Credit& credit, float* heard) {
+    credit.lay_out_neurons(gradient_ + (n * num_steps_ + t) * neurons_, errors_.data());
+    credit.add(errors_.data(), now_.data(), 0, heard);
   }
 
-  const float* gradient;
-  std::size_t neurons, num_steps;
-  std::vector<std::uint8_t> one_step;
+ private:
+  const float* gradient_;
+  std::size_t num_steps_, neurons_;
+  std::vector<float> errors_;
+  std::vector<std::uint8_t> now_;  // 0 for all: each step is a call of its own
 };
 
 }  // namespace
@@ -248,7 +277,7 @@ void impulse_credit(const std::uint8_t* below, const Convolution& convolution, c
   check_judged(below, batch * convolution.inputs(), num_steps);
   check_judged(reach, batch * convolution.neurons(), num_steps);
   credit_samples(below, convolution, latent, batch, num_steps, out, threads,
-                 Impulses{reach, local, convolution.neurons()});
+                 Impulses(reach, local, convolution));
 }
 
 void potential_credit(const std::uint8_t* below, const Convolution& convolution, const float* latent,
@@ -256,7 +285,7 @@ void potential_credit(const std::uint8_t* below, const Convolution& convolution,
                       int threads) {
   check_judged(below, batch * convolution.inputs(), num_steps);
   credit_samples(below, convolution, latent, batch, num_steps, out, threads,
-                 Potentials(gradient, convolution.neurons(), num_steps));
+                 Potentials(gradient, num_steps, convolution));
 }
 
 }  // namespace bstdg

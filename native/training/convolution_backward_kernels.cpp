@@ -57,34 +57,89 @@ void gradient(const ConvolutionGradientJob& job) {
   }
 }
 
-// heard[i] += error where bit i of `minus` is 0, else -= it, for `tiles` times kMapTile channels.
-inline void tell(const std::uint16_t* minus, float error, std::size_t tiles, float* heard) {
-  for (std::size_t tile = 0; tile < tiles; ++tile) {
-    Floats sum;
-    read(heard + tile * kMapTile, sum);
-    add_signed(minus[tile], error, sum);
-    write(heard + tile * kMapTile, sum);
+constexpr std::size_t kFours = kWordMaps / 4;
+
+// The errors of up to kWordMaps maps of one place, four maps at a time: of those fours that have any, what
+// they come to with any signs, and their first bit in words.
+struct Fours {
+  Floats sums[kFours];
+  Ints first[kFours];
+  std::size_t count = 0;
+};
+
+inline void take_fours(const float* errors, const std::uint8_t* reach, std::uint8_t step, std::size_t maps,
+                       Fours& fours) {
+  for (std::size_t map = 0; map < maps; map += kMapTile) {
+    alignas(64) float told[kMapTile];
+    unsigned some = 0;
+#if defined(__AVX512BW__)
+    const __m512 all = _mm512_loadu_ps(errors + map);
+    const __mmask16 here =
+        _mm_mask_cmpeq_epi8_mask(_mm512_cmp_ps_mask(all, _mm512_setzero_ps(), _CMP_NEQ_UQ),
+                                 _mm_loadu_si128(reinterpret_cast<const __m128i*>(reach + map)),
+                                 _mm_set1_epi8(static_cast<char>(step)));
+    _mm512_store_ps(told, _mm512_maskz_mov_ps(here, all));
+    some = here;
+#else
+    for (std::size_t k = 0; k < kMapTile; ++k) {
+      told[k] = reach[map + k] == step ? errors[map + k] : 0.0F;
+      some |= unsigned{told[k] != 0.0F} << k;
+    }
+#endif
+    for (std::size_t four = 0; four < kMapTile / 4; ++four) {
+      if ((some >> 4 * four & 15) == 0) continue;
+      add_up(told + 4 * four, fours.sums[fours.count]);
+      fours.first[fours.count++] = Ints{} + static_cast<std::int32_t>(map + 4 * four);
+    }
+  }
+}
+
+// heard += what kCount fours tell, at the pixels of one place.
+template <std::size_t kCount>
+inline void tell(const Fours& fours, const ConvolutionCreditJob& job, const Seen& seen,
+                 const std::uint32_t* minus, float* heard) {
+  Floats tables[kCount];
+  Ints first[kCount];
+  for (std::size_t k = 0; k < kCount; ++k) {
+    tables[k] = fours.sums[k];
+    first[k] = fours.first[k];
+  }
+  const std::size_t row = job.columns * job.lanes, kernel_row = job.kernel_columns * job.own;
+  const bool together = job.own == job.lanes;  // the channels of all columns follow each other
+  const std::size_t runs = together ? 1 : seen.columns, lanes = together ? seen.columns * job.own : job.own;
+  for (std::size_t i = 0; i < seen.rows; ++i) {
+    for (std::size_t j = 0; j < runs; ++j) {
+      float* to = heard + i * row + j * job.lanes;
+      const std::uint32_t* from = minus + i * kernel_row + j * job.own;
+      for (std::size_t lane = 0; lane < lanes; lane += kMapTile) {
+        Floats sum;
+        Ints words;
+        read(to + lane, sum);
+        read(from + lane, words);
+        for (std::size_t k = 0; k < kCount; ++k) add_from(tables[k], words, first[k], sum);
+        write(to + lane, sum);
+      }
+    }
   }
 }
 
 void credit(const ConvolutionCreditJob& job) {
-  const std::size_t tiles = job.own / kMapTile, kernel_row = job.kernel_columns * tiles;
-  const std::size_t kernel = job.kernel_rows * kernel_row, row = job.columns * job.lanes;
-  for (std::size_t a = 0; a < job.count; ++a) {
-    const Told told = job.told[a];
-    const std::size_t map = told.neuron / static_cast<std::uint32_t>(job.places);
-    const Seen seen = job.seen[told.neuron % static_cast<std::uint32_t>(job.places)];
-    const std::uint16_t* minus = job.minus + map * kernel + seen.row * kernel_row + seen.column * tiles;
-    float* heard = job.heard + seen.pixel * job.lanes;
-    if (job.own == job.lanes) {  // the channels of all columns follow each other
-      for (std::size_t i = 0; i < seen.rows; ++i)
-        tell(minus + i * kernel_row, told.error, seen.columns * tiles, heard + i * row);
-      continue;
-    }
-    heard += map / job.own_maps * job.own;
-    for (std::size_t i = 0; i < seen.rows; ++i) {
-      for (std::size_t j = 0; j < seen.columns; ++j)
-        tell(minus + i * kernel_row + j * tiles, told.error, tiles, heard + i * row + j * job.lanes);
+  constexpr decltype(&tell<1>) kTell[] = {&tell<1>, &tell<2>, &tell<3>, &tell<4>,
+                                          &tell<5>, &tell<6>, &tell<7>, &tell<8>};
+  static_assert(sizeof kTell / sizeof *kTell == kFours, "one for each number of fours");
+  const std::size_t kernel = job.kernel_rows * job.kernel_columns * job.own, maps = job.padded_own_maps;
+  for (std::size_t place = 0; place < job.places; ++place) {
+    const Seen seen = job.seen[place];
+    const std::uint32_t* minus = job.minus + (seen.row * job.kernel_columns + seen.column) * job.own;
+    for (std::size_t g = 0; g < job.groups; ++g) {
+      const std::size_t at = (place * job.groups + g) * maps;
+      for (std::size_t map = 0; map < maps; map += kWordMaps, minus += kernel) {
+        Fours fours;
+        take_fours(job.errors + at + map, job.reach + at + map, job.step,
+                   maps - map < kWordMaps ? maps - map : kWordMaps, fours);
+        if (fours.count > 0)
+          kTell[fours.count - 1](fours, job, seen, minus, job.heard + seen.pixel * job.lanes + g * job.own);
+      }
     }
   }
 }

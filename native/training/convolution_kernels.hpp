@@ -69,17 +69,20 @@ struct Seen {
 };
 
 // What neurons that are judged at one step tell the channels of one sample. The channels of a pixel lie side
-// by side, each group's padded to kMapTile.
+// by side, each group's padded to kMapTile; so do the maps of a place.
 struct ConvolutionCreditJob {
-  const Told* told;
-  std::size_t count;
+  const float* errors;        // [places][groups][padded own maps]
+  const std::uint8_t* reach;  // the same
+  std::uint8_t step;
   const Seen* seen;  // [places]
-  std::size_t places;
-  const std::uint16_t* minus;  // [maps][kernel rows][kernel columns][own / kMapTile], a bit where b is -1
-  std::size_t own_maps, kernel_rows, kernel_columns, columns;
+  std::size_t places, groups, padded_own_maps;
+  // [groups][own maps / kWordMaps, up][kernel rows][kernel columns][own]: a bit where b of that map is -1
+  const std::uint32_t* minus;
+  std::size_t kernel_rows, kernel_columns, columns;
   std::size_t own, lanes;  // channels of a group and of a pixel, padded
   float* heard;            // [pixels][lanes], added to
 };
+constexpr std::size_t kWordMaps = 32;
 
 struct ConvolutionKernels {
   void (*crossing)(const ConvolutionCrossingJob&);

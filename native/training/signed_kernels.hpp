@@ -26,4 +26,50 @@ inline __attribute__((always_inline)) void add_signed(std::uint16_t minus, float
 #endif
 }
 
+// What four errors come to with any signs: entry i has the m-th with a minus where bit m of i is set.
+inline __attribute__((always_inline)) void add_up(const float* errors, Floats& sums) {
+  constexpr std::int32_t kMinus = INT32_MIN;
+  constexpr Ints first = {0, kMinus, 0, kMinus, 0, kMinus, 0, kMinus,
+                          0, kMinus, 0, kMinus, 0, kMinus, 0, kMinus};
+  constexpr Ints second = {0, 0, kMinus, kMinus, 0, 0, kMinus, kMinus,
+                           0, 0, kMinus, kMinus, 0, 0, kMinus, kMinus};
+  constexpr Ints third = {0, 0, 0, 0, kMinus, kMinus, kMinus, kMinus,
+                          0, 0, 0, 0, kMinus, kMinus, kMinus, kMinus};
+  constexpr Ints fourth = {0,      0,      0,      0,      0,      0,      0,      0,
+                           kMinus, kMinus, kMinus, kMinus, kMinus, kMinus, kMinus, kMinus};
+  Floats with[4];
+  for (std::size_t m = 0; m < 4; ++m) with[m] = Floats{} + errors[m];
+  with[0] = (Floats)((Ints)with[0] ^ first);
+  with[1] = (Floats)((Ints)with[1] ^ second);
+  with[2] = (Floats)((Ints)with[2] ^ third);
+  with[3] = (Floats)((Ints)with[3] ^ fourth);
+  sums = (with[0] + with[1]) + (with[2] + with[3]);
+}
+
+// sums[i] += table[bits first[i] .. first[i] + 3 of words[i]].
+inline __attribute__((always_inline)) void add_from(const Floats& table, const Ints& words, const Ints& first,
+                                                    Floats& sums) {
+#if defined(__AVX512F__)
+  sums = (Floats)_mm512_add_ps(
+      (__m512)sums, _mm512_permutexvar_ps(_mm512_srlv_epi32((__m512i)words, (__m512i)first), (__m512)table));
+#elif defined(__AVX2__)
+  __m256 half[2], tables[2];
+  __m256i word[2], from[2];
+  read(&sums, half);
+  read(&table, tables);
+  read(&words, word);
+  read(&first, from);
+  for (int k = 0; k < 2; ++k) {
+    const __m256i entry = _mm256_srlv_epi32(word[k], from[k]);
+    half[k] = _mm256_add_ps(half[k], _mm256_blendv_ps(_mm256_permutevar8x32_ps(tables[0], entry),
+                                                      _mm256_permutevar8x32_ps(tables[1], entry),
+                                                      _mm256_castsi256_ps(_mm256_slli_epi32(entry, 28))));
+  }
+  read(half, sums);
+#else
+  for (std::size_t i = 0; i < 16; ++i)
+    sums[i] += table[static_cast<std::uint32_t>(words[i]) >> first[i] & 15];
+#endif
+}
+
 }  // namespace
