@@ -1,4 +1,5 @@
 // The forward pass of a convolution; see convolution.hpp.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -50,10 +51,12 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
   const std::size_t wide = convolution.columns.places, row = rounded_up(wide * padded, kRowTile);
   const Buffer<std::int8_t> signs(layout.row_weights());
   for_weights(convolution, padded, [&](std::size_t to, std::size_t from) {
-    signs[to] = latent[from] >= 0.0F ? std::int8_t{1} : std::int8_t{-1};
+    signs[to] = static_cast<std::int8_t>(2 * int{latent[from] >= 0.0F} - 1);  // no branch: half are taken
   });
   const auto threshold = [&](std::size_t k) { return thresholds[one_threshold ? 0 : k]; };
   const Buffer<std::int16_t> bars(row);
+  const Buffer<std::int16_t> neuron_bars(neurons);
+  const Buffer<float> neuron_thresholds(neurons);
   for (std::size_t k = 0; k < convolution.maps; ++k) {
     // As for layers without shared weights: beyond 16 bits a threshold is as good as the last.
     const float bar = std::ceil(threshold(k));
@@ -61,6 +64,8 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
                                                  : bar > -32767.0F ? bar
                                                                    : -32767.0F);
     for (std::size_t x = 0; x < wide; ++x) bars[x * padded + k] = whole;
+    std::fill_n(neuron_bars.get() + k * places, places, whole);
+    std::fill_n(neuron_thresholds.get() + k * places, places, threshold(k));
   }
   const Kernels& kernels = chosen_kernels();
   const auto num_steps = static_cast<std::uint32_t>(spikes.num_steps());
@@ -82,12 +87,8 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
                                     row_at.get(), best.get(), at.get()});
       kernels.transpose.turn_shorts(best.get(), places, convolution.maps, padded, most.get(), places);
       kernels.transpose.turn_shorts(at.get(), places, convolution.maps, padded, when.get(), places);
-      for (std::size_t k = 0; k < convolution.maps; ++k) {
-        const std::size_t first = k * places;
-        kernels.convolution.judge(most.get() + first, when.get() + first, places, bars[k], threshold(k),
-                                  static_cast<std::uint8_t>(num_steps), mine.steps + first,
-                                  mine.reach + first, mine.margin + first);
-      }
+      kernels.convolution.judge({most.get(), when.get(), neuron_bars.get(), neuron_thresholds.get(), neurons,
+                                 static_cast<std::uint8_t>(num_steps), mine.steps, mine.reach, mine.margin});
     }
   });
 }

@@ -106,13 +106,30 @@ void crossing(const ConvolutionCrossingJob& job) {
   }
 }
 
-void judge(const std::int16_t* best, const std::int16_t* at, std::size_t count, std::int16_t bar,
-           float threshold, std::uint8_t never, std::uint8_t* steps, std::uint8_t* reach, float* margin) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto when = static_cast<std::uint8_t>(at[i]);
-    reach[i] = when;
-    steps[i] = best[i] < bar ? never : when;
-    margin[i] = static_cast<float>(best[i]) - threshold;
+typedef std::int16_t Sixteen __attribute__((vector_size(2 * 16), may_alias));
+typedef std::uint8_t SixteenBytes __attribute__((vector_size(16), may_alias));
+typedef float SixteenFloats __attribute__((vector_size(4 * 16), may_alias));
+
+void judge(const JudgeJob& job) {
+  std::size_t i = 0;
+  for (; i + 16 <= job.count; i += 16) {
+    Sixteen best, at, bars;
+    SixteenFloats thresholds;
+    read(job.best + i, best);
+    read(job.at + i, at);
+    read(job.bars + i, bars);
+    read(job.thresholds + i, thresholds);
+    const Sixteen silent = best < bars;
+    const Sixteen steps = (at & ~silent) | (silent & static_cast<std::int16_t>(job.never));
+    write(job.reach + i, __builtin_convertvector(at, SixteenBytes));
+    write(job.steps + i, __builtin_convertvector(steps, SixteenBytes));
+    write(job.margin + i, __builtin_convertvector(best, SixteenFloats) - thresholds);
+  }
+  for (; i < job.count; ++i) {
+    const auto when = static_cast<std::uint8_t>(job.at[i]);
+    job.reach[i] = when;
+    job.steps[i] = job.best[i] < job.bars[i] ? job.never : when;
+    job.margin[i] = static_cast<float>(job.best[i]) - job.thresholds[i];
   }
 }
 

@@ -43,6 +43,19 @@ struct ConvolutionCrossingJob {
 };
 constexpr std::size_t kRowTile = 64;
 
+// Steps, judged steps and margins of neurons, from their greatest potentials and when these were.
+struct JudgeJob {
+  const std::int16_t* best;
+  const std::int16_t* at;
+  const std::int16_t* bars;
+  const float* thresholds;
+  std::size_t count;
+  std::uint8_t never;
+  std::uint8_t* steps;
+  std::uint8_t* reach;
+  float* margin;
+};
+
 // What an event of an input touches: in each of so many rows of places the same number of lanes, from one
 // weight and one neuron on.
 struct Link {
@@ -86,10 +99,7 @@ constexpr std::size_t kWordMaps = 32;
 
 struct ConvolutionKernels {
   void (*crossing)(const ConvolutionCrossingJob&);
-  // Steps, judged steps and margins of the neurons of one map, from its greatest potentials and when these
-  // were.
-  void (*judge)(const std::int16_t* best, const std::int16_t* at, std::size_t count, std::int16_t bar,
-                float threshold, std::uint8_t never, std::uint8_t* steps, std::uint8_t* reach, float* margin);
+  void (*judge)(const JudgeJob&);
 };
 
 struct ConvolutionBackwardKernels {
