@@ -9,50 +9,92 @@ namespace bstdg {
 namespace BSTDG_ISA {
 namespace {
 
-// out[i] += errors[i] where reach[i] is at or after `step`; `count` is a multiple of kMapTile.
-inline void add_judged(const float* errors, const std::uint8_t* reach, std::uint8_t step, std::size_t count,
-                       float* out) {
+typedef std::uint8_t Bytes16 __attribute__((vector_size(16), may_alias));
+
+template <std::size_t kNumber>
+struct Number {
+  static constexpr std::size_t kValue = kNumber;
+};
+
+// sums += errors where reach is at or after `step`.
+inline __attribute__((always_inline)) void add_judged(const float* errors, const std::uint8_t* reach,
+                                                      std::uint8_t step, Floats& sums) {
 #if defined(__AVX512BW__)
-  const __m128i now = _mm_set1_epi8(static_cast<char>(step));
-  for (std::size_t lane = 0; lane < count; lane += kMapTile) {
-    const __mmask16 told =
-        _mm_cmpge_epu8_mask(_mm_loadu_si128(reinterpret_cast<const __m128i*>(reach + lane)), now);
-    const __m512 sum = _mm512_loadu_ps(out + lane);
-    _mm512_storeu_ps(out + lane, _mm512_mask_add_ps(sum, told, sum, _mm512_loadu_ps(errors + lane)));
-  }
+  const __mmask16 told = _mm_cmpge_epu8_mask(_mm_loadu_si128(reinterpret_cast<const __m128i*>(reach)),
+                                             _mm_set1_epi8(static_cast<char>(step)));
+  sums = (Floats)_mm512_mask_add_ps((__m512)sums, told, (__m512)sums, _mm512_loadu_ps(errors));
 #else
-  const Ints now = Ints{} + static_cast<std::int32_t>(step);
-  for (std::size_t lane = 0; lane < count; lane += kMapTile) {
-    Ints judged, told;
-    Floats sum;
-    for (std::size_t k = 0; k < kMapTile; ++k) judged[k] = reach[lane + k];
-    read(errors + lane, told);
-    read(out + lane, sum);
-    told &= judged >= now;
-    sum += (Floats)told;
-    write(out + lane, sum);
-  }
+  Bytes16 judged;
+  Ints told;
+  read(reach, judged);
+  read(errors, told);
+  told &= __builtin_convertvector(judged, Ints) >= static_cast<std::int32_t>(step);
+  sums += (Floats)told;
 #endif
 }
 
+// What the events of one cell tell kTiles times kMapTile lanes of one row of places, whose sums stay in
+// registers meanwhile.
+template <std::size_t kTiles>
+inline void sum_tiles(const ConvolutionGradientJob& job, std::uint32_t begin, std::uint32_t end,
+                      std::size_t lane, float* out) {
+  Floats sums[kTiles];
+  for (std::size_t k = 0; k < kTiles; ++k) read(out + k * kMapTile, sums[k]);
+  const float* errors = job.errors + lane;
+  const std::uint8_t* reach = job.reach + lane;
+  for (std::uint32_t e = begin; e < end; ++e) {
+    const std::size_t at = job.neurons[e];
+    const std::uint8_t step = job.steps[e];
+    for (std::size_t k = 0; k < kTiles; ++k)
+      add_judged(errors + at + k * kMapTile, reach + at + k * kMapTile, step, sums[k]);
+  }
+  for (std::size_t k = 0; k < kTiles; ++k) write(out + k * kMapTile, sums[k]);
+}
+
+// The same where errors count less the later they are judged.
+inline void sum_decayed(const ConvolutionGradientJob& job, std::uint32_t begin, std::uint32_t end,
+                        std::size_t lane, std::size_t lanes, float* out) {
+  for (std::uint32_t e = begin; e < end; ++e) {
+    const float* errors = job.errors + job.neurons[e] + lane;
+    const std::uint8_t* reach = job.reach + job.neurons[e] + lane;
+    const std::uint8_t step = job.steps[e];
+    for (std::size_t i = 0; i < lanes; ++i) {
+      if (reach[i] >= step) out[i] += errors[i] * job.decays[reach[i] - step];
+    }
+  }
+}
+
+#if defined(__AVX512F__)
+constexpr std::size_t kSumTiles = 8;  // a half or a quarter of the registers
+#elif defined(__AVX2__)
+constexpr std::size_t kSumTiles = 4;
+#else
+constexpr std::size_t kSumTiles = 2;
+#endif
+
 void gradient(const ConvolutionGradientJob& job) {
-  for (std::size_t e = 0; e < job.events.count; ++e) {
-    const Link link = job.links[job.events.channels[e]];
-    const std::uint8_t step = job.events.steps[e];
-    float* out = job.out + link.weight;
-    const float* errors = job.errors + link.neuron;
-    const std::uint8_t* reach = job.reach + link.neuron;
-    for (std::uint32_t y = 0; y < link.rows; ++y) {
-      if (job.decays == nullptr) {
-        add_judged(errors, reach, step, link.lanes, out);
-      } else {
-        for (std::size_t lane = 0; lane < link.lanes; ++lane) {
-          if (reach[lane] >= step) out[lane] += errors[lane] * job.decays[reach[lane] - step];
-        }
+  for (std::size_t cell = 0; cell < job.channels * job.num_kinds; ++cell) {
+    const std::uint32_t begin = job.begin[cell], end = job.begin[cell + 1];
+    if (begin == end) continue;
+    const Touched touched = job.kinds[cell % job.num_kinds];
+    float* out = job.out + cell / job.num_kinds * job.channel_weights + touched.weight;
+    for (std::uint32_t y = 0; y < touched.rows; ++y, out -= job.weight_back) {
+      std::size_t lane = y * job.neuron_ahead;
+      if (job.decays != nullptr) {
+        sum_decayed(job, begin, end, lane, touched.lanes, out);
+        continue;
       }
-      out -= job.weight_back;
-      errors += job.neuron_ahead;
-      reach += job.neuron_ahead;
+      const std::size_t tiles = touched.lanes / kMapTile;
+      std::size_t tile = 0;
+      const auto sum = [&](auto count) {
+        constexpr std::size_t kTiles = decltype(count)::kValue;
+        for (; tile + kTiles <= tiles; tile += kTiles)
+          sum_tiles<kTiles>(job, begin, end, lane + tile * kMapTile, out + tile * kMapTile);
+      };
+      sum(Number<kSumTiles>{});
+      if constexpr (kSumTiles > 4) sum(Number<4>{});
+      if constexpr (kSumTiles > 2) sum(Number<2>{});
+      sum(Number<1>{});
     }
   }
 }

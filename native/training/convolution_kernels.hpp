@@ -56,19 +56,26 @@ struct JudgeJob {
   float* margin;
 };
 
-// What an event of an input touches: in each of so many rows of places the same number of lanes, from one
-// weight and one neuron on.
-struct Link {
-  std::size_t weight, neuron;
-  std::uint32_t lanes, rows;
+// What an event touches that lies in the window alike, its first weight counted from those of its channel: in
+// each of so many rows of places the same number of lanes. Of two such events the weights are the same.
+struct Touched {
+  std::uint32_t weight, lanes, rows;
 };
 
+// Places have a frame here that is as wide as a window may reach beyond them, so that all events of a kind
+// touch as many.
 struct ConvolutionGradientJob {
-  const Link* links;          // [inputs]
-  std::size_t weight_back;    // from one row of places to the next, weights go back so far
-  std::size_t neuron_ahead;   // and neurons ahead
-  SampleEvents events;        // sorted by weight
-  const float* errors;        // [places][padded]
+  const Touched* kinds;  // [num_kinds]
+  std::size_t num_kinds, channels;
+  std::size_t channel_weights;  // from one channel to the next
+  std::size_t weight_back;      // from one row of places to the next, weights go back so far
+  std::size_t neuron_ahead;     // and neurons ahead
+  // Events by channel and kind: those from begin[channel * num_kinds + kind] to the next, each the first
+  // neuron that it touches, and its step.
+  const std::uint32_t* begin;
+  const std::uint32_t* neurons;
+  const std::uint8_t* steps;
+  const float* errors;        // [framed places][padded], 0 in the frame
   const std::uint8_t* reach;  // the same, of 0 where padding
   const float* decays;        // as in GradientJob
   float* out;                 // [channels][kernel rows][slots][padded], added to

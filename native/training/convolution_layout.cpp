@@ -20,30 +20,56 @@ void sort(std::size_t count, std::size_t cells, std::vector<std::uint32_t>& begi
 
 }  // namespace
 
+Framed::Framed(const Side& side) : side_(side), kinds_(side.stride) {
+  for (std::size_t k = 0; k < side.stride && k < side.kernel; ++k) {
+    const std::size_t after_first = (side.kernel - 1 - k) / side.stride;
+    kinds_[k] = {k + after_first * side.stride, after_first + 1};
+  }
+  for (std::size_t pixel = 0; pixel < side.side; ++pixel) {
+    const Kind& kind = kinds_[kind_of(pixel)];
+    if (kind.count == 0) continue;
+    const std::size_t at = pixel + side.padding;
+    if (at < kind.last) before = std::max(before, (kind.last - at) / side.stride);
+  }
+  for (std::size_t pixel = 0; pixel < side.side; ++pixel) {
+    const Kind& kind = kinds_[kind_of(pixel)];
+    if (kind.count == 0) continue;
+    after = std::max(after, std::max(before + side.places, first(pixel) + kind.count) - before - side.places);
+  }
+}
+
+std::size_t Framed::first(std::size_t pixel) const {
+  const Kind& kind = kinds_[kind_of(pixel)];
+  if (kind.count == 0) return 0;
+  return (before * side_.stride + pixel + side_.padding - kind.last) / side_.stride;
+}
+
 Layout::Layout(const Convolution& convolution)
     : convolution_(convolution),
       padded_(rounded_up(convolution.maps, kMapTile)),
       along_(runs_of(convolution.columns)),
-      pixels_(pixels_of(convolution)) {
+      pixels_(pixels_of(convolution)),
+      high_(convolution.rows),
+      wide_(convolution.columns) {
   const Side &rows = convolution_.rows, &columns = convolution_.columns;
-  const std::vector<Run> down = runs_of(rows);
-  const std::size_t high =
-      (rows.side + rows.stride - 1) / rows.stride;  // rows that touch the same kernel rows
-  num_turns_ = convolution_.channels * rows.stride * columns.stride * high;
-  links_.reserve(pixels_.size());
-  turns_.reserve(pixels_.size());
+  const std::vector<std::size_t> slots = slots_of(columns);
+  for (std::size_t down = 0; down < rows.stride; ++down) {
+    for (std::size_t along = 0; along < columns.stride; ++along) {
+      const Framed::Kind &row = high_.kind(down), &column = wide_.kind(along);
+      const bool touches = row.count > 0 && column.count > 0;
+      const std::size_t weight = touches ? (row.last * columns.kernel + slots[column.last]) * padded_ : 0;
+      kinds_.push_back({static_cast<std::uint32_t>(weight),
+                        static_cast<std::uint32_t>(touches ? column.count * padded_ : 0),
+                        static_cast<std::uint32_t>(row.count)});
+    }
+  }
+  touches_.reserve(pixels_.size());
   for (const Pixel& pixel : pixels_) {
-    const Run vertical = down[pixel.row], horizontal = along_[pixel.column];
-    const std::size_t i = pixel.row + rows.padding - vertical.first * rows.stride;
-    const bool touches = vertical.count > 0 && horizontal.count > 0;
-    links_.push_back(
-        {touches ? ((pixel.channel * rows.kernel + i) * columns.kernel + horizontal.slot) * padded_ : 0,
-         touches ? (vertical.first * columns.places + horizontal.first) * padded_ : 0,
-         static_cast<std::uint32_t>(horizontal.count * padded_),
-         touches ? vertical.count : std::uint32_t{0}});
-    const std::size_t kind = pixel.row % rows.stride * columns.stride + pixel.column % columns.stride;
-    turns_.push_back(static_cast<std::uint32_t>((pixel.channel * rows.stride * columns.stride + kind) * high +
-                                                pixel.row / rows.stride));
+    const std::size_t kind = high_.kind_of(pixel.row) * columns.stride + wide_.kind_of(pixel.column);
+    touches_.push_back(
+        {static_cast<std::uint32_t>(pixel.channel * kinds_.size() + kind),
+         static_cast<std::uint32_t>((high_.first(pixel.row) * wide_.places() + wide_.first(pixel.column)) *
+                                    padded_)});
   }
 }
 
@@ -69,16 +95,19 @@ RowEvents EventMemory::by_row(const Layout& layout, const SampleEvents& events, 
   return {begin_.data(), kinds, channels_.data(), columns_.data()};
 }
 
-SampleEvents EventMemory::by_weight(const Layout& layout, const SampleEvents& events) {
-  channels_.resize(std::max(channels_.size(), events.count));
-  steps_.resize(channels_.size());
+void EventMemory::by_weight(const Layout& layout, const SampleEvents& events, ConvolutionGradientJob& job) {
+  neurons_.resize(std::max(neurons_.size(), events.count));
+  steps_.resize(neurons_.size());
   sort(
-      events.count, layout.turns(), begin_, [&](std::size_t e) { return layout.turn(events.channels[e]); },
+      events.count, layout.cells(), begin_,
+      [&](std::size_t e) { return layout.touch(events.channels[e]).cell; },
       [&](std::size_t e, std::uint32_t to) {
-        channels_[to] = events.channels[e];
+        neurons_[to] = layout.touch(events.channels[e]).neuron;
         steps_[to] = events.steps[e];
       });
-  return {channels_.data(), steps_.data(), events.count};
+  job.begin = begin_.data();
+  job.neurons = neurons_.data();
+  job.steps = steps_.data();
 }
 
 void check_inputs(const SpikeRows& spikes, const Convolution& convolution) {
