@@ -74,7 +74,7 @@ constexpr std::size_t kSumTiles = 2;
 
 void gradient(const ConvolutionGradientJob& job) {
   for (std::size_t cell = 0; cell < job.channels * job.num_kinds; ++cell) {
-    const std::uint32_t begin = job.begin[cell], end = job.begin[cell + 1];
+    const std::uint32_t begin = job.begin[cell * kChains], end = job.begin[(cell + 1) * kChains];
     if (begin == end) continue;
     const Touched touched = job.kinds[cell % job.num_kinds];
     float* out = job.out + cell / job.num_kinds * job.channel_weights + touched.weight;

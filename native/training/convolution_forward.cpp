@@ -69,9 +69,13 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
   }
   const Kernels& kernels = chosen_kernels();
   const auto num_steps = static_cast<std::uint32_t>(spikes.num_steps());
+  std::vector<std::uint32_t> touched;
+  for (std::size_t kind = 0; kind < convolution.columns.stride; ++kind)
+    touched.push_back(static_cast<std::uint32_t>(layout.wide().kind(kind).count * padded));
+  const std::size_t framed = layout.wide().places() * padded + kRowTile;
   for_pieces(spikes.batch(), kPiece, threads, [&](std::size_t begin, std::size_t end) {
     EventMemory memory;
-    const Buffer<std::int8_t> bytes(row);
+    const Buffer<std::uint8_t> even(framed), odd(framed);
     const Buffer<std::int16_t> sums(row), row_best(row), row_at(row), best(layout.lanes()),
         at(layout.lanes());
     const Buffer<std::int16_t> most(neurons), when(neurons);
@@ -82,9 +86,26 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
         crossing_long(events, layout, latent, thresholds, one_threshold, num_steps, mine);
         continue;
       }
-      kernels.convolution.crossing({layout.geometry(), memory.by_row(layout, events, num_steps), num_steps,
-                                    signs.get(), bars.get(), bytes.get(), sums.get(), row_best.get(),
-                                    row_at.get(), best.get(), at.get()});
+      kernels.convolution.crossing({convolution.rows.side,
+                                    convolution.rows.places,
+                                    convolution.rows.kernel,
+                                    convolution.rows.stride,
+                                    convolution.rows.padding,
+                                    convolution.columns.kernel * padded,
+                                    touched.data(),
+                                    touched.size(),
+                                    memory.by_row(layout, events, num_steps),
+                                    num_steps,
+                                    signs.get(),
+                                    wide * padded,
+                                    layout.wide().before * padded,
+                                    bars.get(),
+                                    {even.get(), odd.get()},
+                                    sums.get(),
+                                    row_best.get(),
+                                    row_at.get(),
+                                    best.get(),
+                                    at.get()});
       kernels.transpose.turn_shorts(best.get(), places, convolution.maps, padded, most.get(), places);
       kernels.transpose.turn_shorts(at.get(), places, convolution.maps, padded, when.get(), places);
       kernels.convolution.judge({most.get(), when.get(), neuron_bars.get(), neuron_thresholds.get(), neurons,

@@ -11,16 +11,16 @@ namespace BSTDG_ISA {
 namespace {
 
 constexpr std::size_t kBytes = kMostWords * 8, kShorts = kMostWords * 4;
-typedef std::int8_t Bytes __attribute__((vector_size(kBytes), may_alias));
-typedef std::int8_t FewBytes __attribute__((vector_size(kMapTile), may_alias));
+typedef std::uint8_t Bytes __attribute__((vector_size(kBytes), may_alias));  // in two's complement
+typedef std::uint8_t FewBytes __attribute__((vector_size(kMapTile), may_alias));
 typedef std::int16_t Shorts __attribute__((vector_size(2 * kShorts), may_alias));
 static_assert(kRowTile % kBytes == 0, "rows of places are whole vectors");
 
 // As many as 8 bits count between two calls of `widen`.
-constexpr std::size_t kMostByteEvents = 127;
+constexpr std::uint32_t kMostByteEvents = 127;
 
 template <typename V>
-inline void add(const std::int8_t* signs, std::int8_t* sums) {
+inline void add(const std::int8_t* signs, std::uint8_t* sums) {
   V sum, added;
   read(sums, sum);
   read(signs, added);
@@ -28,32 +28,60 @@ inline void add(const std::int8_t* signs, std::int8_t* sums) {
   write(sums, sum);
 }
 
-inline void add_signs(const std::int8_t* signs, std::size_t count, std::int8_t* sums) {
-  std::size_t lane = 0;
-  for (; lane + kBytes <= count; lane += kBytes) add<Bytes>(signs + lane, sums + lane);
-  for (; lane < count; lane += kMapTile) add<FewBytes>(signs + lane, sums + lane);
+// kWhole vectors and then `few` lanes.
+template <std::size_t kWhole>
+inline void add_signs(const std::int8_t* signs, std::size_t few, std::uint8_t* sums) {
+  for (std::size_t k = 0; k < kWhole; ++k) add<Bytes>(signs + k * kBytes, sums + k * kBytes);
+  for (std::size_t lane = kWhole * kBytes; lane < kWhole * kBytes + few; lane += kMapTile)
+    add<FewBytes>(signs + lane, sums + lane);
 }
 
-// sums += bytes, which are 0 afterwards, a vector of sums.
-inline void widen(std::int8_t* bytes, std::int16_t* sums, Shorts& sum) {
-  read(sums, sum);
+template <std::size_t kWhole>
+void add_events(const RowEvents& events, std::uint32_t begin, std::uint32_t end, const std::int8_t* signs,
+                std::size_t few, std::uint8_t* even, std::uint8_t* odd) {
+  const std::uint32_t *weights = events.weights, *lanes = events.lanes;
+  std::uint32_t e = begin;
+  for (; e + 2 <= end; e += 2) {
+    add_signs<kWhole>(signs + weights[e], few, even + lanes[e]);
+    add_signs<kWhole>(signs + weights[e + 1], few, odd + lanes[e + 1]);
+  }
+  if (e < end) add_signs<kWhole>(signs + weights[e], few, even + lanes[e]);
+}
+
+// So many whole vectors have code of their own; what is beyond them counts as few lanes.
+constexpr decltype(&add_events<0>) kAddEvents[] = {&add_events<0>, &add_events<1>, &add_events<2>,
+                                                   &add_events<3>, &add_events<4>, &add_events<5>,
+                                                   &add_events<6>};
+constexpr std::size_t kMostWhole = sizeof kAddEvents / sizeof *kAddEvents - 1;
+
+inline void take_bytes(std::uint8_t* bytes, Shorts& sum) {
 #if defined(__AVX512BW__)
   sum += (Shorts)_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)));
 #elif defined(__AVX2__)
   sum += (Shorts)_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
 #else
-  for (std::size_t i = 0; i < kShorts; ++i) sum[i] = static_cast<std::int16_t>(sum[i] + bytes[i]);
+  for (std::size_t i = 0; i < kShorts; ++i) {
+    const auto wide = static_cast<std::int16_t>(static_cast<std::int8_t>(bytes[i]));
+    sum[i] = static_cast<std::int16_t>(sum[i] + wide);
+  }
 #endif
   std::memset(bytes, 0, kShorts);
-  write(sums, sum);
+}
+
+// Adds bytes, which are 0 afterwards, to a vector of sums.
+inline void widen(const ConvolutionCrossingJob& job, std::size_t lane, Shorts& sum) {
+  read(job.sums + lane, sum);
+  take_bytes(job.bytes[0] + job.frame + lane, sum);
+  take_bytes(job.bytes[1] + job.frame + lane, sum);
+  write(job.sums + lane, sum);
 }
 
 // One row of places: adds what arrived in bytes, and follows the greatest potential until it is at its bar.
-inline void follow(const ConvolutionCrossingJob& job, std::uint32_t step, std::size_t lanes) {
+inline void follow(const ConvolutionCrossingJob& job, std::uint32_t step) {
   const Shorts now = Shorts{} + static_cast<std::int16_t>(step);
-  for (std::size_t lane = 0; lane < lanes; lane += kShorts) {
+  for (std::size_t lane = 0; lane < job.lanes; lane += kShorts) {
     Shorts sum, most, when, bar;
-    widen(job.bytes + lane, job.sums + lane, sum);
+    widen(job, lane, sum);
     read(job.row_best + lane, most);
     read(job.row_at + lane, when);
     read(job.bars + lane, bar);
@@ -65,44 +93,51 @@ inline void follow(const ConvolutionCrossingJob& job, std::uint32_t step, std::s
   }
 }
 
+// Adds the events of one cell; `counted` are in bytes already.
+inline void add_cell(const ConvolutionCrossingJob& job, std::uint32_t begin, std::uint32_t end,
+                     const std::int8_t* signs, std::size_t touched, std::uint32_t& counted) {
+  const std::size_t whole = touched / kBytes < kMostWhole ? touched / kBytes : kMostWhole;
+  while (begin < end) {
+    if (counted == kMostByteEvents) {
+      Shorts sum;
+      for (std::size_t lane = 0; lane < job.lanes; lane += kShorts) widen(job, lane, sum);
+      counted = 0;
+    }
+    const std::uint32_t some =
+        end - begin < kMostByteEvents - counted ? end - begin : kMostByteEvents - counted;
+    kAddEvents[whole](job.events, begin, begin + some, signs, touched - whole * kBytes, job.bytes[0],
+                      job.bytes[1]);
+    counted += some;
+    begin += some;
+  }
+}
+
 void crossing(const ConvolutionCrossingJob& job) {
-  const Geometry& shape = job.geometry;
-  const std::size_t padded = shape.padded, lanes = shape.places_wide * padded;
-  const std::size_t kernel_row = shape.kernel_columns * padded, channel = shape.kernel_rows * kernel_row;
-  for (std::size_t y = 0; y < shape.places_high; ++y) {
-    std::memset(job.sums, 0, sizeof(std::int16_t) * lanes);
-    std::memset(job.row_at, 0, sizeof(std::int16_t) * lanes);
-    for (std::size_t i = 0; i < lanes; ++i) job.row_best[i] = -32768;
+  for (std::size_t y = 0; y < job.places_high; ++y) {
+    std::memset(job.sums, 0, sizeof(std::int16_t) * job.lanes);
+    std::memset(job.row_at, 0, sizeof(std::int16_t) * job.lanes);
+    for (std::size_t i = 0; i < job.lanes; ++i) job.row_best[i] = -32768;
     // Kernel rows whose input row is there.
-    const std::size_t top = y * shape.stride_rows;
-    const std::size_t first = top < shape.padding_rows ? shape.padding_rows - top : 0;
-    const std::size_t space = shape.rows + shape.padding_rows - top;
-    const std::size_t last = space < shape.kernel_rows ? space : shape.kernel_rows;
+    const std::size_t top = y * job.stride_rows;
+    const std::size_t first = top < job.padding_rows ? job.padding_rows - top : 0;
+    const std::size_t space = job.rows + job.padding_rows - top;
+    const std::size_t last = space < job.kernel_rows ? space : job.kernel_rows;
     for (std::uint32_t t = 0; t < job.num_steps; ++t) {
       bool heard = t == 0;
-      std::size_t counted = 0;
+      std::uint32_t counted = 0;
       for (std::size_t i = first; i < last; ++i) {
-        const std::size_t cell = (top + i - shape.padding_rows) * job.num_steps + t;
-        const std::uint32_t *begin = job.events.begin + cell * job.events.kinds,
-                            *end = begin + job.events.kinds;
-        const std::int8_t* signs = job.signs + i * kernel_row;
-        heard |= *begin < *end;
-        for (std::uint32_t e = *begin; e < *end; ++e) {
-          if (counted++ == kMostByteEvents) {
-            Shorts sum;
-            for (std::size_t lane = 0; lane < lanes; lane += kShorts)
-              widen(job.bytes + lane, job.sums + lane, sum);
-            counted = 1;
-          }
-          const Run run = shape.along[job.events.columns[e]];
-          add_signs(signs + job.events.channels[e] * channel + run.slot * padded, run.count * padded,
-                    job.bytes + run.first * padded);
+        const std::size_t cell = (top + i - job.padding_rows) * job.num_steps + t;
+        const std::uint32_t* begin = job.events.begin + cell * job.kinds * kChains;
+        for (std::size_t kind = 0; kind < job.kinds; ++kind, begin += kChains) {
+          if (begin[0] == begin[kChains]) continue;
+          heard = true;
+          add_cell(job, begin[0], begin[kChains], job.signs + i * job.kernel_row, job.touched[kind], counted);
         }
       }
-      if (heard) follow(job, t, lanes);
+      if (heard) follow(job, t);
     }
-    std::memcpy(job.best + y * lanes, job.row_best, sizeof(std::int16_t) * lanes);
-    std::memcpy(job.at + y * lanes, job.row_at, sizeof(std::int16_t) * lanes);
+    std::memcpy(job.best + y * job.lanes, job.row_best, sizeof(std::int16_t) * job.lanes);
+    std::memcpy(job.at + y * job.lanes, job.row_at, sizeof(std::int16_t) * job.lanes);
   }
 }
 

@@ -11,31 +11,35 @@
 
 namespace bstdg {
 
-// One sample's events, by input row and step, those that touch the same run of slots together: those of row v
-// at step t are from begin[(v * num_steps + t) * kinds] to begin[(v * num_steps + t + 1) * kinds], each its
-// channel (without place) and its column.
-struct RowEvents {
-  const std::uint32_t* begin;
-  std::size_t kinds;
-  const std::uint16_t* channels;
-  const std::uint16_t* columns;
-};
+// Places have a frame in what follows that is as wide as a window may reach beyond them, so that all events
+// of a kind, of which there are as many as strides along a row, touch as many places.
 
-// Which places go together, and where weights lie: [channels][kernel rows][slots][padded].
-struct Geometry {
-  std::size_t rows, places_high, places_wide, kernel_rows, kernel_columns, stride_rows, padding_rows;
-  std::size_t padded;
-  const Run* along;  // [columns]
+// Cells of events begin at every kChains-th: filled in turn, they are filled faster.
+constexpr std::size_t kChains = 4;
+
+// One sample's events, by input row, step and kind: a cell for each, in this order. Each has its first
+// weight, counted from those of its kernel row, and the first lane that it touches in a row of places.
+struct RowEvents {
+  const std::uint32_t* begin;  // [rows * num_steps * kinds * kChains + 1]
+  const std::uint32_t* weights;
+  const std::uint32_t* lanes;
 };
 
 struct ConvolutionCrossingJob {
-  Geometry geometry;
+  std::size_t rows, places_high, kernel_rows, stride_rows, padding_rows;
+  std::size_t kernel_row;        // lanes from one kernel row to the next
+  const std::uint32_t* touched;  // [kinds] how many lanes an event touches
+  std::size_t kinds;
   RowEvents events;
   std::uint32_t num_steps;
-  const std::int8_t* signs;
-  const std::int16_t* bars;  // [places_wide][padded], and on to a whole number of kRowTile
-  std::int8_t* bytes;        // scratch as long as that, 0 before and after: what the events of a step sum to
-  std::int16_t* sums;        // scratch as long as that, and the two that follow: one row of places
+  const std::int8_t* signs;  // [channels][kernel rows][slots][padded]
+  std::size_t lanes;         // of a row of places
+  std::size_t frame;         // lanes before them
+  const std::int16_t* bars;  // [places wide][padded], and on to a whole number of kRowTile
+  // Scratch: what the events of a step sum to, every other one apart, for adding to what was just written
+  // takes long. With the frame, and as much beyond; 0 without it, before and after.
+  std::uint8_t* bytes[2];
+  std::int16_t* sums;  // scratch as long as bars, and the two that follow: one row of places
   std::int16_t* row_best;
   std::int16_t* row_at;
   std::int16_t* best;  // [places][padded]
@@ -62,17 +66,14 @@ struct Touched {
   std::uint32_t weight, lanes, rows;
 };
 
-// Places have a frame here that is as wide as a window may reach beyond them, so that all events of a kind
-// touch as many.
 struct ConvolutionGradientJob {
   const Touched* kinds;  // [num_kinds]
   std::size_t num_kinds, channels;
   std::size_t channel_weights;  // from one channel to the next
   std::size_t weight_back;      // from one row of places to the next, weights go back so far
   std::size_t neuron_ahead;     // and neurons ahead
-  // Events by channel and kind: those from begin[channel * num_kinds + kind] to the next, each the first
-  // neuron that it touches, and its step.
-  const std::uint32_t* begin;
+  // Events by channel and kind, each with the first neuron that it touches, and its step.
+  const std::uint32_t* begin;  // [channels * num_kinds * kChains + 1]
   const std::uint32_t* neurons;
   const std::uint8_t* steps;
   const float* errors;        // [framed places][padded], 0 in the frame

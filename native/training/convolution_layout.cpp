@@ -7,15 +7,18 @@
 namespace bstdg {
 namespace {
 
-// A counting sort, stable: calls put(event, place) for each, and leaves where each cell begins.
+// A counting sort: calls put(event, place) for each, and leaves where each cell begins, at every kChains-th.
+// Events of a cell that follow each other are counted and placed apart, so that none waits for the one
+// before.
 template <typename Cell, typename Put>
 void sort(std::size_t count, std::size_t cells, std::vector<std::uint32_t>& begin, const Cell& cell,
           const Put& put) {
   // Counted two places ahead and placed one ahead, cells begin where they should once all are placed.
-  begin.assign(cells + 2, 0);
-  for (std::size_t e = 0; e < count; ++e) ++begin[cell(e) + 2];
+  begin.assign(cells * kChains + 2, 0);
+  const auto chain = [&](std::size_t e) { return cell(e) * kChains + e % kChains; };
+  for (std::size_t e = 0; e < count; ++e) ++begin[chain(e) + 2];
   for (std::size_t i = 2; i < begin.size(); ++i) begin[i] += begin[i - 1];
-  for (std::size_t e = 0; e < count; ++e) put(e, begin[cell(e) + 1]++);
+  for (std::size_t e = 0; e < count; ++e) put(e, begin[chain(e) + 1]++);
 }
 
 }  // namespace
@@ -47,7 +50,6 @@ std::size_t Framed::first(std::size_t pixel) const {
 Layout::Layout(const Convolution& convolution)
     : convolution_(convolution),
       padded_(rounded_up(convolution.maps, kMapTile)),
-      along_(runs_of(convolution.columns)),
       pixels_(pixels_of(convolution)),
       high_(convolution.rows),
       wide_(convolution.columns) {
@@ -66,33 +68,32 @@ Layout::Layout(const Convolution& convolution)
   touches_.reserve(pixels_.size());
   for (const Pixel& pixel : pixels_) {
     const std::size_t kind = high_.kind_of(pixel.row) * columns.stride + wide_.kind_of(pixel.column);
-    touches_.push_back(
-        {static_cast<std::uint32_t>(pixel.channel * kinds_.size() + kind),
-         static_cast<std::uint32_t>((high_.first(pixel.row) * wide_.places() + wide_.first(pixel.column)) *
-                                    padded_)});
+    const std::size_t along = wide_.kind_of(pixel.column), lane = wide_.first(pixel.column) * padded_;
+    const std::size_t weight = slots[wide_.kind(along).last] * padded_;
+    touches_.push_back({static_cast<std::uint32_t>(pixel.channel * kinds_.size() + kind),
+                        static_cast<std::uint32_t>(high_.first(pixel.row) * neuron_ahead() + lane), pixel.row,
+                        static_cast<std::uint32_t>(along),
+                        static_cast<std::uint32_t>(pixel.channel * channel_weights() + weight),
+                        static_cast<std::uint32_t>(lane)});
   }
 }
 
-Geometry Layout::geometry() const {
-  const Side &rows = convolution_.rows, &columns = convolution_.columns;
-  return {rows.side,   rows.places,  columns.places, rows.kernel,  columns.kernel,
-          rows.stride, rows.padding, padded_,        along_.data()};
-}
-
 RowEvents EventMemory::by_row(const Layout& layout, const SampleEvents& events, std::size_t num_steps) {
-  const std::size_t kinds = layout.convolution().columns.stride;
-  channels_.resize(std::max(channels_.size(), events.count));
-  columns_.resize(channels_.size());
-  const auto cell = [&](std::size_t e) {
-    const Pixel& pixel = layout.pixel(events.channels[e]);
-    return (pixel.row * num_steps + events.steps[e]) * kinds + pixel.column % kinds;
-  };
-  sort(events.count, layout.convolution().rows.side * num_steps * kinds, begin_, cell,
-       [&](std::size_t e, std::uint32_t to) {
-         channels_[to] = layout.pixel(events.channels[e]).channel;
-         columns_[to] = layout.pixel(events.channels[e]).column;
-       });
-  return {begin_.data(), kinds, channels_.data(), columns_.data()};
+  const Side &rows = layout.convolution().rows, &columns = layout.convolution().columns;
+  weights_.resize(std::max(weights_.size(), events.count));
+  neurons_.resize(weights_.size());
+  sort(
+      events.count, rows.side * num_steps * columns.stride, begin_,
+      [&](std::size_t e) {
+        const Layout::Touch& touch = layout.touch(events.channels[e]);
+        return (touch.row * num_steps + events.steps[e]) * columns.stride + touch.kind;
+      },
+      [&](std::size_t e, std::uint32_t to) {
+        const Layout::Touch& touch = layout.touch(events.channels[e]);
+        weights_[to] = touch.weight;
+        neurons_[to] = touch.lane;
+      });
+  return {begin_.data(), weights_.data(), neurons_.data()};
 }
 
 void EventMemory::by_weight(const Layout& layout, const SampleEvents& events, ConvolutionGradientJob& job) {

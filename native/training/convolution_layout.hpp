@@ -44,10 +44,10 @@ class Layout {
   std::size_t padded() const { return padded_; }                         // maps
   std::size_t lanes() const { return convolution_.places() * padded_; }  // neurons, padded
   std::size_t row_weights() const { return convolution_.channels * convolution_.taps() * padded_; }
-  Geometry geometry() const;
   const Pixel& pixel(std::size_t input) const { return pixels_[input]; }
 
-  // For the backward pass, whose places have a frame (see ConvolutionGradientJob).
+  // Places have a frame (see convolution_kernels.hpp).
+  const Framed& wide() const { return wide_; }
   std::size_t framed_lanes() const { return high_.places() * wide_.places() * padded_; }
   std::size_t first_framed(std::size_t row) const {  // lane of a row of places
     return ((row + high_.before) * wide_.places() + wide_.before) * padded_;
@@ -56,9 +56,11 @@ class Layout {
   std::size_t channel_weights() const { return convolution_.taps() * padded_; }
   std::size_t weight_back() const { return convolution_.rows.stride * convolution_.columns.kernel * padded_; }
   std::size_t neuron_ahead() const { return wide_.places() * padded_; }
-  // Of an event of an input: its cell, by channel and kind, and the first neuron that it touches.
+  // Of an event of an input: its cell, by channel and kind, and the first neuron that it touches; and for the
+  // forward pass its row, its kind along it, and the first weight and lane of that kernel row and row of
+  // places.
   struct Touch {
-    std::uint32_t cell, neuron;
+    std::uint32_t cell, neuron, row, kind, weight, lane;
   };
   const Touch& touch(std::size_t input) const { return touches_[input]; }
   std::size_t cells() const { return convolution_.channels * kinds_.size(); }
@@ -66,7 +68,6 @@ class Layout {
  private:
   Convolution convolution_;
   std::size_t padded_;
-  std::vector<Run> along_;     // [columns.side]
   std::vector<Pixel> pixels_;  // [inputs]
   Framed high_, wide_;
   std::vector<Touched> kinds_;
@@ -82,8 +83,7 @@ class EventMemory {
   void by_weight(const Layout& layout, const SampleEvents& events, ConvolutionGradientJob& job);
 
  private:
-  std::vector<std::uint32_t> begin_, neurons_;
-  std::vector<std::uint16_t> channels_, columns_;
+  std::vector<std::uint32_t> begin_, weights_, neurons_;
   std::vector<std::uint8_t> steps_;
 };
 
