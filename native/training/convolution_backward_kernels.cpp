@@ -99,88 +99,133 @@ void gradient(const ConvolutionGradientJob& job) {
   }
 }
 
-constexpr std::size_t kFours = kWordMaps / 4;
+constexpr std::size_t kTellers = 64;  // neurons of a place that are looked at together
 
-// The errors of up to kWordMaps maps of one place, four maps at a time: of those fours that have any, what
-// they come to with any signs, and their first bit in words.
-struct Fours {
-  Floats sums[kFours];
-  Ints first[kFours];
-  std::size_t count = 0;
+// Of some neurons of one place those that tell, without gaps.
+struct Tellers {
+  alignas(64) float errors[kTellers + kMapTile];
+  std::uint32_t maps[kTellers + kMapTile];
+  std::size_t count;
 };
 
-inline void take_fours(const float* errors, const std::uint8_t* reach, std::uint8_t step, std::size_t maps,
-                       Fours& fours) {
+inline void find_tellers(const float* errors, const std::uint8_t* reach, std::uint8_t step, std::size_t maps,
+                         Tellers& found) {
+  found.count = 0;
   for (std::size_t map = 0; map < maps; map += kMapTile) {
-    alignas(64) float told[kMapTile];
-    unsigned some = 0;
 #if defined(__AVX512BW__)
     const __m512 all = _mm512_loadu_ps(errors + map);
     const __mmask16 here =
         _mm_mask_cmpeq_epi8_mask(_mm512_cmp_ps_mask(all, _mm512_setzero_ps(), _CMP_NEQ_UQ),
                                  _mm_loadu_si128(reinterpret_cast<const __m128i*>(reach + map)),
                                  _mm_set1_epi8(static_cast<char>(step)));
-    _mm512_store_ps(told, _mm512_maskz_mov_ps(here, all));
-    some = here;
+    const __m512i number =
+        _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(map)),
+                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    _mm512_storeu_ps(found.errors + found.count, _mm512_maskz_compress_ps(here, all));
+    _mm512_storeu_si512(found.maps + found.count, _mm512_maskz_compress_epi32(here, number));
+    found.count += static_cast<std::size_t>(__builtin_popcount(here));
 #else
-    for (std::size_t k = 0; k < kMapTile; ++k) {
-      told[k] = reach[map + k] == step ? errors[map + k] : 0.0F;
-      some |= unsigned{told[k] != 0.0F} << k;
+    for (std::size_t k = map; k < map + kMapTile; ++k) {
+      found.errors[found.count] = errors[k];
+      found.maps[found.count] = static_cast<std::uint32_t>(k);
+      found.count += reach[k] == step && errors[k] != 0.0F;
     }
 #endif
-    for (std::size_t four = 0; four < kMapTile / 4; ++four) {
-      if ((some >> 4 * four & 15) == 0) continue;
-      add_up(told + 4 * four, fours.sums[fours.count]);
-      fours.first[fours.count++] = Ints{} + static_cast<std::int32_t>(map + 4 * four);
-    }
+  }
+  // Whoever is missing in the last four tells nothing.
+  for (std::size_t k = 0; k < kMapTile; ++k) {
+    found.errors[found.count + k] = 0.0F;
+    found.maps[found.count + k] = 0;
   }
 }
 
-// heard += what kCount fours tell, at the pixels of one place.
-template <std::size_t kCount>
-inline void tell(const Fours& fours, const ConvolutionCreditJob& job, const Seen& seen,
-                 const std::uint32_t* minus, float* heard) {
-  Floats tables[kCount];
-  Ints first[kCount];
-  for (std::size_t k = 0; k < kCount; ++k) {
-    tables[k] = fours.sums[k];
-    first[k] = fours.first[k];
+// heard += what kFours times four neurons of one place tell, kTiles tiles of a block; kTogether: those of a
+// kernel row are heard side by side.
+template <std::size_t kFours, bool kTogether>
+inline __attribute__((always_inline)) void tell_tiles(const Floats* tables, Ints* entries,
+                                                      const std::uint32_t* tiles, std::size_t count,
+                                                      float* heard) {
+  for (std::size_t tile = 0; tile < count; ++tile) {
+    float* to = heard + (kTogether ? tile * kMapTile : tiles[tile]);
+    Floats sum;
+    read(to, sum);
+    for (std::size_t f = 0; f < kFours; ++f) {
+      add_from(tables[f], entries[f], sum);
+      entries[f] >>= 4;
+    }
+    write(to, sum);
   }
-  const std::size_t row = job.columns * job.lanes, kernel_row = job.kernel_columns * job.own;
-  const bool together = job.own == job.lanes;  // the channels of all columns follow each other
-  const std::size_t runs = together ? 1 : seen.columns, lanes = together ? seen.columns * job.own : job.own;
-  for (std::size_t i = 0; i < seen.rows; ++i) {
-    for (std::size_t j = 0; j < runs; ++j) {
-      float* to = heard + i * row + j * job.lanes;
-      const std::uint32_t* from = minus + i * kernel_row + j * job.own;
-      for (std::size_t lane = 0; lane < lanes; lane += kMapTile) {
-        Floats sum;
-        Ints words;
-        read(to + lane, sum);
-        read(from + lane, words);
-        for (std::size_t k = 0; k < kCount; ++k) add_from(tables[k], words, first[k], sum);
-        write(to + lane, sum);
+}
+
+template <std::size_t kFours, bool kTogether>
+void tell(const ConvolutionCreditJob& job, const Floats* sums, const std::uint32_t* maps, const Seen& seen,
+          const std::uint32_t* minus, float* heard) {
+  Floats tables[kFours];
+  for (std::size_t f = 0; f < kFours; ++f) tables[f] = sums[f];
+  const std::uint32_t* of[4 * kFours];
+  for (std::size_t k = 0; k < 4 * kFours; ++k) of[k] = minus + maps[k] * job.map + seen.row * job.kernel_row;
+  const std::size_t num_tiles = job.num_tiles, row = job.row, kernel_row = job.kernel_row;
+  for (std::size_t i = 0; i < seen.rows; ++i, heard += row) {
+    std::size_t word = i * kernel_row;
+    for (std::size_t first = 0; first < num_tiles; first += kSignTiles, word += kMapTile) {
+      Ints entries[kFours];
+      for (std::size_t f = 0; f < kFours; ++f) {
+        Ints a, b, c, d;
+        read(of[4 * f] + word, a);
+        read(of[4 * f + 1] + word, b);
+        read(of[4 * f + 2] + word, c);
+        read(of[4 * f + 3] + word, d);
+        choose(0x11111111, a, b, a);
+        choose(0x44444444, c, d, c);
+        choose(0x33333333, a, c, entries[f]);
+      }
+      float* to = kTogether ? heard + first * kMapTile : heard;
+      if (first + kSignTiles <= num_tiles) {
+        tell_tiles<kFours, kTogether>(tables, entries, job.tiles + first, kSignTiles, to);
+      } else {
+        tell_tiles<kFours, kTogether>(tables, entries, job.tiles + first, num_tiles - first, to);
       }
     }
   }
 }
 
+#if defined(__AVX512F__)
+constexpr std::size_t kFoursAtOnce = 4;  // whose tables and entries stay in registers
+#else
+constexpr std::size_t kFoursAtOnce = 2;
+#endif
+
+template <bool kTogether>
+void tell_all(const ConvolutionCreditJob& job, const Tellers& tellers, const Seen& seen,
+              const std::uint32_t* minus, float* heard) {
+  Floats sums[kTellers / 4];
+  for (std::size_t k = 0; k < tellers.count; k += kMapTile) add_up(tellers.errors + k, sums + k / 4);
+  const std::size_t fours = (tellers.count + 3) / 4;
+  std::size_t f = 0;
+  for (; f + kFoursAtOnce <= fours; f += kFoursAtOnce)
+    tell<kFoursAtOnce, kTogether>(job, sums + f, tellers.maps + 4 * f, seen, minus, heard);
+  if constexpr (kFoursAtOnce > 2) {
+    for (; f + 2 <= fours; f += 2)
+      tell<2, kTogether>(job, sums + f, tellers.maps + 4 * f, seen, minus, heard);
+  }
+  if (f < fours) tell<1, kTogether>(job, sums + f, tellers.maps + 4 * f, seen, minus, heard);
+}
+
 void credit(const ConvolutionCreditJob& job) {
-  constexpr decltype(&tell<1>) kTell[] = {&tell<1>, &tell<2>, &tell<3>, &tell<4>,
-                                          &tell<5>, &tell<6>, &tell<7>, &tell<8>};
-  static_assert(sizeof kTell / sizeof *kTell == kFours, "one for each number of fours");
-  const std::size_t kernel = job.kernel_rows * job.kernel_columns * job.own, maps = job.padded_own_maps;
+  const std::size_t maps = job.padded_own_maps;
+  const bool together = job.own == job.lanes;
+  Tellers tellers;
   for (std::size_t place = 0; place < job.places; ++place) {
     const Seen seen = job.seen[place];
-    const std::uint32_t* minus = job.minus + (seen.row * job.kernel_columns + seen.column) * job.own;
     for (std::size_t g = 0; g < job.groups; ++g) {
       const std::size_t at = (place * job.groups + g) * maps;
-      for (std::size_t map = 0; map < maps; map += kWordMaps, minus += kernel) {
-        Fours fours;
-        take_fours(job.errors + at + map, job.reach + at + map, job.step,
-                   maps - map < kWordMaps ? maps - map : kWordMaps, fours);
-        if (fours.count > 0)
-          kTell[fours.count - 1](fours, job, seen, minus, job.heard + seen.pixel * job.lanes + g * job.own);
+      float* heard = job.heard + seen.pixel * job.lanes + g * job.own;
+      for (std::size_t map = 0; map < maps; map += kTellers) {
+        find_tellers(job.errors + at + map, job.reach + at + map, job.step,
+                     maps - map < kTellers ? maps - map : kTellers, tellers);
+        if (tellers.count == 0) continue;
+        const std::uint32_t* minus = job.minus + (g * job.own_maps + map) * job.map;
+        (together ? tell_all<true> : tell_all<false>)(job, tellers, seen, minus, heard);
       }
     }
   }

@@ -82,28 +82,33 @@ struct ConvolutionGradientJob {
   float* out;                 // [channels][kernel rows][slots][padded], added to
 };
 
-// Where a place's window lies within what it reads: the first kernel row and column that are there, how many
-// are, and the number of the first pixel.
+// Where a place's window lies within what it reads: the first kernel row that is there, how many are, and the
+// first pixel, whose row has a frame of columns.
 struct Seen {
-  std::uint16_t row, column, rows, columns;
+  std::uint16_t row, rows;
   std::uint32_t pixel;
 };
 
 // What neurons that are judged at one step tell the channels of one sample. The channels of a pixel lie side
-// by side, each group's padded to kMapTile; so do the maps of a place.
+// by side, each group's padded to kMapTile; so do the maps of a place. Four neurons of one place that tell at
+// the same step are heard at once: a channel takes what the four come to with its signs from a table.
 struct ConvolutionCreditJob {
   const float* errors;        // [places][groups][padded own maps]
   const std::uint8_t* reach;  // the same
   std::uint8_t step;
   const Seen* seen;  // [places]
-  std::size_t places, groups, padded_own_maps;
-  // [groups][own maps / kWordMaps, up][kernel rows][kernel columns][own]: a bit where b of that map is -1
+  std::size_t places, groups, own_maps, padded_own_maps;
+  // Which weights are -1: [maps][kernel rows][kSignTiles tiles a block][kMapTile], of every channel the four
+  // bits of each tile of a block, which are all alike.
   const std::uint32_t* minus;
-  std::size_t kernel_rows, kernel_columns, columns;
-  std::size_t own, lanes;  // channels of a group and of a pixel, padded
-  float* heard;            // [pixels][lanes], added to
+  std::size_t map, kernel_row;  // words of a map, and of a kernel row
+  const std::uint32_t*
+      tiles;  // [tiles of a kernel row] where its channels are heard, from the first pixel on
+  std::size_t num_tiles;
+  std::size_t row, lanes, own;  // lanes of a row of pixels and of a pixel, padded channels of a group
+  float* heard;                 // [pixels, framed][lanes], added to
 };
-constexpr std::size_t kWordMaps = 32;
+constexpr std::size_t kSignTiles = 8;
 
 struct ConvolutionKernels {
   void (*crossing)(const ConvolutionCrossingJob&);
