@@ -49,10 +49,7 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
   const Layout layout(convolution);
   const std::size_t neurons = convolution.neurons(), places = convolution.places(), padded = layout.padded();
   const std::size_t wide = convolution.columns.places, row = rounded_up(wide * padded, kRowTile);
-  const Buffer<std::int8_t> signs(layout.row_weights());
-  for_weights(convolution, padded, [&](std::size_t to, std::size_t from) {
-    signs[to] = static_cast<std::int8_t>(2 * int{latent[from] >= 0.0F} - 1);  // no branch: half are taken
-  });
+  const Buffer<std::int8_t> signs = layout.signs(latent);
   const auto threshold = [&](std::size_t k) { return thresholds[one_threshold ? 0 : k]; };
   const Buffer<std::int16_t> bars(row);
   const Buffer<std::int16_t> neuron_bars(neurons);
@@ -69,10 +66,7 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
   }
   const Kernels& kernels = chosen_kernels();
   const auto num_steps = static_cast<std::uint32_t>(spikes.num_steps());
-  std::vector<std::uint32_t> touched;
-  for (std::size_t kind = 0; kind < convolution.columns.stride; ++kind)
-    touched.push_back(static_cast<std::uint32_t>(layout.wide().kind(kind).count * padded));
-  const std::size_t framed = layout.wide().places() * padded + kRowTile;
+  const std::size_t framed = layout.wide().places() * padded + layout.run();
   for_pieces(spikes.batch(), kPiece, threads, [&](std::size_t begin, std::size_t end) {
     EventMemory memory;
     const Buffer<std::uint8_t> even(framed), odd(framed);
@@ -91,12 +85,11 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
                                     convolution.rows.kernel,
                                     convolution.rows.stride,
                                     convolution.rows.padding,
-                                    convolution.columns.kernel * padded,
-                                    touched.data(),
-                                    touched.size(),
                                     memory.by_row(layout, events, num_steps),
                                     num_steps,
                                     signs.get(),
+                                    layout.kernel_row(),
+                                    layout.run(),
                                     wide * padded,
                                     layout.wide().before * padded,
                                     bars.get(),

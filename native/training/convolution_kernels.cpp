@@ -12,47 +12,42 @@ namespace {
 
 constexpr std::size_t kBytes = kMostWords * 8, kShorts = kMostWords * 4;
 typedef std::uint8_t Bytes __attribute__((vector_size(kBytes), may_alias));  // in two's complement
-typedef std::uint8_t FewBytes __attribute__((vector_size(kMapTile), may_alias));
 typedef std::int16_t Shorts __attribute__((vector_size(2 * kShorts), may_alias));
 static_assert(kRowTile % kBytes == 0, "rows of places are whole vectors");
 
 // As many as 8 bits count between two calls of `widen`.
 constexpr std::uint32_t kMostByteEvents = 127;
 
-template <typename V>
-inline void add(const std::int8_t* signs, std::uint8_t* sums) {
-  V sum, added;
+inline void add_signs(const std::int8_t* signs, std::uint8_t* sums) {
+  Bytes sum, added;
   read(sums, sum);
   read(signs, added);
   sum += added;
   write(sums, sum);
 }
 
-// kWhole vectors and then `few` lanes.
-template <std::size_t kWhole>
-inline void add_signs(const std::int8_t* signs, std::size_t few, std::uint8_t* sums) {
-  for (std::size_t k = 0; k < kWhole; ++k) add<Bytes>(signs + k * kBytes, sums + k * kBytes);
-  for (std::size_t lane = kWhole * kBytes; lane < kWhole * kBytes + few; lane += kMapTile)
-    add<FewBytes>(signs + lane, sums + lane);
-}
-
-template <std::size_t kWhole>
-void add_events(const RowEvents& events, std::uint32_t begin, std::uint32_t end, const std::int8_t* signs,
-                std::size_t few, std::uint8_t* even, std::uint8_t* odd) {
-  const std::uint32_t *weights = events.weights, *lanes = events.lanes;
+// kVectors: of a run, or 0 for as many as there are.
+template <std::size_t kVectors>
+void add_events(const ConvolutionCrossingJob& job, std::uint32_t begin, std::uint32_t end,
+                std::ptrdiff_t first) {
+  const std::uint32_t *starts = job.events.signs, *lanes = job.events.lanes;
+  const std::int8_t* signs = job.signs;
+  const std::size_t vectors = kVectors > 0 ? kVectors : job.run / kBytes;
+  std::uint8_t *even = job.bytes[0], *odd = job.bytes[1];
   std::uint32_t e = begin;
   for (; e + 2 <= end; e += 2) {
-    add_signs<kWhole>(signs + weights[e], few, even + lanes[e]);
-    add_signs<kWhole>(signs + weights[e + 1], few, odd + lanes[e + 1]);
+    const std::int8_t *one = signs + (starts[e] + first), *other = signs + (starts[e + 1] + first);
+    std::uint8_t *to_one = even + lanes[e], *to_other = odd + lanes[e + 1];
+    for (std::size_t k = 0; k < vectors; ++k) add_signs(one + k * kBytes, to_one + k * kBytes);
+    for (std::size_t k = 0; k < vectors; ++k) add_signs(other + k * kBytes, to_other + k * kBytes);
   }
-  if (e < end) add_signs<kWhole>(signs + weights[e], few, even + lanes[e]);
+  for (std::size_t k = 0; e < end && k < vectors; ++k)
+    add_signs(signs + (starts[e] + first) + k * kBytes, even + lanes[e] + k * kBytes);
 }
 
-// So many whole vectors have code of their own; what is beyond them counts as few lanes.
+// By the vectors of a run; the first is for any.
 constexpr decltype(&add_events<0>) kAddEvents[] = {&add_events<0>, &add_events<1>, &add_events<2>,
-                                                   &add_events<3>, &add_events<4>, &add_events<5>,
-                                                   &add_events<6>};
-constexpr std::size_t kMostWhole = sizeof kAddEvents / sizeof *kAddEvents - 1;
+                                                   &add_events<3>, &add_events<4>};
 
 inline void take_bytes(std::uint8_t* bytes, Shorts& sum) {
 #if defined(__AVX512BW__)
@@ -93,26 +88,9 @@ inline void follow(const ConvolutionCrossingJob& job, std::uint32_t step) {
   }
 }
 
-// Adds the events of one cell; `counted` are in bytes already.
-inline void add_cell(const ConvolutionCrossingJob& job, std::uint32_t begin, std::uint32_t end,
-                     const std::int8_t* signs, std::size_t touched, std::uint32_t& counted) {
-  const std::size_t whole = touched / kBytes < kMostWhole ? touched / kBytes : kMostWhole;
-  while (begin < end) {
-    if (counted == kMostByteEvents) {
-      Shorts sum;
-      for (std::size_t lane = 0; lane < job.lanes; lane += kShorts) widen(job, lane, sum);
-      counted = 0;
-    }
-    const std::uint32_t some =
-        end - begin < kMostByteEvents - counted ? end - begin : kMostByteEvents - counted;
-    kAddEvents[whole](job.events, begin, begin + some, signs, touched - whole * kBytes, job.bytes[0],
-                      job.bytes[1]);
-    counted += some;
-    begin += some;
-  }
-}
-
 void crossing(const ConvolutionCrossingJob& job) {
+  const std::size_t vectors = job.run / kBytes;
+  const auto add = kAddEvents[vectors < sizeof kAddEvents / sizeof *kAddEvents ? vectors : 0];
   for (std::size_t y = 0; y < job.places_high; ++y) {
     std::memset(job.sums, 0, sizeof(std::int16_t) * job.lanes);
     std::memset(job.row_at, 0, sizeof(std::int16_t) * job.lanes);
@@ -122,19 +100,24 @@ void crossing(const ConvolutionCrossingJob& job) {
     const std::size_t first = top < job.padding_rows ? job.padding_rows - top : 0;
     const std::size_t space = job.rows + job.padding_rows - top;
     const std::size_t last = space < job.kernel_rows ? space : job.kernel_rows;
-    for (std::uint32_t t = 0; t < job.num_steps; ++t) {
-      bool heard = t == 0;
-      std::uint32_t counted = 0;
-      for (std::size_t i = first; i < last; ++i) {
-        const std::size_t cell = (top + i - job.padding_rows) * job.num_steps + t;
-        const std::uint32_t* begin = job.events.begin + cell * job.kinds * kChains;
-        for (std::size_t kind = 0; kind < job.kinds; ++kind, begin += kChains) {
-          if (begin[0] == begin[kChains]) continue;
-          heard = true;
-          add_cell(job, begin[0], begin[kChains], job.signs + i * job.kernel_row, job.touched[kind], counted);
+    if (first < last) {
+      const auto down = static_cast<std::ptrdiff_t>(top) - static_cast<std::ptrdiff_t>(job.padding_rows);
+      const std::size_t row = top + first - job.padding_rows;
+      for (std::uint32_t t = 0; t < job.num_steps; ++t) {
+        const std::uint32_t* cell = job.events.begin + (t * job.rows + row) * kChains;
+        std::uint32_t begin = cell[0];
+        const std::uint32_t end = cell[(last - first) * kChains];
+        if (begin == end && t > 0) continue;
+        for (; end - begin > kMostByteEvents; begin += kMostByteEvents) {
+          add(job, begin, begin + kMostByteEvents, -down * static_cast<std::ptrdiff_t>(job.kernel_row));
+          Shorts sum;
+          for (std::size_t lane = 0; lane < job.lanes; lane += kShorts) widen(job, lane, sum);
         }
+        add(job, begin, end, -down * static_cast<std::ptrdiff_t>(job.kernel_row));
+        follow(job, t);
       }
-      if (heard) follow(job, t);
+    } else {
+      follow(job, 0);
     }
     std::memcpy(job.best + y * job.lanes, job.row_best, sizeof(std::int16_t) * job.lanes);
     std::memcpy(job.at + y * job.lanes, job.row_at, sizeof(std::int16_t) * job.lanes);

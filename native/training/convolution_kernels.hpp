@@ -12,32 +12,33 @@
 namespace bstdg {
 
 // Places have a frame in what follows that is as wide as a window may reach beyond them, so that all events
-// of a kind, of which there are as many as strides along a row, touch as many places.
+// of a kind, of which there are as many as strides, touch as many places.
 
 // Cells of events begin at every kChains-th: filled in turn, they are filled faster.
 constexpr std::size_t kChains = 4;
 
-// One sample's events, by input row, step and kind: a cell for each, in this order. Each has its first
-// weight, counted from those of its kernel row, and the first lane that it touches in a row of places.
+// One sample's events, by step and input row. Each has its first sign, counted from where those would begin
+// that input row 0 is multiplied by in the first row of places, and the first lane that it touches in a row
+// of places.
 struct RowEvents {
-  const std::uint32_t* begin;  // [rows * num_steps * kinds * kChains + 1]
-  const std::uint32_t* weights;
+  const std::uint32_t* begin;  // [num_steps * rows * kChains + 1]
+  const std::uint32_t* signs;
   const std::uint32_t* lanes;
 };
 
 struct ConvolutionCrossingJob {
   std::size_t rows, places_high, kernel_rows, stride_rows, padding_rows;
-  std::size_t kernel_row;        // lanes from one kernel row to the next
-  const std::uint32_t* touched;  // [kinds] how many lanes an event touches
-  std::size_t kinds;
   RowEvents events;
   std::uint32_t num_steps;
-  const std::int8_t* signs;  // [channels][kernel rows][slots][padded]
-  std::size_t lanes;         // of a row of places
-  std::size_t frame;         // lanes before them
-  const std::int16_t* bars;  // [places wide][padded], and on to a whole number of kRowTile
+  // [channels][kernel rows][kinds][run]: of each kind the signs [places][padded] of all places that an event
+  // touches, and 0 from there on to a run, which is as long for every kind and whole kRowTile.
+  const std::int8_t* signs;
+  std::size_t kernel_row, run;  // lanes from one kernel row to the next, and of a run
+  std::size_t lanes;            // of a row of places
+  std::size_t frame;            // lanes before them
+  const std::int16_t* bars;     // [places wide][padded], and on to a whole number of kRowTile
   // Scratch: what the events of a step sum to, every other one apart, for adding to what was just written
-  // takes long. With the frame, and as much beyond; 0 without it, before and after.
+  // takes long. With the frame, and a run beyond; 0 without it, before and after.
   std::uint8_t* bytes[2];
   std::int16_t* sums;  // scratch as long as bars, and the two that follow: one row of places
   std::int16_t* row_best;

@@ -52,9 +52,14 @@ Layout::Layout(const Convolution& convolution)
       padded_(rounded_up(convolution.maps, kMapTile)),
       pixels_(pixels_of(convolution)),
       high_(convolution.rows),
-      wide_(convolution.columns) {
+      wide_(convolution.columns),
+      run_(0) {
   const Side &rows = convolution_.rows, &columns = convolution_.columns;
   const std::vector<std::size_t> slots = slots_of(columns);
+  for (std::size_t kind = 0; kind < columns.stride; ++kind)
+    run_ = std::max(run_, rounded_up(wide_.kind(kind).count * padded_, kRowTile));
+  if (std::max(row_weights(), convolution.channels * rows.kernel * kernel_row()) > 0xFFFFFFFF)
+    refuse("the convolution has too many weights to be trained");
   for (std::size_t down = 0; down < rows.stride; ++down) {
     for (std::size_t along = 0; along < columns.stride; ++along) {
       const Framed::Kind &row = high_.kind(down), &column = wide_.kind(along);
@@ -69,36 +74,51 @@ Layout::Layout(const Convolution& convolution)
   for (const Pixel& pixel : pixels_) {
     const std::size_t kind = high_.kind_of(pixel.row) * columns.stride + wide_.kind_of(pixel.column);
     const std::size_t along = wide_.kind_of(pixel.column), lane = wide_.first(pixel.column) * padded_;
-    const std::size_t weight = slots[wide_.kind(along).last] * padded_;
+    const std::size_t signs = (pixel.channel * rows.kernel + pixel.row) * kernel_row() + along * run_;
     touches_.push_back({static_cast<std::uint32_t>(pixel.channel * kinds_.size() + kind),
                         static_cast<std::uint32_t>(high_.first(pixel.row) * neuron_ahead() + lane), pixel.row,
-                        static_cast<std::uint32_t>(along),
-                        static_cast<std::uint32_t>(pixel.channel * channel_weights() + weight),
-                        static_cast<std::uint32_t>(lane)});
+                        static_cast<std::uint32_t>(signs), static_cast<std::uint32_t>(lane)});
   }
 }
 
+Buffer<std::int8_t> Layout::signs(const float* latent) const {
+  const Side &rows = convolution_.rows, &columns = convolution_.columns;
+  const std::size_t own = convolution_.own_channels();
+  Buffer<std::int8_t> signs(convolution_.channels * rows.kernel * kernel_row());
+  for (std::size_t k = 0; k < convolution_.maps; ++k) {
+    for (std::size_t c = 0; c < own; ++c) {
+      const std::size_t channel = k / convolution_.own_maps() * own + c;
+      for (std::size_t i = 0; i < rows.kernel; ++i) {
+        std::int8_t* row = signs.get() + (channel * rows.kernel + i) * kernel_row() + k;
+        for (std::size_t j = 0; j < columns.kernel; ++j) {
+          const std::size_t kind = j % columns.stride, place = (wide_.kind(kind).last - j) / columns.stride;
+          // No branch: half would be taken.
+          row[kind * run_ + place * padded_] = static_cast<std::int8_t>(2 * int{*latent++ >= 0.0F} - 1);
+        }
+      }
+    }
+  }
+  return signs;
+}
+
 RowEvents EventMemory::by_row(const Layout& layout, const SampleEvents& events, std::size_t num_steps) {
-  const Side &rows = layout.convolution().rows, &columns = layout.convolution().columns;
-  weights_.resize(std::max(weights_.size(), events.count));
-  neurons_.resize(weights_.size());
+  const std::size_t rows = layout.convolution().rows.side;
+  signs_.resize(std::max(signs_.size(), events.count));
+  neurons_.resize(std::max(neurons_.size(), events.count));
   sort(
-      events.count, rows.side * num_steps * columns.stride, begin_,
-      [&](std::size_t e) {
-        const Layout::Touch& touch = layout.touch(events.channels[e]);
-        return (touch.row * num_steps + events.steps[e]) * columns.stride + touch.kind;
-      },
+      events.count, num_steps * rows, begin_,
+      [&](std::size_t e) { return events.steps[e] * rows + layout.touch(events.channels[e]).row; },
       [&](std::size_t e, std::uint32_t to) {
         const Layout::Touch& touch = layout.touch(events.channels[e]);
-        weights_[to] = touch.weight;
+        signs_[to] = touch.signs;
         neurons_[to] = touch.lane;
       });
-  return {begin_.data(), weights_.data(), neurons_.data()};
+  return {begin_.data(), signs_.data(), neurons_.data()};
 }
 
 void EventMemory::by_weight(const Layout& layout, const SampleEvents& events, ConvolutionGradientJob& job) {
   neurons_.resize(std::max(neurons_.size(), events.count));
-  steps_.resize(neurons_.size());
+  steps_.resize(std::max(steps_.size(), events.count));
   sort(
       events.count, layout.cells(), begin_,
       [&](std::size_t e) { return layout.touch(events.channels[e]).cell; },

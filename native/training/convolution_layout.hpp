@@ -48,6 +48,10 @@ class Layout {
 
   // Places have a frame (see convolution_kernels.hpp).
   const Framed& wide() const { return wide_; }
+  std::size_t run() const { return run_; }  // of signs, see ConvolutionCrossingJob
+  std::size_t kernel_row() const { return convolution_.columns.stride * run_; }
+  // Signs laid out for it, of latent weights.
+  Buffer<std::int8_t> signs(const float* latent) const;
   std::size_t framed_lanes() const { return high_.places() * wide_.places() * padded_; }
   std::size_t first_framed(std::size_t row) const {  // lane of a row of places
     return ((row + high_.before) * wide_.places() + wide_.before) * padded_;
@@ -57,10 +61,9 @@ class Layout {
   std::size_t weight_back() const { return convolution_.rows.stride * convolution_.columns.kernel * padded_; }
   std::size_t neuron_ahead() const { return wide_.places() * padded_; }
   // Of an event of an input: its cell, by channel and kind, and the first neuron that it touches; and for the
-  // forward pass its row, its kind along it, and the first weight and lane of that kernel row and row of
-  // places.
+  // forward pass its row, and what RowEvents have.
   struct Touch {
-    std::uint32_t cell, neuron, row, kind, weight, lane;
+    std::uint32_t cell, neuron, row, signs, lane;
   };
   const Touch& touch(std::size_t input) const { return touches_[input]; }
   std::size_t cells() const { return convolution_.channels * kinds_.size(); }
@@ -70,6 +73,7 @@ class Layout {
   std::size_t padded_;
   std::vector<Pixel> pixels_;  // [inputs]
   Framed high_, wide_;
+  std::size_t run_;
   std::vector<Touched> kinds_;
   std::vector<Touch> touches_;  // [inputs]
 };
@@ -83,7 +87,7 @@ class EventMemory {
   void by_weight(const Layout& layout, const SampleEvents& events, ConvolutionGradientJob& job);
 
  private:
-  std::vector<std::uint32_t> begin_, weights_, neurons_;
+  std::vector<std::uint32_t> begin_, signs_, neurons_;
   std::vector<std::uint8_t> steps_;
 };
 
