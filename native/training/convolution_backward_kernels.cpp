@@ -33,16 +33,27 @@ inline __attribute__((always_inline)) void add_judged(const float* errors, const
 #endif
 }
 
-// What the events of one cell tell kTiles times kMapTile lanes of one row of places, whose sums stay in
-// registers meanwhile.
+// The events of one channel and kind, those of step 0 first.
+struct Cells {
+  std::uint32_t begin, later, end;
+};
+
+// What they tell kTiles times kMapTile lanes of one row of places, whose sums stay in registers meanwhile.
 template <std::size_t kTiles>
-inline void sum_tiles(const ConvolutionGradientJob& job, std::uint32_t begin, std::uint32_t end,
-                      std::size_t lane, float* out) {
+inline void sum_tiles(const ConvolutionGradientJob& job, const Cells& cells, std::size_t lane, float* out) {
   Floats sums[kTiles];
   for (std::size_t k = 0; k < kTiles; ++k) read(out + k * kMapTile, sums[k]);
   const float* errors = job.errors + lane;
   const std::uint8_t* reach = job.reach + lane;
-  for (std::uint32_t e = begin; e < end; ++e) {
+  for (std::uint32_t e = cells.begin; e < cells.later; ++e) {  // nobody is judged before step 0
+    const float* told = errors + job.neurons[e];
+    for (std::size_t k = 0; k < kTiles; ++k) {
+      Floats error;
+      read(told + k * kMapTile, error);
+      sums[k] += error;
+    }
+  }
+  for (std::uint32_t e = cells.later; e < cells.end; ++e) {
     const std::size_t at = job.neurons[e];
     const std::uint8_t step = job.steps[e];
     for (std::size_t k = 0; k < kTiles; ++k)
@@ -52,9 +63,9 @@ inline void sum_tiles(const ConvolutionGradientJob& job, std::uint32_t begin, st
 }
 
 // The same where errors count less the later they are judged.
-inline void sum_decayed(const ConvolutionGradientJob& job, std::uint32_t begin, std::uint32_t end,
-                        std::size_t lane, std::size_t lanes, float* out) {
-  for (std::uint32_t e = begin; e < end; ++e) {
+inline void sum_decayed(const ConvolutionGradientJob& job, const Cells& cells, std::size_t lane,
+                        std::size_t lanes, float* out) {
+  for (std::uint32_t e = cells.begin; e < cells.end; ++e) {
     const float* errors = job.errors + job.neurons[e] + lane;
     const std::uint8_t* reach = job.reach + job.neurons[e] + lane;
     const std::uint8_t step = job.steps[e];
@@ -65,7 +76,7 @@ inline void sum_decayed(const ConvolutionGradientJob& job, std::uint32_t begin, 
 }
 
 #if defined(__AVX512F__)
-constexpr std::size_t kSumTiles = 8;  // a half or a quarter of the registers
+constexpr std::size_t kSumTiles = 12;  // less than half of the registers
 #elif defined(__AVX2__)
 constexpr std::size_t kSumTiles = 4;
 #else
@@ -73,15 +84,16 @@ constexpr std::size_t kSumTiles = 2;
 #endif
 
 void gradient(const ConvolutionGradientJob& job) {
-  for (std::size_t cell = 0; cell < job.channels * job.num_kinds; ++cell) {
-    const std::uint32_t begin = job.begin[cell * kChains], end = job.begin[(cell + 1) * kChains];
-    if (begin == end) continue;
-    const Touched touched = job.kinds[cell % job.num_kinds];
-    float* out = job.out + cell / job.num_kinds * job.channel_weights + touched.weight;
+  for (std::size_t kind = 0; kind < job.channels * job.num_kinds; ++kind) {
+    const std::uint32_t* begin = job.begin + 2 * kind * kChains;
+    const Cells cells{begin[0], begin[kChains], begin[2 * kChains]};
+    if (cells.begin == cells.end) continue;
+    const Touched touched = job.kinds[kind % job.num_kinds];
+    float* out = job.out + kind / job.num_kinds * job.channel_weights + touched.weight;
     for (std::uint32_t y = 0; y < touched.rows; ++y, out -= job.weight_back) {
       std::size_t lane = y * job.neuron_ahead;
       if (job.decays != nullptr) {
-        sum_decayed(job, begin, end, lane, touched.lanes, out);
+        sum_decayed(job, cells, lane, touched.lanes, out);
         continue;
       }
       const std::size_t tiles = touched.lanes / kMapTile;
@@ -89,9 +101,10 @@ void gradient(const ConvolutionGradientJob& job) {
       const auto sum = [&](auto count) {
         constexpr std::size_t kTiles = decltype(count)::kValue;
         for (; tile + kTiles <= tiles; tile += kTiles)
-          sum_tiles<kTiles>(job, begin, end, lane + tile * kMapTile, out + tile * kMapTile);
+          sum_tiles<kTiles>(job, cells, lane + tile * kMapTile, out + tile * kMapTile);
       };
       sum(Number<kSumTiles>{});
+      if constexpr (kSumTiles > 8) sum(Number<8>{});
       if constexpr (kSumTiles > 4) sum(Number<4>{});
       if constexpr (kSumTiles > 2) sum(Number<2>{});
       sum(Number<1>{});

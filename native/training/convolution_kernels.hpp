@@ -73,8 +73,9 @@ struct ConvolutionGradientJob {
   std::size_t channel_weights;  // from one channel to the next
   std::size_t weight_back;      // from one row of places to the next, weights go back so far
   std::size_t neuron_ahead;     // and neurons ahead
-  // Events by channel and kind, each with the first neuron that it touches, and its step.
-  const std::uint32_t* begin;  // [channels * num_kinds * kChains + 1]
+  // Events by channel and kind, in two cells, those of step 0 and the later ones, each with the first neuron
+  // that it touches, and its step.
+  const std::uint32_t* begin;  // [channels * num_kinds * 2 * kChains + 1]
   const std::uint32_t* neurons;
   const std::uint8_t* steps;
   const float* errors;        // [framed places][padded], 0 in the frame

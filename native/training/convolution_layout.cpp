@@ -120,8 +120,8 @@ void EventMemory::by_weight(const Layout& layout, const SampleEvents& events, Co
   neurons_.resize(std::max(neurons_.size(), events.count));
   steps_.resize(std::max(steps_.size(), events.count));
   sort(
-      events.count, layout.cells(), begin_,
-      [&](std::size_t e) { return layout.touch(events.channels[e]).cell; },
+      events.count, 2 * layout.cells(), begin_,
+      [&](std::size_t e) { return 2 * layout.touch(events.channels[e]).cell + (events.steps[e] > 0); },
       [&](std::size_t e, std::uint32_t to) {
         neurons_[to] = layout.touch(events.channels[e]).neuron;
         steps_[to] = events.steps[e];
