@@ -58,7 +58,7 @@ Layout::Layout(const Convolution& convolution)
   const std::vector<std::size_t> slots = slots_of(columns);
   for (std::size_t kind = 0; kind < columns.stride; ++kind)
     run_ = std::max(run_, rounded_up(wide_.kind(kind).count * padded_, kRowTile));
-  if (std::max(row_weights(), convolution.channels * rows.kernel * kernel_row()) > 0xFFFFFFFF)
+  if (std::max(row_weights(), (convolution.channels * rows.kernel + rows.side) * kernel_row()) > 0xFFFFFFFF)
     refuse("the convolution has too many weights to be trained");
   for (std::size_t down = 0; down < rows.stride; ++down) {
     for (std::size_t along = 0; along < columns.stride; ++along) {

@@ -83,7 +83,7 @@ class EventMemory {
  public:
   // For the forward pass.
   RowEvents by_row(const Layout& layout, const SampleEvents& events, std::size_t num_steps);
-  // For the backward pass: fills in the events of the job. Those of one cell keep their order.
+  // For the backward pass: fills in the events of the job.
   void by_weight(const Layout& layout, const SampleEvents& events, ConvolutionGradientJob& job);
 
  private:
