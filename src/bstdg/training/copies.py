@@ -71,12 +71,15 @@ def make_copies(
     distorting, teaching = (
         torch.Generator("cpu").manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
     )
+    teacher = None
+    if recipe.teacher.weight:  # one that does not fit is refused before any work
+        teacher = distillation.blank(dataset.shape, len(dataset.classes), recipe.teacher)
     original = torch.from_numpy(dataset.images[chosen])
     number = recipe.distort.copies
     images = [original, *(augmentation.distort(original, recipe.distort, distorting) for _ in range(number))]
     taught = None
-    if recipe.teacher.weight:
-        teacher = _teacher(images, dataset.labels[chosen], dataset, recipe, seed, teaching, keep)
+    if teacher is not None:
+        teacher = _teacher(teacher, images, dataset.labels[chosen], dataset, recipe, seed, teaching, keep)
         heat = recipe.teacher.temperature
         taught = torch.cat([distillation.probabilities(teacher, copy, dataset.white, heat) for copy in images])
     steps = torch.empty(len(images), len(chosen), size(code.gives), dtype=torch.uint8, device="cpu")
@@ -87,6 +90,7 @@ def make_copies(
 
 
 def _teacher(
+    blank: distillation.Teacher,
     images: list[Tensor],
     labels: NDArray[np.int64],
     dataset: Dataset,
@@ -101,13 +105,13 @@ def _teacher(
     by_class = recipe.train.class_weight
     if by_class != "none":
         origin["class_weight"] = by_class
-    classes = len(dataset.classes)
-    teacher = distillation.blank(dataset.shape, classes, recipe.teacher)
-    if keep is not None and distillation.load(keep / TEACHER, teacher, origin):
-        return teacher
+    if keep is not None and distillation.load(keep / TEACHER, blank, origin):
+        return blank
     each = weights.of_samples(labels, weights.by_class(by_class, labels, dataset.classes), None)
     taught = torch.from_numpy(labels), None if each is None else weights.unless_one(each / each.mean())
-    teacher = distillation.teach(torch.stack(images), *taught, dataset.white, classes, recipe.teacher, generator)
+    teacher = distillation.teach(
+        torch.stack(images), *taught, dataset.white, len(dataset.classes), recipe.teacher, generator
+    )
     if keep is not None:
         distillation.save(keep / TEACHER, teacher, origin)
     return teacher

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from bstdg.datasets import Dataset, EventDataset, StepDataset
 from bstdg.errors import InputError
 from bstdg.inputs.options import FOR_IMAGES, FOR_RECORDINGS
+from bstdg.layers import written
 from bstdg.learning.recipe import Recipe
 
 Kind = Literal["images", "recordings", "steps"]
@@ -113,6 +114,8 @@ def _by_fields(recipe: Recipe) -> Iterator[Idle]:
     yield still, "distort copies", f"makes copies that are all alike: say how they differ ({', '.join(AMOUNTS)})"
     learning = [field.name for field in fields(teacher) if field.name != "weight"]
     yield not teacher.weight, f"teacher {' '.join(learning)}", "does nothing without teacher.weight"
+    full = any(isinstance(written.layer(text), written.Full) for text in teacher.structure)
+    yield not full, "teacher dropout", "is of full layers, of which teacher.structure has none"
 
 
 def _check_recordings(recipe: Recipe, kind: Kind) -> None:
