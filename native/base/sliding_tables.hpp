@@ -66,7 +66,8 @@ inline std::vector<std::uint16_t> place_by_place(const Convolution& shape) {
 // Calls visit(place in rows of weights [channels][kernel rows][slots][padded maps], place among weights as a
 // file holds them, [maps][channels of a group][kernel rows][kernel columns]) for every weight.
 template <typename Visit>
-void for_weights(const Convolution& shape, std::size_t padded, const Visit& visit) {
+void for_weights(const Convolution& convolution, std::size_t padded, const Visit& visit) {
+  const Convolution shape = convolution;  // which nothing that is visited can be, as compilers see it
   const std::vector<std::size_t> slots = slots_of(shape.columns);
   for (std::size_t k = 0; k < shape.maps; ++k) {
     for (std::size_t own = 0; own < shape.own_channels(); ++own) {

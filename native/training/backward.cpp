@@ -133,14 +133,16 @@ void impulse_credit(const std::uint8_t* below, std::size_t channels, const Laten
   check_judged(below, batch * channels, num_steps);
   check_judged(reach, batch * neurons, num_steps);
   const BackwardKernels& kernels = chosen_kernels().backward;
-  const Buffer<std::uint16_t> minus(rounded_up(channels, kCreditTile) / 16 * neurons);
+  const Buffer<std::uint32_t> minus(rounded_up(channels, kCreditTile) / kCreditTile * neurons * 16);
   kernels.minus(latent.weights, neurons, channels, minus.get());
   for_pieces(batch, kPiece, threads, [&](std::size_t begin, std::size_t end) {
     ToldByStep told(num_steps);
+    const Buffer<float> sums(kMostFours(neurons, num_steps) * 16);
+    const Buffer<std::uint32_t> tellers(kMostFours(neurons, num_steps) * 4);
     for (std::size_t n = begin; n < end; ++n) {
       told.sort(reach + n * neurons, local + n * neurons, neurons);
       kernels.impulse_credit({told.told(), told.begin(), num_steps, minus.get(), neurons, channels,
-                              below + n * channels, out + n * channels});
+                              below + n * channels, out + n * channels, sums.get(), tellers.get()});
     }
   });
 }

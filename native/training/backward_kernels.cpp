@@ -79,42 +79,75 @@ void gradient(const GradientJob& job) {
   }
 }
 
-void minus(const float* latent, std::size_t neurons, std::size_t channels, std::uint16_t* out) {
-  constexpr std::size_t kTiles = kCreditTile / 16;  // words of a row
-  for (std::size_t j = 0; j < neurons; ++j) {
-    for (std::size_t i = 0; i < channels; i += 16) {
-      const float* weights = latent + j * channels + i;
-      const std::size_t here = channels - i < 16 ? channels - i : 16;
+void minus(const float* latent, std::size_t neurons, std::size_t channels, std::uint32_t* out) {
+  for (std::size_t first = 0; first < channels; first += kCreditTile) {
+    for (std::size_t j = 0; j < neurons; ++j, out += 16) {
+      Ints words = {};
+      for (std::size_t i = first; i < channels && i < first + kCreditTile; i += 16) {
+        const float* weights = latent + j * channels + i;
+        const std::size_t here = channels - i < 16 ? channels - i : 16;
+        const auto four = static_cast<std::int32_t>(15U << (i - first) / 4);
 #if defined(__AVX512F__)
-      const auto there = static_cast<__mmask16>((1U << here) - 1);
-      const unsigned word = _mm512_mask_cmp_ps_mask(there, _mm512_maskz_loadu_ps(there, weights),
-                                                    _mm512_setzero_ps(), _CMP_NGE_UQ);
+        const auto there = static_cast<__mmask16>((1U << here) - 1);
+        const __mmask16 negative = _mm512_mask_cmp_ps_mask(there, _mm512_maskz_loadu_ps(there, weights),
+                                                           _mm512_setzero_ps(), _CMP_NGE_UQ);
+        words |= (Ints)_mm512_maskz_set1_epi32(negative, four);
 #else
-      unsigned word = 0;
-      for (std::size_t bit = 0; bit < here; ++bit) word |= unsigned{!(weights[bit] >= 0.0F)} << bit;
+        for (std::size_t k = 0; k < here; ++k) words[k] |= weights[k] >= 0.0F ? 0 : four;
 #endif
-      out[(i / kCreditTile * neurons + j) * kTiles + i % kCreditTile / 16] = static_cast<std::uint16_t>(word);
+      }
+      write(out, words);
     }
   }
 }
 
 // A tile of channels at a time, whose sums stay in registers while all neurons pass by, those judged last
-// first.
+// first, four that are judged at one step at once.
 void impulse_credit(const CreditJob& job) {
   constexpr std::size_t kTiles = kCreditTile / 16;
+  std::size_t ends[256], count = 0;  // of the fours of each step
+  for (std::size_t t = job.num_steps; t-- > 0; ends[t] = count) {
+    for (std::uint32_t a = job.begin[t]; a < job.begin[t + 1]; a += 16) {
+      const std::uint32_t some = job.begin[t + 1] - a < 16 ? job.begin[t + 1] - a : 16;
+      float errors[16] = {};  // whoever is missing in the last four tells nothing
+      std::uint32_t tellers[16] = {};
+      for (std::uint32_t k = 0; k < some; ++k) {
+        errors[k] = job.told[a + k].error;
+        tellers[k] = job.told[a + k].neuron;
+      }
+      Floats sums[4];
+      add_up(errors, sums);
+      std::memcpy(job.sums + count * 16, sums, sizeof sums);
+      std::memcpy(job.tellers + count * 4, tellers, sizeof tellers);
+      count += (some + 3) / 4;
+    }
+  }
   for (std::size_t first = 0; first < job.channels; first += kCreditTile) {
-    const std::uint16_t* words = job.minus + first * job.neurons / 16;
+    const std::uint32_t* words = job.minus + first / kCreditTile * job.neurons * 16;
     const std::size_t here = job.channels - first < kCreditTile ? job.channels - first : kCreditTile;
     std::uint8_t below[kCreditTile];
     std::memset(below, 255, sizeof below);  // beyond every step
     std::memcpy(below, job.below + first, here);
     float credit[kCreditTile] = {};
     Floats heard[kTiles] = {};
+    std::size_t four = 0;
     for (std::size_t t = job.num_steps; t-- > 0;) {
-      for (std::uint32_t a = job.begin[t]; a < job.begin[t + 1]; ++a) {
-        const Told told = job.told[a];
-        for (std::size_t k = 0; k < kTiles; ++k)
-          add_signed(words[told.neuron * kTiles + k], told.error, heard[k]);
+      for (; four < ends[t]; ++four) {
+        const std::uint32_t* tellers = job.tellers + four * 4;
+        Floats sums;
+        Ints entries, others, last;
+        read(job.sums + four * 16, sums);
+        read(words + tellers[0] * 16, entries);
+        read(words + tellers[1] * 16, others);
+        choose(0x11111111, entries, others, entries);
+        read(words + tellers[2] * 16, others);
+        read(words + tellers[3] * 16, last);
+        choose(0x44444444, others, last, others);
+        choose(0x33333333, entries, others, entries);
+        for (std::size_t k = 0; k < kTiles; ++k) {
+          add_from(sums, entries, heard[k]);
+          entries >>= 4;
+        }
       }
       const auto step = static_cast<std::uint8_t>(t);
       std::uint8_t wanted = 0;

@@ -1,4 +1,5 @@
 // The forward pass of a convolution; see convolution.hpp.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -48,12 +49,11 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
   const Layout layout(convolution);
   const std::size_t neurons = convolution.neurons(), places = convolution.places(), padded = layout.padded();
   const std::size_t wide = convolution.columns.places, row = rounded_up(wide * padded, kRowTile);
-  const Buffer<std::int8_t> signs(layout.row_weights());
-  for_weights(convolution, padded, [&](std::size_t to, std::size_t from) {
-    signs[to] = latent[from] >= 0.0F ? std::int8_t{1} : std::int8_t{-1};
-  });
+  const Buffer<std::int8_t> signs = layout.signs(latent);
   const auto threshold = [&](std::size_t k) { return thresholds[one_threshold ? 0 : k]; };
   const Buffer<std::int16_t> bars(row);
+  const Buffer<std::int16_t> neuron_bars(neurons);
+  const Buffer<float> neuron_thresholds(neurons);
   for (std::size_t k = 0; k < convolution.maps; ++k) {
     // As for layers without shared weights: beyond 16 bits a threshold is as good as the last.
     const float bar = std::ceil(threshold(k));
@@ -61,12 +61,15 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
                                                  : bar > -32767.0F ? bar
                                                                    : -32767.0F);
     for (std::size_t x = 0; x < wide; ++x) bars[x * padded + k] = whole;
+    std::fill_n(neuron_bars.get() + k * places, places, whole);
+    std::fill_n(neuron_thresholds.get() + k * places, places, threshold(k));
   }
   const Kernels& kernels = chosen_kernels();
   const auto num_steps = static_cast<std::uint32_t>(spikes.num_steps());
+  const std::size_t framed = layout.wide().places() * padded + layout.run();
   for_pieces(spikes.batch(), kPiece, threads, [&](std::size_t begin, std::size_t end) {
     EventMemory memory;
-    const Buffer<std::int8_t> bytes(row);
+    const Buffer<std::uint8_t> even(framed), odd(framed);
     const Buffer<std::int16_t> sums(row), row_best(row), row_at(row), best(layout.lanes()),
         at(layout.lanes());
     const Buffer<std::int16_t> most(neurons), when(neurons);
@@ -77,17 +80,29 @@ void crossing(const SpikeRows& spikes, const Convolution& convolution, const flo
         crossing_long(events, layout, latent, thresholds, one_threshold, num_steps, mine);
         continue;
       }
-      kernels.convolution.crossing({layout.geometry(), memory.by_row(layout, events, num_steps), num_steps,
-                                    signs.get(), bars.get(), bytes.get(), sums.get(), row_best.get(),
-                                    row_at.get(), best.get(), at.get()});
+      kernels.convolution.crossing({convolution.rows.side,
+                                    convolution.rows.places,
+                                    convolution.rows.kernel,
+                                    convolution.rows.stride,
+                                    convolution.rows.padding,
+                                    memory.by_row(layout, events, num_steps),
+                                    num_steps,
+                                    signs.get(),
+                                    layout.kernel_row(),
+                                    layout.run(),
+                                    wide * padded,
+                                    layout.wide().before * padded,
+                                    bars.get(),
+                                    {even.get(), odd.get()},
+                                    sums.get(),
+                                    row_best.get(),
+                                    row_at.get(),
+                                    best.get(),
+                                    at.get()});
       kernels.transpose.turn_shorts(best.get(), places, convolution.maps, padded, most.get(), places);
       kernels.transpose.turn_shorts(at.get(), places, convolution.maps, padded, when.get(), places);
-      for (std::size_t k = 0; k < convolution.maps; ++k) {
-        const std::size_t first = k * places;
-        kernels.convolution.judge(most.get() + first, when.get() + first, places, bars[k], threshold(k),
-                                  static_cast<std::uint8_t>(num_steps), mine.steps + first,
-                                  mine.reach + first, mine.margin + first);
-      }
+      kernels.convolution.judge({most.get(), when.get(), neuron_bars.get(), neuron_thresholds.get(), neurons,
+                                 static_cast<std::uint8_t>(num_steps), mine.steps, mine.reach, mine.margin});
     }
   });
 }

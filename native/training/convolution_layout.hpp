@@ -12,6 +12,29 @@
 
 namespace bstdg {
 
+// One side of the places with a frame.
+class Framed {
+ public:
+  explicit Framed(const Side& side);
+
+  // A pixel's kind is what it and the padding leave over of the stride. Those of a kind touch as many places,
+  // frame included, by the same weights: of `last` and every stride-th before it, one for each place from
+  // `first` on.
+  struct Kind {
+    std::size_t last = 0, count = 0;
+  };
+  std::size_t kind_of(std::size_t pixel) const { return (pixel + side_.padding) % side_.stride; }
+  const Kind& kind(std::size_t which) const { return kinds_[which]; }
+  std::size_t first(std::size_t pixel) const;  // counted from the frame's first
+  std::size_t places() const { return before + side_.places + after; }
+
+  std::size_t before = 0, after = 0;  // places of the frame
+
+ private:
+  Side side_;
+  std::vector<Kind> kinds_;  // [stride]
+};
+
 // The tables of one convolution.
 class Layout {
  public:
@@ -21,25 +44,38 @@ class Layout {
   std::size_t padded() const { return padded_; }                         // maps
   std::size_t lanes() const { return convolution_.places() * padded_; }  // neurons, padded
   std::size_t row_weights() const { return convolution_.channels * convolution_.taps() * padded_; }
-  Geometry geometry() const;
   const Pixel& pixel(std::size_t input) const { return pixels_[input]; }
-  const Link* links() const { return links_.data(); }  // [inputs]
-  // From one row of places to the next.
+
+  // Places have a frame (see convolution_kernels.hpp).
+  const Framed& wide() const { return wide_; }
+  std::size_t run() const { return run_; }  // of signs, see ConvolutionCrossingJob
+  std::size_t kernel_row() const { return convolution_.columns.stride * run_; }
+  // Signs laid out for it, of latent weights.
+  Buffer<std::int8_t> signs(const float* latent) const;
+  std::size_t framed_lanes() const { return high_.places() * wide_.places() * padded_; }
+  std::size_t first_framed(std::size_t row) const {  // lane of a row of places
+    return ((row + high_.before) * wide_.places() + wide_.before) * padded_;
+  }
+  const std::vector<Touched>& kinds() const { return kinds_; }
+  std::size_t channel_weights() const { return convolution_.taps() * padded_; }
   std::size_t weight_back() const { return convolution_.rows.stride * convolution_.columns.kernel * padded_; }
-  std::size_t neuron_ahead() const { return convolution_.columns.places * padded_; }
-  // Where an input comes in the order of weights: channel by channel, within one those together that touch
-  // the same slots and kernel rows, and of these row by row.
-  std::size_t turn(std::size_t input) const { return turns_[input]; }
-  std::size_t turns() const { return num_turns_; }
+  std::size_t neuron_ahead() const { return wide_.places() * padded_; }
+  // Of an event of an input: its cell, by channel and kind, and the first neuron that it touches; and for the
+  // forward pass its row, and what RowEvents have.
+  struct Touch {
+    std::uint32_t cell, neuron, row, signs, lane;
+  };
+  const Touch& touch(std::size_t input) const { return touches_[input]; }
+  std::size_t cells() const { return convolution_.channels * kinds_.size(); }
 
  private:
   Convolution convolution_;
   std::size_t padded_;
-  std::vector<Run> along_;     // [columns.side]
   std::vector<Pixel> pixels_;  // [inputs]
-  std::vector<Link> links_;
-  std::vector<std::uint32_t> turns_;
-  std::size_t num_turns_;
+  Framed high_, wide_;
+  std::size_t run_;
+  std::vector<Touched> kinds_;
+  std::vector<Touch> touches_;  // [inputs]
 };
 
 // Memory for the events of a sample in another order.
@@ -47,12 +83,11 @@ class EventMemory {
  public:
   // For the forward pass.
   RowEvents by_row(const Layout& layout, const SampleEvents& events, std::size_t num_steps);
-  // For the backward pass, by `Layout::turn`; the events of one turn keep their order.
-  SampleEvents by_weight(const Layout& layout, const SampleEvents& events);
+  // For the backward pass: fills in the events of the job.
+  void by_weight(const Layout& layout, const SampleEvents& events, ConvolutionGradientJob& job);
 
  private:
-  std::vector<std::uint32_t> begin_;
-  std::vector<std::uint16_t> channels_, columns_;
+  std::vector<std::uint32_t> begin_, signs_, neurons_;
   std::vector<std::uint8_t> steps_;
 };
 

@@ -13,6 +13,19 @@ namespace {
 
 constexpr std::size_t kPiece = 16;  // samples a thread takes at a time
 
+// How many of `count` steps are not "never", in sums of bytes as long as these hold them: many at a time.
+std::size_t count_spikes(const std::uint8_t* steps, std::size_t count, std::size_t num_steps) {
+  const auto never = static_cast<std::uint8_t>(num_steps);
+  std::size_t spikes = 0;
+  for (std::size_t begin = 0; begin < count; begin += 255) {
+    const std::size_t end = std::min(count, begin + 255);
+    std::uint8_t some = 0;
+    for (std::size_t i = begin; i < end; ++i) some = static_cast<std::uint8_t>(some + (steps[i] < never));
+    spikes += some;
+  }
+  return spikes;
+}
+
 }  // namespace
 
 void SpikeRows::check_sizes(std::size_t batch, std::int64_t channels, std::int64_t num_steps) const {
@@ -30,12 +43,9 @@ SpikeRows::SpikeRows(const std::uint8_t* steps, std::size_t batch, std::int64_t 
                      std::int64_t num_steps, int threads)
     : channels_(static_cast<std::size_t>(channels)), num_steps_(static_cast<std::size_t>(num_steps)) {
   check_sizes(batch, channels, num_steps);
-  const auto spikes = [num_steps](std::uint8_t step) { return step < num_steps; };
   offsets_.resize(batch + 1);
-  for (std::size_t n = 0; n < batch; ++n) {
-    const std::uint8_t* row = steps + n * channels_;
-    offsets_[n + 1] = offsets_[n] + static_cast<std::size_t>(std::count_if(row, row + channels_, spikes));
-  }
+  for (std::size_t n = 0; n < batch; ++n)
+    offsets_[n + 1] = offsets_[n] + count_spikes(steps + n * channels_, channels_, num_steps_);
   event_channels_.resize(offsets_.back());
   event_steps_.resize(offsets_.back());
   std::uint8_t identity[256];

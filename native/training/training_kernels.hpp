@@ -9,10 +9,10 @@
 
 namespace bstdg {
 
-constexpr std::size_t kSignTile = 128;   // neurons a forward pass keeps in registers; signs are padded to it
-constexpr std::size_t kErrorTile = 64;   // neurons whose errors a backward pass keeps in registers
-constexpr std::size_t kCreditTile = 64;  // channels whose credit it keeps there
-constexpr std::size_t kNarrowTile = 16;  // the same for the few neurons of an output layer
+constexpr std::size_t kSignTile = 128;    // neurons a forward pass keeps in registers; signs are padded to it
+constexpr std::size_t kErrorTile = 64;    // neurons whose errors a backward pass keeps in registers
+constexpr std::size_t kCreditTile = 128;  // channels whose credit it keeps there
+constexpr std::size_t kNarrowTile = 16;   // the same for the few neurons of an output layer
 constexpr std::size_t kMostShortEvents = 32'000;  // of a sample, for potentials of 16 bits
 
 // One sample's crossing of thresholds for all neurons.
@@ -54,12 +54,20 @@ struct CreditJob {
   const Told* told;            // those that are judged at step t are from begin[t] to the next
   const std::uint32_t* begin;  // [num_steps + 1]
   std::size_t num_steps;
-  const std::uint16_t*
-      minus;  // [tiles of kCreditTile channels][neurons][kCreditTile / 16], a bit where b is -1
+  // [tiles of kCreditTile channels][neurons][16]: the k-th four bits of word i are 1 where b of channel
+  // 16 * k + i is -1, else 0.
+  const std::uint32_t* minus;
   std::size_t neurons, channels;
   const std::uint8_t* below;  // [channels]
   float* out;
+  // Scratch for kMostFours(neurons, num_steps) fours of neurons that tell at one step: what they come to with
+  // any signs, [fours][16], and who they are, [fours][4].
+  float* sums;
+  std::uint32_t* tellers;
 };
+constexpr std::size_t kMostFours(std::size_t neurons, std::size_t num_steps) {
+  return (neurons + 3) / 4 + num_steps + 4;
+}
 
 struct ForwardKernels {
   void (*crossing)(const CrossingJob&);
@@ -71,7 +79,7 @@ struct ForwardKernels {
 struct BackwardKernels {
   void (*gradient)(const GradientJob&);
   // Which weights count -1, laid out as in CreditJob.
-  void (*minus)(const float* latent, std::size_t neurons, std::size_t channels, std::uint16_t* out);
+  void (*minus)(const float* latent, std::size_t neurons, std::size_t channels, std::uint32_t* out);
   void (*impulse_credit)(const CreditJob&);
   // What the channels of one sample, judged at `below`, are told: the sum over k of b_ik later_k(below_i),
   // from `later` [num_steps][padded].

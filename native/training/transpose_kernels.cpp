@@ -127,7 +127,9 @@ inline void turn(const T* from, std::size_t rows, std::size_t columns, std::size
 }
 
 typedef std::int16_t Eight __attribute__((vector_size(16), may_alias));
+#if !defined(__AVX512BW__)
 typedef float Four __attribute__((vector_size(16), may_alias));
+#endif
 typedef std::uint8_t Sixteen __attribute__((vector_size(16), may_alias));
 
 void turn_shorts(const std::int16_t* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
@@ -138,6 +140,30 @@ void turn_shorts(const std::int16_t* from, std::size_t rows, std::size_t columns
       [](Eight a, Eight b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); });
 }
 
+#if defined(__AVX512BW__)
+void turn_floats(const float* from, std::size_t rows, std::size_t columns, std::size_t from_stride, float* to,
+                 std::size_t stride) {
+  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  for (std::size_t j = 0; j < columns; j += 16) {
+    const std::size_t wide = columns - j < 16 ? columns - j : 16;
+    const auto across = static_cast<__mmask16>((1U << wide) - 1);
+    for (std::size_t i = 0; i < rows; i += 16) {
+      const std::size_t tall = rows - i < 16 ? rows - i : 16;
+      const auto down = static_cast<__mmask16>((1U << tall) - 1);
+      __m512 square[16];
+      for (std::size_t y = 0; y < 16; ++y)
+        square[y] =
+            y < tall ? _mm512_maskz_loadu_ps(across, from + (i + y) * from_stride + j) : _mm512_setzero_ps();
+      turn_square(
+          square, [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, low, b); },
+          [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, high, b); });
+      for (std::size_t x = 0; x < wide; ++x)
+        _mm512_mask_storeu_ps(to + (j + x) * stride + i, down, square[x]);
+    }
+  }
+}
+#else
 void turn_floats(const float* from, std::size_t rows, std::size_t columns, std::size_t from_stride, float* to,
                  std::size_t stride) {
   turn<4, float, Four>(
@@ -145,6 +171,7 @@ void turn_floats(const float* from, std::size_t rows, std::size_t columns, std::
       [](Four a, Four b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); },
       [](Four a, Four b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); });
 }
+#endif
 
 void turn_bytes(const std::uint8_t* from, std::size_t rows, std::size_t columns, std::size_t from_stride,
                 std::uint8_t* to, std::size_t stride) {

@@ -88,6 +88,20 @@ def test_forward_is_the_reference(data, convolution, num_steps, rng):
         assert np.array_equal(found.numpy(), potential), name
 
 
+def test_a_window_hears_more_at_one_step_than_eight_bits_count():
+    convolution = Convolution((40, 4, 4), 3, (3, 3), (1, 1), (1, 1))
+    latent = np.random.default_rng(5).uniform(-1, 1, convolution.weights).astype(np.float32)
+    latent[0], latent[1] = 0.5, -0.5
+    thresholds, spikes = np.array([361.0, -300.0, 0.0], np.float32), np.zeros((2, 640), np.uint8)
+    potential = oracle_conv.potentials(spikes, oracle.signs(latent), convolution, 2)
+    wanted = oracle.crossing(potential, np.repeat(thresholds, convolution.places))
+    weights = torch.from_numpy(latent)
+    found = native_training.crossing(of_input(spikes, 2).source, weights, torch.from_numpy(thresholds), convolution)
+    assert [potential.min(), potential.max()] == [-360, 360]
+    for each, expected in zip(found, (wanted.steps, wanted.reach, wanted.margin), strict=True):
+        assert np.array_equal(each.numpy(), expected)
+
+
 @settings(max_examples=40)
 @given(st.data(), convolutions(), st.integers(1, 9), seeds(), st.sampled_from([1.0, 0.7]))
 def test_the_gradient_is_that_of_the_unrolled_matrix(data, convolution, num_steps, rng, decay):
