@@ -17,6 +17,7 @@ from bstdg.inputs import InputCode
 from bstdg.layers import size
 from bstdg.learning import weights
 from bstdg.learning.recipe import Recipe
+from bstdg.progress import bar
 from bstdg.training import augmentation, distillation
 from bstdg.training.run_folder import TEACHER
 
@@ -58,6 +59,8 @@ def make_copies(
     seed: int,
     recipe: Recipe,
     keep: Path | None,
+    *,
+    show: bool = False,
 ) -> Copies:
     """Copies of the images `chosen` for training, and what a teacher trained on them says.
 
@@ -70,6 +73,7 @@ def make_copies(
         seed: of the run.
         recipe: its sections `distort` and `teacher`.
         keep: folder in which the teacher is kept for a resumed run, and looked for.
+        show: bars while the teacher learns, and while it says what it thinks of each copy.
 
     Raises:
         InputError: the data are no images; or `keep` holds another teacher.
@@ -87,9 +91,11 @@ def make_copies(
     images = [original, *(augmentation.distort(original, recipe.distort, distorting) for _ in range(number))]
     taught = None
     if teacher is not None:
-        teacher = _teacher(teacher, images, dataset.labels[chosen], dataset, recipe, seed, teaching, keep)
+        teacher = _teacher(teacher, images, dataset.labels[chosen], dataset, recipe, seed, teaching, keep, show)
         heat = recipe.teacher.temperature
-        taught = torch.cat([distillation.probabilities(teacher, copy, dataset.white, heat) for copy in images])
+        with bar("teacher judges", len(images) * len(chosen), show=show) as judged:
+            asked = (distillation.probabilities(teacher, copy, dataset.white, heat, judged) for copy in images)
+            taught = torch.cat(list(asked))
     steps = torch.empty(len(images), len(chosen), size(code.gives), dtype=torch.uint8, device="cpu")
     for copy in steps:
         pixels = images.pop(0).numpy()  # given up as they are read: both together may not fit into memory
@@ -106,6 +112,7 @@ def _teacher(
     seed: int,
     generator: torch.Generator,
     keep: Path | None,
+    show: bool,
 ) -> distillation.Teacher:
     values = recipe.to_dict()
     learning = {k: v for k, v in values["teacher"].items() if k not in ("weight", "temperature")}
@@ -117,9 +124,9 @@ def _teacher(
         return blank
     each = weights.of_samples(labels, weights.by_class(by_class, labels, dataset.classes), None)
     taught = torch.from_numpy(labels), None if each is None else weights.unless_one(each / each.mean())
-    teacher = distillation.teach(
-        torch.stack(images), *taught, dataset.white, len(dataset.classes), recipe.teacher, generator
-    )
+    about = dataset.white, len(dataset.classes), recipe.teacher, generator
+    with bar("teacher learns", recipe.teacher.passes * len(labels), show=show) as learnt:
+        teacher = distillation.teach(torch.stack(images), *taught, *about, learnt)
     if keep is not None:
         distillation.save(keep / TEACHER, teacher, origin)
     return teacher

@@ -8,6 +8,7 @@ copies, and gives probabilities for each copy of each image.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def teach(
     classes: int,
     config: TeacherConfig,
     generator: torch.Generator,
+    learnt: Callable[[int], object] = lambda samples: None,
 ) -> Teacher:
     """Train a teacher; it is bit for bit the same from the same generator, on as many threads.
 
@@ -113,6 +115,7 @@ def teach(
         classes: how many.
         config: sizes and schedule.
         generator: where every draw comes from.
+        learnt: called with how many samples each step learnt from.
     """
     copies, count, *shape = images.shape
     teacher = blank((1, *shape) if len(shape) == 2 else tuple(shape), classes, config)
@@ -134,6 +137,7 @@ def teach(
             loss.backward()
             optimizer.step()
             rates.step()
+            learnt(len(index))
     return teacher.eval()
 
 
@@ -162,9 +166,18 @@ def _start(teacher: Teacher, generator: torch.Generator) -> None:
 
 
 @torch.no_grad()
-def probabilities(teacher: Teacher, images: Tensor, white: int, temperature: float) -> Tensor:
-    """What the teacher gives each class, `[N, classes]`, for uint8 images `[N, …]`."""
-    parts = [teacher(part.float() / white) for part in images.split(JUDGED_AT_ONCE)]
+def probabilities(
+    teacher: Teacher,
+    images: Tensor,
+    white: int,
+    temperature: float,
+    judged: Callable[[int], object] = lambda samples: None,
+) -> Tensor:
+    """What the teacher gives each class, `[N, classes]`, for uint8 images `[N, …]`; `judged` is told of progress."""
+    parts = []
+    for part in images.split(JUDGED_AT_ONCE):
+        parts.append(teacher(part.float() / white))
+        judged(len(part))
     return (torch.cat(parts) / temperature).softmax(1)
 
 

@@ -48,7 +48,7 @@ class Loader(Protocol):
         """Told of the batches that will be asked for next, in this order; who reads samples from disk begins to."""
         ...
 
-    def prepare(self, keep: Path | None, ranks: Ranks = ALONE, /) -> None:
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE, /, *, show: bool = False) -> None:
         """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`.
 
         The first of several ranks does it for all.
@@ -126,11 +126,11 @@ class StepLoader:
     def expect(self, batches: Sequence[Tensor]) -> None:
         """Nothing: all samples are in memory."""
 
-    def prepare(self, keep: Path | None, ranks: Ranks = ALONE) -> None:
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE, *, show: bool = False) -> None:
         """See `Loader.prepare`."""
         recipe, origin = self._recipe, self._origin
         if origin is not None and (recipe.distort.copies or recipe.teacher.weight):
-            made = ranks.tensors_of_first(lambda: make_copies(*origin, recipe, keep).tensors())
+            made = ranks.tensors_of_first(lambda: make_copies(*origin, recipe, keep, show=show).tensors())
             self._copies = Copies(made["steps"], made.get("taught"), len(self))
 
     def batch(self, index: Tensor, generator: torch.Generator, share: Share | None = None) -> Batch:
@@ -186,7 +186,7 @@ class RecordingLoader:
     def expect(self, batches: Sequence[Tensor]) -> None:
         """Nothing: all recordings are in memory."""
 
-    def prepare(self, keep: Path | None, ranks: Ranks = ALONE) -> None:
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE, *, show: bool = False) -> None:
         """Nothing: copies and teachers are for images."""
 
     def batch(self, index: Tensor, generator: torch.Generator, share: Share | None = None) -> Batch:

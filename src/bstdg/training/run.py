@@ -133,9 +133,9 @@ class TrainingRun:
         """All threads for the engine that trains, where it is one that shares none with torch."""
         return native_training.own_threads() if self.engine == native_training.NAME else nullcontext()
 
-    def prepare(self, keep: Path | None = None) -> None:
+    def prepare(self, keep: Path | None = None, *, show: bool = False) -> None:
         """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
-        self.training.prepare(keep, self.ranks)
+        self.training.prepare(keep, self.ranks, show=show)
 
     def run_epoch(self, progress: Progress) -> dict[str, Any]:
         """One pass over the training part, then the validation figures; returns the log's row."""

@@ -131,7 +131,7 @@ def _hushed(ranks: Ranks) -> Iterator[None]:
 def _run(run: TrainingRun, out: Path, *, resume: bool, show_progress: bool, tensorboard: bool) -> None:
     """All epochs that are left, each in the log and in a checkpoint once it is done."""
     ranks, first = run.ranks, run.ranks.first
-    run.prepare(out)
+    run.prepare(out, show=show_progress and first)
     if first:
         files.write_atomic(out / START, (json.dumps(run.start) + "\n").encode())
     path = out / CHECKPOINT

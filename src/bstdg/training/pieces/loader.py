@@ -72,7 +72,7 @@ class StoredLoader:
         """Steps uint8 `[number, channels]`."""
         return torch.from_numpy(self._steps[:number])
 
-    def prepare(self, keep: Path | None, ranks: Ranks = ALONE) -> None:
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE, *, show: bool = False) -> None:
         """Nothing: copies and teachers are for images in memory."""
 
     def expect(self, batches: Sequence[Tensor]) -> None:
