@@ -87,16 +87,6 @@ def test_a_search_leaves_table_page_and_the_best_recipe(bstdg, space, tmp_path, 
     assert json.loads(shown) == rows(out)
 
 
-def test_the_same_seed_draws_the_same_points_also_where_it_was_interrupted(bstdg, space, tmp_path):
-    points = []
-    for name, counts, seed in (("a", (2,), 0), ("b", (1, 2), 0), ("c", (2,), 1)):
-        for count in counts:
-            asked = ("search", "digits", "--space", space, *SMALL, "--trials", count, "--draw-seed", seed)
-            assert bstdg(*asked, "--out", tmp_path / name)[0] == 0
-        points.append([row["point"] for row in rows(tmp_path / name)])
-    assert points[0] == points[1] != points[2]
-
-
 def test_a_trial_that_is_behind_is_stopped(bstdg, tmp_path, monkeypatch):
     monkeypatch.setattr(studies, "UNPRUNED", 1)
     space, out = tmp_path / "space.toml", tmp_path / "s"
@@ -196,6 +186,21 @@ def search(request, space, tmp_path):
     opened = storages.open_at(f"{request.param}:///{tmp_path / 'trials'}", studies.again)
     study = studies.open_study(opened, "digits", drawn_from, (0,), 0, True)
     return workers.Search(study, opened, drawn_from, 3, (0,), tmp_path)
+
+
+def test_the_same_seed_draws_the_same_points_also_where_it_was_interrupted(space, tmp_path):
+    base, points = load_recipe(ROOT / "recipes" / "digits.toml"), []
+    for name, counts, seed in (("a", (14,), 0), ("b", (3, 12, 14), 0), ("c", (14,), 1)):
+        drawn_from = spaces.load(space, base)
+        for count in counts:  # each by a worker of its own
+            opened = storages.open_at(f"journal:///{tmp_path / name}", studies.again)
+            study = studies.open_study(opened, "digits", drawn_from, (0,), seed, True)
+            whole = workers.Search(study, opened, drawn_from, count, (0,), tmp_path)
+            run = lambda recipe, report: Outcome(recipe.train.weight_rate, False, 1, 1.0)  # noqa: E731
+            workers.take(whole, "me", run, lambda line: None, lambda: None)
+        points.append([drawn_from.point(trial.params) for trial in study.trials])
+    assert points[0] == points[1] != points[2]
+    assert len({str(point) for point in points[0]}) == 14
 
 
 def test_of_several_who_take_the_last_trial_the_first_has_it(search):
