@@ -227,6 +227,7 @@ def test_a_point_that_kills_its_workers_is_given_up(search):
         deaths += 1
         assert deaths < 9
     assert deaths == studies.MOST_DEATHS + 1
+    assert {trial.state.name for trial in search.study.trials} == {"FAIL"}  # nobody waits to try it once more
     assert search.standing().ended == 1
     assert search.standing().open == 2
 
