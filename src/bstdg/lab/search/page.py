@@ -37,7 +37,7 @@ def html(search: Search, recipe: str) -> str:
     title = f"Search over {recipe}"
     lead = (
         f"Every trial trained the recipe with other values of {len(search.space.dimensions)} fields, "
-        f"and was judged by {figure_of} on the validation part of {name}, mean over {_seeds(search.seeds)}. "
+        f"and was judged by {figure_of} on the validation part of {name}, {_seeds(search.seeds)}. "
         "The test set was not read."
     )
     return shell(
@@ -51,7 +51,7 @@ def html(search: Search, recipe: str) -> str:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"the mean of seeds {', '.join(map(str, seeds))}"
 
 
 def _sections(
