@@ -92,6 +92,7 @@ bench: setup
 	$(BIN)/python benchmarks/inference.py --json docs/benchmarks/inference.json
 	$(BIN)/python benchmarks/training.py --json docs/benchmarks/training.json
 	$(BIN)/python benchmarks/training.py --threads 2 --json docs/benchmarks/training-2-threads.json
+	$(BIN)/python benchmarks/ranks.py --json docs/benchmarks/ranks.json
 	$(BIN)/python benchmarks/convolution.py --json docs/benchmarks/convolution.json
 	$(BIN)/python benchmarks/growth.py --json docs/benchmarks/growth.json --figures docs/figures
 	$(BIN)/python benchmarks/estimator.py --json docs/benchmarks/estimator.json

@@ -81,6 +81,12 @@ def _us(x: float) -> str:
     return f"{x:.2f}" if x < 10 else f"{x:.1f}" if x < 100 else f"{x:,.0f}"
 
 
+def of_ranks(measured: Report) -> str:
+    lines = ["| what | batch | times one rank | samples a second | µs a sample | least to greatest |", "|---" * 6 + "|"]
+    lines += [f"| {r['name']} | {r['batch']:,} | {r['times']} | {_times(r)} |" for r in measured["rows"]]
+    return "\n".join(lines)
+
+
 def estimator(measured: Report) -> str:
     lines = [
         "| data | hidden | model | accuracy | of seeds | log loss | fit, CPU s | decision step | hidden spikes |",
@@ -133,6 +139,9 @@ def main() -> None:
         tables["convolution-training"] = samples({"rows": measured["training"]})
         tables["convolution-growth"] = conv_growth(measured)
     fill(DOCS / "performance.md", tables)
+    if (path := DOCS / "benchmarks" / "ranks.json").exists():
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        fill(DOCS / "howto" / "distributed.md", {"ranks": of_ranks(measured), "ranks-machine": where(measured)})
     fill(DOCS / "estimator.md", {"estimator-machine": where(classifier), "estimator": estimator(classifier)})
 
 

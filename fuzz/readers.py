@@ -172,7 +172,7 @@ def teacher(data: bytes) -> None:
     from bstdg.learning.recipe import TeacherConfig
     from bstdg.training import distillation
 
-    config = TeacherConfig(channels=(1, 1), neurons=1)
+    config = TeacherConfig(structure=("1c3s2p1", "1c3s2p1", 1))
     with allowed():
         distillation.load(put("teacher", sealed(data)), distillation.blank((1, 4, 4), 2, config), {"seed": 1})
 

@@ -54,7 +54,7 @@ def sealed() -> None:
     put("vectors/none", golden.to_bytes(Golden.of(model, steps[:0])))
     path = HERE / "corpus" / "teacher" / "small"
     path.parent.mkdir(parents=True, exist_ok=True)
-    teacher = distillation.blank((1, 4, 4), 2, TeacherConfig(channels=(1, 1), neurons=1))
+    teacher = distillation.blank((1, 4, 4), 2, TeacherConfig(structure=("1c3s2p1", "1c3s2p1", 1)))
     for parameter in teacher.state_dict().values():
         parameter.zero_()
     distillation.save(path, teacher, {"seed": 1})

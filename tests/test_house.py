@@ -27,6 +27,7 @@ WINGS = (
     "layers",
     "inputs",
     "spikes",
+    "distributed",
 )
 GROUND = (
     "about",

@@ -14,7 +14,7 @@ ROW = {"accuracy": 0.5, "hidden_spikes_to_decision": 1.0, "decision_step_mean": 
 @pytest.fixture
 def terminal(monkeypatch):
     """Standard error is a terminal."""
-    monkeypatch.setattr(progress, "_is_watched", lambda: True)
+    monkeypatch.setattr(progress, "is_watched", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
 
 

@@ -18,6 +18,7 @@ PATIENCE = 0.2  # seconds between two updates; in a notebook each is a message t
 GAUGE = "{bar:20}"  # where a terminal's bar stands in a line
 EPOCHS = "{desc} " + GAUGE + " {rate_noinv_fmt}, {remaining} left{postfix}"  # tqdm puts a comma before the figures
 COUNT = "{desc}: " + GAUGE + " {n:,} of {total:,} {unit}, {remaining} left"
+SO_FAR = "{desc}: {n:,} {unit}, {rate_noinv_fmt}"
 FETCHED = "{desc}: " + GAUGE + " {n_fmt}/{total_fmt} {rate_noinv_fmt}, {remaining} left"
 
 Show = Callable[[int, int | None], None]  # bytes so far, bytes in all if known
@@ -45,12 +46,12 @@ class Quiet:
 
 def live(epochs: int, samples: int, done: int = 0) -> Progress:
     """What suits where we run: `Live` on a terminal and in a Jupyter kernel, else `Lines`; arguments as there."""
-    return (Live if _is_watched() else Lines)(epochs, samples, done)
+    return (Live if is_watched() else Lines)(epochs, samples, done)
 
 
 def live_if_watched(epochs: int, samples: int) -> Progress:
     """`Live` on a terminal and in a Jupyter kernel, else nothing: for trainings of which each has a line."""
-    return Live(epochs, samples) if _is_watched() else Quiet()
+    return Live(epochs, samples) if is_watched() else Quiet()
 
 
 class Lines:
@@ -108,9 +109,15 @@ def figures(row: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def bar(label: str, total: int, unit: str = "samples", *, show: bool = True) -> Iterator[Callable[[int], object]]:
-    """A bar on standard error or in a notebook, moved on by calling what this yields; nothing where output is piped."""
-    with _bar(label, total, unit, COUNT, disable=not (show and _is_watched()), leave=in_notebook()) as shown:
+def bar(
+    label: str, total: int | None, unit: str = "samples", *, show: bool = True
+) -> Iterator[Callable[[int], object]]:
+    """A bar on standard error or in a notebook, moved on by calling what this yields; nothing where output is piped.
+
+    Where nobody knows the total it shows how many there were, and how fast.
+    """
+    form = COUNT if total is not None else SO_FAR
+    with _bar(label, total, unit, form, disable=not (show and is_watched()), leave=in_notebook()) as shown:
         yield shown.update
 
 
@@ -120,7 +127,7 @@ def download_bar(label: str, show: bool) -> Iterator[Show]:
 
     Where output is piped only the beginning and the end are told.
     """
-    pace = PATIENCE if _is_watched() else float("inf")
+    pace = PATIENCE if is_watched() else float("inf")
     with _bar(label, None, "B", FETCHED, unit_scale=True, disable=not show, mininterval=pace) as shown:
 
         def tell(done: int, total: int | None) -> None:
@@ -136,7 +143,8 @@ def in_notebook() -> bool:
     return hasattr(shell, "kernel")
 
 
-def _is_watched() -> bool:
+def is_watched() -> bool:
+    """Whether somebody watches standard error, who is shown a bar."""
     return in_notebook() or sys.stderr.isatty()
 
 

@@ -199,7 +199,7 @@ def test_predict_json_from_paths_on_standard_input(model, drawings):
     done = shell(f"ls {drawings}/*.npy {drawings}/0*.png | bstdg predict {model} --json")
     assert (done.returncode, done.stderr) == (0, b"")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [Path(row["file"]).name for row in rows][1:] == ["three.npy[0]", "three.npy[1]", "three.npy[2]"]
+    assert [(Path(row["file"]).name, row["index"]) for row in rows][1:] == [("three.npy", n) for n in range(3)]
     assert {"label", "class", "step", "silent", "tie", "hidden_spikes_to_decision", "num_steps"} <= set(rows[0])
     assert {**rows[0], "file": ""} == {**rows[1], "file": ""}  # the same digit, as picture and as array
 

@@ -17,6 +17,7 @@ from PIL import Image
 from bstdg import datasets
 from bstdg.datasets import arrays, folder
 from bstdg.datasets.base import stratified_test_mask
+from bstdg.datasets.pieces import pictures as stored
 from bstdg.errors import BstdgWarning, FileFormatError, InputError
 
 
@@ -266,9 +267,7 @@ def test_damaged_and_huge_pictures_are_named(tmp_path, monkeypatch):
         draw(name, 30, (300, 300))
     assert "at most 65535 inputs" in refusal(tmp_path / "own")
     assert "150 x 150 pixels of 3 channels" in refusal(tmp_path / "own", size=(150, 150), channels=3)
-    monkeypatch.setattr(folder, "MAX_BYTES", 100)
-    assert "would take 320 bytes, more than 100" in refusal(tmp_path / "own", size=(4, 4))
-    monkeypatch.setattr(folder, "MAX_FILE", 10)
+    monkeypatch.setattr(stored, "MAX_FILE", 10)
     assert "more than the 10 bytes" in refusal(tmp_path / "own")
 
 

@@ -71,7 +71,7 @@ def test_a_recipe_holds_numbers_of_python(number):
         loss=LossConfig(gamma=number(2), scale=np.float32(2), spike_weight=torch.tensor(0.5)),
         train=TrainConfig(epochs=number(3), batch=number(32), patience=number(1), jitter=number(1), shift=number(1)),
         distort=DistortConfig(copies=number(2)),
-        teacher=TeacherConfig(channels=(number(3), number(4)), neurons=number(5), passes=number(1)),
+        teacher=TeacherConfig(structure=("3c3s2p1", number(5)), passes=number(1)),
         events=EventAugmentation(channel_shift=number(2)),
         input=InputOptions(edges=number(2)),
     )

@@ -11,7 +11,11 @@ from support.strategies import make_steps, seeds
 from torch import Tensor
 
 from bstdg.errors import InputError
+from bstdg.inputs.edges import EdgeCode
+from bstdg.inputs.options import InputOptions
+from bstdg.learning.recipe import Recipe, TrainConfig
 from bstdg.training.augmentation import jitter, shift
+from bstdg.training.loader import StepLoader
 
 T = 8
 
@@ -166,3 +170,17 @@ def test_no_jitter_is_the_input_and_draws_nothing():
 def test_a_jitter_below_nothing_is_refused():
     with pytest.raises(InputError, match="jitter of -1 steps"):
         jitter(images(3, 4, 4), T, -1, torch.Generator())
+
+
+def test_maps_of_edges_move_as_pictures_do():
+    rng, code = np.random.default_rng(5), EdgeCode((3, 8, 6), 2, pixels=True)
+    images = np.zeros((20, 3, 8, 6), np.uint8)
+    images[:, :, 2:6, 2:4] = rng.integers(0, 256, (20, 3, 4, 2))  # a border of two cells' width holds them when moved
+    recipe = Recipe(input=InputOptions(edges=2, pixels=True), train=TrainConfig(shift=1))
+    loader = StepLoader(code.encode(images, 8), code.gives, recipe)
+    found = loader.batch(torch.arange(20), torch.Generator().manual_seed(1)).spikes.view(20, *code.gives).numpy()
+    moves = [(down, right) for down in (-2, 0, 2) for right in (-2, 0, 2)]
+    moved = {move: code.encode(np.roll(images, move, (2, 3)), 8).reshape(20, *code.gives) for move in moves}
+    inner = (slice(None), slice(1, 3), slice(1, 2))  # cells that what comes in from outside leaves alone
+    chosen = [next((m for m in moves if (moved[m][i][inner] == found[i][inner]).all()), None) for i in range(20)]
+    assert None not in chosen and len(set(chosen)) > 4

@@ -13,7 +13,7 @@ from bstdg.datasets import Dataset
 from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs.latency import latency
 from bstdg.learning.recipe import DistortConfig, Recipe, TeacherConfig
-from bstdg.learning.recipe_file import from_dict
+from bstdg.learning.recipe_file import from_dict, recipe_of
 from bstdg.training import distillation as distill
 from bstdg.training.augmentation import distort
 from bstdg.training.copies import Copies, make_copies
@@ -21,7 +21,7 @@ from bstdg.training.loader import input_code
 from bstdg.training.run_folder import TEACHER as KEPT
 
 DISTORT = {"copies": 2, "rotation": 5.0, "zoom": 0.05, "shear": 0.05, "move": 0.2, "elastic": 0.1}
-TEACHER = {"weight": 0.5, "passes": 3, "channels": [8, 8], "neurons": 32}
+TEACHER = {"weight": 0.5, "passes": 3, "structure": ["8c3s2p1", "8c3s2p1", 32]}
 
 
 @pytest.fixture(scope="module")
@@ -201,15 +201,52 @@ def test_a_kept_teacher_is_used_again_and_only_for_the_same_run(digits, tmp_path
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 3), (1, 28, 28), (3, 7, 10)])
 def test_a_teacher_reads_images_of_any_shape(shape):
-    teacher = distill.Teacher(shape, 4, TeacherConfig(channels=(3, 5), neurons=6)).eval()
+    teacher = distill.Teacher(shape, 4, TeacherConfig(structure=("3c3s2p1", "5c3s2p1", 6))).eval()
     assert teacher(torch.rand(2, *shape)).shape == (2, 4)
     if shape[0] == 1:
         assert teacher(torch.rand(2, *shape[1:])).shape == (2, 4)
 
 
 def test_temperature_softens():
-    teacher = distill.Teacher((1, 4, 4), 3, TeacherConfig(channels=(3, 5), neurons=6)).eval()
+    teacher = distill.Teacher((1, 4, 4), 3, TeacherConfig(structure=("3c3s2p1", "5c3s2p1", 6))).eval()
     images = torch.randint(0, 256, (9, 4, 4), dtype=torch.uint8)
     cold, warm = (distill.probabilities(teacher, images, 255, heat) for heat in (1.0, 4.0))
     assert (warm.max(1).values < cold.max(1).values).all()
     torch.testing.assert_close((cold.log() / 4).softmax(1), warm)
+
+
+def test_a_teacher_is_of_any_layers(digits):
+    config = TeacherConfig(structure=("3c3p1", "pool2", "6c3p1g3", "pool2x1", 7, 5), dropout=0.0)
+    teacher = distill.blank((1, 8, 8), 10, config)
+    assert [type(part).__name__ for part in teacher.body] == [
+        *("Sequential", "MaxPool2d", "Sequential", "MaxPool2d", "Hidden", "Hidden")
+    ]
+    assert teacher.out.in_features == 5 and teacher.body[4].in_features == 6 * 2 * 4
+    images = torch.from_numpy(digits.images[:300]).unsqueeze(0)
+    labels = torch.from_numpy(digits.labels[:300])
+    config = TeacherConfig(structure=("8c3p1", "pool2", "16c3p1", "pool2"), passes=60)
+    taught = distill.teach(images, labels, None, digits.white, 10, config, seeded())
+    found = distill.probabilities(taught, images[0], digits.white, 1.0).argmax(1)
+    assert (found == labels).float().mean() > 0.9
+
+
+def test_a_teacher_that_does_not_fit_is_refused_before_any_work(digits, monkeypatch):
+    monkeypatch.setattr("bstdg.training.augmentation.distort", lambda *_: pytest.fail("copies were made"))
+    values = recipe(distort=DISTORT, teacher={**TEACHER, "structure": ["8c3s2p1", "pool5"]})
+    with pytest.raises(InputError, match=r"teacher\.structure: layer 1 \(pool5\)"):
+        copies_of(digits, np.arange(50), values, 0, None)
+
+
+def test_teachers_once_were_two_convolutions_and_a_layer():
+    former = {"teacher": {"weight": 0.5, "channels": [8, 9], "neurons": 32}}
+    assert recipe_of(former).teacher.structure == ("8c3s2p1", "9c3s2p1", 32)
+    assert recipe_of({"teacher": {"channels": [32, 64], "neurons": 256}}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [(["pool2n2"], "no spikes"), (["8c"], r"teacher\.structure\[0\]"), ([0], r"teacher\.structure\[0\]")],
+)
+def test_what_no_teacher_can_be_is_refused(layers, said):
+    with pytest.raises(InputError, match=said):
+        recipe(teacher={"weight": 0.5, "structure": layers})

@@ -33,7 +33,7 @@ RICH = {
     "train": {**SMALL["train"], "shift": 1, "jitter": 1, "spike_dropout": 0.2, "average": 0.9, "input_dropout": 0.1},
     "rule": {"width": 5.0, "final_width": 3.0, "kernel": "exponential"},
     "distort": {"copies": 1, "rotation": 8.0},
-    "teacher": {"weight": 0.5, "channels": [2, 2], "neurons": 8, "passes": 1},
+    "teacher": {"weight": 0.5, "structure": ["2c3s2p1", "2c3s2p1", 8], "passes": 1},
 }
 COUNTED = {
     **SMALL,
@@ -142,7 +142,7 @@ SPECIAL = {
     "distort.rotation": [12.0],
     "distort.move": [1.0],
     "distort.elastic": [1.0],
-    "teacher.channels": [[3, 3]],
+    "teacher.structure": [["3c3s2p1", 5]],
     "teacher.temperature": [2.0],
     "input.duration": [0.5],
     "input.edges": [2],
@@ -197,11 +197,6 @@ def test_every_field_changes_the_run_or_is_refused(context, tmp_path):
             {"loss": {"name": "relative_target", "silent_remainder": True}},
             "images",
             "silent_remainder belongs to the li",
-        ),
-        (
-            {"train": {"shift": 1}, "input": {"edges": 2}},
-            "images",
-            "train.shift moves pixels, which input.edges leaves",
         ),
     ],
 )

@@ -132,7 +132,7 @@ def test_stopped_between_epochs_and_resumed_is_the_same_run(tmp_path):
 EVERYTHING = {
     "rule": {"width": 8, "final_width": 4},
     "distort": {"copies": 2, "rotation": 5, "elastic": 0.2},
-    "teacher": {"weight": 0.5, "passes": 2, "channels": [4, 4], "neurons": 16},
+    "teacher": {"weight": 0.5, "passes": 2, "structure": ["4c3s2p1", "4c3s2p1", 16]},
 }
 
 

@@ -8,6 +8,7 @@ import typer
 
 from bstdg.cli import baseline, doctor, export, judge, look, new, report, reproduce, search, train
 from bstdg.cli.console import Command, Commands
+from bstdg.cli.predicting import command as predicting
 
 app = typer.Typer(
     name="bstdg",
@@ -42,8 +43,8 @@ def main(
 
 for _name, _function, _examples in (
     ("train", train.train, train.EXAMPLES),
-    ("eval", judge.evaluate, judge.EVALUATE_EXAMPLES),
-    ("predict", judge.predict, judge.PREDICT_EXAMPLES),
+    ("eval", judge.evaluate, judge.EXAMPLES),
+    ("predict", predicting.predict, predicting.EXAMPLES),
     ("info", look.info, look.INFO_EXAMPLES),
     ("raster", look.raster, look.RASTER_EXAMPLES),
     ("report", report.report, report.EXAMPLES),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from bstdg.distributed import launch
 from bstdg.errors import BstdgError, DownloadError, FileFormatError, InputError
 from bstdg.shown import cut, line, spelled
 
@@ -115,6 +116,19 @@ def show_table(what: Table) -> None:
     with console.capture() as text:  # so that it is printed here, and a closed pipe is noticed like any other
         console.print(what)
     print("\n".join(line.rstrip() for line in text.get().splitlines()))
+
+
+@contextlib.contextmanager
+def one_voice() -> Iterator[None]:
+    """Of ranks that end together (see `bstdg.distributed.launch`), one says why; the others end in silence."""
+    try:
+        with launch.heeding_torchrun():
+            yield
+    except (KeyboardInterrupt, Exception) as error:
+        if launch.speaks_last():
+            raise
+        interrupted, given = isinstance(error, KeyboardInterrupt), isinstance(error, (InputError, FileFormatError))
+        raise typer.Exit(INTERRUPTED if interrupted else BAD_INPUT if given else FAILURE) from None
 
 
 @contextlib.contextmanager

@@ -22,7 +22,8 @@ from bstdg.errors import BstdgError
 Status = Literal["ok", "absent", "wrong"]
 
 PURPOSES = {  # of the extras that someone who uses bstdg may want; what is in them the package's own metadata say
-    "events": "recordings of spoken digits",
+    "events": "recordings of spoken digits, arrays in HDF5",
+    "parquet": "bstdg predict --out FILE.parquet",
     "nir": "export to and import from other simulators",
     "tensorboard": "bstdg train --tensorboard",
 }
@@ -154,7 +155,7 @@ def _packages() -> Iterator[Finding]:
         said = version or f"not installed: pip install {name}"
         yield Finding("packages", name, "ok" if version else "wrong", said)
     for extra, purpose in PURPOSES.items():
-        for name in packages[extra]:
+        for name in packages.get(extra, ()):  # none where what is installed is older
             version = _version(name)
             said = version or f"for {purpose}: pip install 'bstdg[{extra}]'"
             yield Finding("packages", name, "ok" if version else "absent", said)

@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from bstdg.cli import complete
-from bstdg.cli.console import INTERRUPTED, complain, say, show_table
+from bstdg.cli.console import INTERRUPTED, complain, one_voice, say, show_table
 from bstdg.cli.options import AsJson, DataDir
 from bstdg.commands import quoted
+from bstdg.distributed import launch
 from bstdg.errors import InputError
 from bstdg.shipped import shipped_recipes
 
@@ -26,6 +27,10 @@ Examples:
   bstdg train my.toml --set epochs=5 --set network.layers=[300,300]
   bstdg train mnist --set data.name=fashion-mnist --out runs/fashion
   bstdg train my.toml --set data.name=folder --data-dir pictures   a folder a class, or an .npz file
+
+Processes train one network together, each with its share of train.batch and of the cores; all but the first are silent:
+  torchrun --nproc-per-node 2 -m bstdg train mnist --out runs/two
+  torchrun --nproc-per-node 2 --max-restarts 3 -m bstdg train mnist   goes on by itself when one is killed
 
 Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, cifar10,
 cifar10-jpeg75, shd, hd-spikes, nmnist, nmnist-counts, mit-bih, and folder, for pictures of your own.
@@ -68,16 +73,17 @@ def train(
     """
     from bstdg.learning.recipe_file import load_recipe
 
-    if resume and overwrite:
-        raise InputError("--resume goes on with a run, --overwrite starts it anew: give one of them")
-    path = recipe_file(recipe)
-    values = load_recipe(path, override or ())
+    with one_voice():
+        if resume and overwrite:
+            raise InputError("--resume goes on with a run, --overwrite starts it anew: give one of them")
+        path = recipe_file(recipe)
+        values = load_recipe(path, override or ())
     folder = out or Path("runs") / f"{path.stem}-seed{seed}"
     # Before torch starts its threads: by default they spin while they wait, on the cores that the native engine needs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from bstdg.training.train import train as run
 
-    with _resume_hint(folder):
+    with _resume_hint(folder), one_voice():
         report = run(
             values,
             folder,
@@ -91,6 +97,8 @@ def train(
             tensorboard=tensorboard,
             tell=complain,
         )
+    if not launch.is_first():
+        return
     if as_json:
         print(json.dumps(report))
         return
@@ -110,16 +118,21 @@ def train(
 
 @contextlib.contextmanager
 def _resume_hint(folder: Path) -> Iterator[None]:
-    """Who stops a training is told how to go on."""
+    """Who stops a training, or loses a part of those that train, is told how to go on."""
+    from bstdg.distributed.ranks import Lost
     from bstdg.training.run_folder import CHECKPOINT
 
+    again = f"to go on, repeat the command with --out {quoted(folder)} --resume"
     try:
         yield
     except KeyboardInterrupt:
         if not (folder / CHECKPOINT).exists():
             raise
-        complain(f"stopped; to go on, repeat the command with --out {quoted(folder)} --resume")
+        complain(f"stopped; {again}")
         raise typer.Exit(INTERRUPTED) from None
+    except Lost as lost:
+        lost.add_note("torchrun starts all anew, from the last whole epoch" if launch.starts_anew() else again)
+        raise
 
 
 def recipe_file(name: str) -> Path:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from bstdg.datasets import caltech, digits, folder, mnist, spoken
 from bstdg.datasets.base import Dataset, EventDataset, Split
 from bstdg.datasets.colour import cifar10, jpeg75
+from bstdg.datasets.pieces.base import StoredDataset
 from bstdg.datasets.recordings import nmnist
 from bstdg.datasets.signals import mit_bih
 from bstdg.datasets.sources import Presence, Source
@@ -26,6 +27,7 @@ __all__ = [
     "Source",
     "Split",
     "StepDataset",
+    "StoredDataset",
     "are_events",
     "is_own",
     "load",
@@ -122,7 +124,8 @@ def load(
         fold: of N-MNIST: 1 … 5 for that fifth of all recordings as the test part; 0 is the published split.
 
     Returns:
-        A `Dataset` of images, or an `EventDataset` of recordings ("shd", "hd-spikes").
+        A `Dataset` of images, or an `EventDataset` of recordings ("shd", "hd-spikes"); a `StoredDataset` of images of
+        one's own that would take much memory.
 
     Raises:
         InputError: the name or split is unknown, or the folder you named lacks the files.
@@ -152,7 +155,7 @@ def load(
 
 
 def look(
-    training: Dataset | EventDataset,
+    training: Dataset | StoredDataset | EventDataset,
     split: Split,
     data_dir: str | Path | None = None,
     *,

@@ -22,6 +22,7 @@ from bstdg import files
 from bstdg.datasets.base import Dataset, Split, stratified_test_mask
 from bstdg.datasets.files import unpacked
 from bstdg.errors import BstdgError, FileFormatError, InputError
+from bstdg.inputs.base import by
 from bstdg.spikes.events import MAX_CHANNELS
 
 MAX_MEMBER = 1 << 31  # bytes of one array
@@ -97,7 +98,7 @@ def read_npz(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
 
 def _content(file: Any, length: int, most: int, name: str) -> NDArray[Any]:
     """The array in an open file of `length` bytes, which an error calls by `name`."""
-    shape, fortran, dtype = _checked_header(file, length, most, name)
+    shape, fortran, dtype = checked_header(file, length, most, name)
     there = math.prod(shape) * dtype.itemsize
     data = bytearray(there)
     view, done = memoryview(data), 0
@@ -109,7 +110,7 @@ def _content(file: Any, length: int, most: int, name: str) -> NDArray[Any]:
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _checked_header(file: Any, length: int, most: int, name: str) -> Header:
+def checked_header(file: Any, length: int, most: int, name: str) -> Header:
     """The header at the start of an open file of `length` bytes, which promises just what follows it."""
     if length > most:
         raise FileFormatError(f"{name} has {length:,} bytes, more than the {most:,} allowed")
@@ -148,8 +149,8 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
         classes = _array(archive, "classes", path) if "classes.npy" in there else None
         white = _array(archive, "white", path) if "white.npy" in there else np.array(255)
         every = [labels] if not own else [_array(archive, f"{part}_labels", path) for part in ("train", "test")]
-    images = _channels_first(images, channels, path)
-    _check(images, labels, white, path, size)
+    images = channels_first(images, channels, path)
+    check(images, labels, white, path, size)
     if not own:
         rows = stratified_test_mask(labels) == (split == "test")
         images, labels = images[rows], labels[rows]
@@ -159,7 +160,7 @@ def load(path: Path, split: Split, size: tuple[int, int] | None = None, channels
         images=np.ascontiguousarray(images),
         labels=labels.astype(np.int64),
         white=int(white),
-        classes=_classes(classes, every, path),
+        classes=classes_of(classes, every, path),
     )
 
 
@@ -183,23 +184,23 @@ def _members(archive: zipfile.ZipFile, path: Path) -> set[str]:
     return there
 
 
-def look(path: Path, training: Dataset, split: Split) -> None:
-    """See that a split of an .npz file fits the training part, from the headers of its arrays alone.
-
-    Raises:
-        InputError, FileFormatError: as for `load`.
-    """
+def look(path: Path, training: Any, split: Split) -> None:
+    """See that a split of an .npz file fits the training part, from the headers of its arrays; errors as for `load`."""
     with _opened(path) as archive:
         there = _members(archive, path)
         if not all(f"{name}.npy" in there for name in SPLIT):
             return  # it is drawn from the arrays that were learnt from
         images, labels = (_header(archive, f"{split}_{kind}", path) for kind in WHOLE)
-    channels, rows, columns = training.shape
-    fits = {(channels, rows, columns), (rows, columns, channels), *([(rows, columns)] if channels == 1 else [])}
-    if images.dtype != np.uint8 or images.shape[1:] not in fits:
-        shape = " x ".join(map(str, images.shape[1:]))
-        learnt = " x ".join(map(str, training.images.shape[1:]))
-        raise InputError(f"{path}: {split}_images are {images.dtype} of {shape}, those to learn from uint8 of {learnt}")
+    fits(images, labels, training, split, path)
+
+
+def fits(images: Any, labels: Any, training: Any, split: Split, path: Path) -> None:
+    """Raise `InputError` unless the arrays of a split, told by their `shape` and `dtype`, fit the training part."""
+    channels, *sides = training.shape
+    known = {(channels, *sides), (*sides, channels), *([tuple(sides)] if channels == 1 else [])}
+    if images.dtype != np.uint8 or images.shape[1:] not in known:
+        found, learnt = by(images.shape[1:]), by(training.shape)
+        raise InputError(f"{path}: {split}_images are {images.dtype} of {found}, those to learn from uint8 of {learnt}")
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1] or not labels.shape[0]:
         found = f"{labels.dtype} {list(labels.shape)}"
         raise InputError(f"{path}: {split}_labels must be {images.shape[0]} integers, one an image, not {found}")
@@ -224,7 +225,7 @@ def _header(archive: zipfile.ZipFile, name: str, path: Path) -> Header:
     """What the array `name` says of itself, held against the bytes that are there."""
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as file:
-        return _checked_header(file, info.file_size, MAX_MEMBER, f"{path}: {name}")
+        return checked_header(file, info.file_size, MAX_MEMBER, f"{path}: {name}")
 
 
 def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
@@ -233,7 +234,7 @@ def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
         return _content(file, info.file_size, MAX_MEMBER, f"{path}: {name}")
 
 
-def _channels_first(images: NDArray, channels: int, path: Path) -> NDArray:
+def channels_first(images: NDArray, channels: int, path: Path) -> NDArray:
     """`[N, rows, columns]` or `[N, channels, rows, columns]`, from that or from `[N, rows, columns, channels]`.
 
     Channels come first, unless the number that was asked for is that of the last axis alone; where none was asked for,
@@ -265,7 +266,7 @@ def _channels_first(images: NDArray, channels: int, path: Path) -> NDArray:
     return images
 
 
-def _check(images: NDArray, labels: NDArray, white: NDArray, path: Path, size: tuple[int, int] | None) -> None:
+def check(images: NDArray, labels: NDArray, white: NDArray, path: Path, size: tuple[int, int] | None) -> None:
     if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
         raise InputError(
             f"{path}: labels must be {len(images)} integers, one an image, not {labels.dtype} {list(labels.shape)}"
@@ -283,7 +284,7 @@ def _check(images: NDArray, labels: NDArray, white: NDArray, path: Path, size: t
         raise InputError(f"{path}: images are {shape}, not {size[0]} x {size[1]}; arrays stay as they are")
 
 
-def _classes(named: NDArray | None, labels: list[NDArray], path: Path) -> tuple[str, ...]:
+def classes_of(named: NDArray | None, labels: list[NDArray], path: Path) -> tuple[str, ...]:
     count = 1 + max(int(part.max(initial=0)) for part in labels)
     if named is None:
         return tuple(map(str, range(max(2, count))))

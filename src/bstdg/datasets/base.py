@@ -55,7 +55,7 @@ class Dataset:
         where = f"{self.name} ({self.split})"
         if not 1 <= self.white <= MOST_WHITE:
             raise InputError(f"{where}: white must be in 1 … {MOST_WHITE}, not {self.white!r}")
-        _check_classes(self.classes, where)
+        check_classes(self.classes, where)
         level = np.uint8 if self.white <= np.iinfo(np.uint8).max else np.int16
         _expect(self.images, level, ("N, rows, columns", "N, channels, rows, columns"), f"{where}: images")
         _expect(self.labels, np.int64, ("N",), f"{where}: labels")
@@ -73,9 +73,7 @@ class Dataset:
             raise InputError(f"{where}: a pixel is {brightest}, above white = {self.white}")
         if (darkest := int(self.images.min())) < 0:
             raise InputError(f"{where}: a pixel is {darkest}, below 0")
-        least, most = int(self.labels.min()), int(self.labels.max())
-        if least < 0 or most >= len(self.classes):
-            raise InputError(f"{where}: labels are {least} … {most}, expected 0 … {len(self.classes) - 1}")
+        check_labels(self.labels, self.classes, where)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -96,6 +94,10 @@ class Dataset:
         """
         rows, columns = self.images.shape[-2:]
         return self.images.shape[1] if self.images.ndim == 4 else 1, rows, columns
+
+    def read(self, index: Any) -> NDArray[Any]:
+        """The images at these positions (a slice, integers or a mask), as they lie in `images`."""
+        return self.images[index]
 
     def subset(self, index: Any) -> Dataset:
         """The images `index` selects, in its order: an array of positions, a boolean mask `[N]`, or a slice.
@@ -159,7 +161,7 @@ class EventDataset:
 
     def __post_init__(self) -> None:
         where = f"{self.name} ({self.split})"
-        _check_classes(self.classes, where)
+        check_classes(self.classes, where)
         if not 1 <= self.num_channels <= MAX_CHANNELS:
             raise InputError(f"{where}: num_channels must be in 1 … {MAX_CHANNELS}, not {self.num_channels}")
         if self.grid is not None and (len(self.grid) != 3 or math.prod(self.grid) != self.num_channels):
@@ -184,9 +186,7 @@ class EventDataset:
             raise InputError(f"{where}: an event is on channel {highest}, expected 0 … {self.num_channels - 1}")
         if self.times.size and not (self.times.min() >= 0 and np.isfinite(self.times.max())):  # false for NaN, too
             raise InputError(f"{where}: times must be 0 seconds or later, and finite")
-        least, most = int(self.labels.min()), int(self.labels.max())
-        if least < 0 or most >= len(self.classes):
-            raise InputError(f"{where}: labels are {least} … {most}, expected 0 … {len(self.classes) - 1}")
+        check_labels(self.labels, self.classes, where)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -232,7 +232,15 @@ class EventDataset:
         return replace(self, labels=self.labels[rows], **parts)
 
 
-def _check_classes(classes: tuple[str, ...], where: str) -> None:
+def check_labels(labels: NDArray[np.int64], classes: tuple[str, ...], where: str) -> None:
+    """Raise `InputError` unless every label is that of a class."""
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= len(classes):
+        raise InputError(f"{where}: labels are {least} … {most}, expected 0 … {len(classes) - 1}")
+
+
+def check_classes(classes: tuple[str, ...], where: str) -> None:
+    """Raise `InputError` unless there are classes, each of a name of its own."""
     if not classes:
         raise InputError(f"{where}: no classes are named")
     if len(set(classes)) < len(classes):

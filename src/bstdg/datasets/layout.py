@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bstdg.datasets.base import Split, stratified_test_mask
 from bstdg.datasets.pictures import ENDINGS
@@ -23,11 +24,34 @@ LITTER = ("thumbs.db", "desktop.ini")  # which systems leave behind; others of t
 _SAID: set[str] = set()  # warnings, so that a training that loads both parts hears of each once
 
 
-class Pictures(NamedTuple):
-    """The files of one split, in order, the label of each, and what labels mean."""
+class Files(Sequence[Path]):
+    """Files of some folders, of which names are kept alone: there may be millions.
 
-    files: list[Path]
-    labels: list[int]
+    Args:
+        folders: where they are.
+        names: of the files.
+        which: int64, of each file, in which of the folders it is.
+    """
+
+    def __init__(self, folders: list[Path], names: list[str], which: NDArray[np.int64]):
+        self._folders, self._names, self._which = folders, names, which
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._folders[self._which[index]] / self._names[index]
+
+    def taken(self, rows: NDArray[np.int64]) -> Files:
+        """Those at these positions."""
+        return Files(self._folders, [self._names[row] for row in rows], self._which[rows])
+
+
+class Pictures(NamedTuple):
+    """The files of one split, in order, the label of each (int64), and what labels mean."""
+
+    files: Files
+    labels: NDArray[np.int64]
     classes: tuple[str, ...]
 
 
@@ -37,12 +61,12 @@ def of_split(place: Path, split: Split) -> Pictures:
     if not parts:
         every = _of_classes(place)
         _say_passed_over(place, [place])
-        labels = np.array(every.labels, np.int64)
+        labels = every.labels
         if min(counts := np.bincount(labels)) < 2:
             few = every.classes[int(counts.argmin())]
             raise InputError(f"{place / few} has one picture: to learn a class and to test it takes two at least")
         rows = np.flatnonzero(stratified_test_mask(labels) == (split == "test"))
-        return Pictures([every.files[row] for row in rows], labels[rows].tolist(), every.classes)
+        return Pictures(every.files.taken(rows), labels[rows], every.classes)
     for part, other in (PARTS, PARTS[::-1]):
         if place / part not in parts:
             what = "has pictures of no class" if (place / part).is_dir() else "is not there"
@@ -145,15 +169,16 @@ def _class_folders(place: Path) -> list[Path]:
 def _of_classes(place: Path, classes: list[str] | None = None) -> Pictures:
     """All pictures of the class folders in `place`, class by class, by name; a class of `classes` may be absent."""
     names = _names(_class_folders(place)) if classes is None else classes
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(names):
+    files: list[str] = []
+    counts: list[int] = []
+    for name in names:
         folder = place / name
-        found = sorted(pictures_in(folder))
+        found = sorted(path.name for path in pictures_in(folder))
         if not found and classes is None:
             raise InputError(f"{folder} has no picture: files that end in {', '.join(ENDINGS)} are looked for")
         files += found
-        labels += [label] * len(found)
+        counts.append(len(found))
     if not files:
         raise InputError(f"{place} has no picture: files that end in {', '.join(ENDINGS)} are looked for")
-    return Pictures(files, labels, tuple(names))
+    labels = np.repeat(np.arange(len(names)), counts)
+    return Pictures(Files([place / name for name in names], files, labels), labels, tuple(names))

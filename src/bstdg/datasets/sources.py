@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from bstdg.datasets import files as locations
 from bstdg.datasets.base import Dataset, EventDataset, Split
+from bstdg.datasets.pieces.base import StoredDataset
 
 
 class Presence(NamedTuple):
@@ -56,7 +57,7 @@ class Source:
     name: str
     title: str
     kind: Literal["images", "recordings"]
-    load: Callable[..., Dataset | EventDataset]
+    load: Callable[..., Dataset | StoredDataset | EventDataset]
     files: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     look: Callable[..., None] | None = None

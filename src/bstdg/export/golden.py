@@ -99,7 +99,7 @@ def images(model: PackedModel, count: int | None, data_dir: str | Path | None = 
     if count == 0 or (count is None and (name is None or not _at_hand(name, data_dir))):
         return none
     try:
-        pixels = _test_pixels(model, name, data_dir)[: IMAGES if count is None else count]
+        pixels = _test_pixels(model, name, data_dir, IMAGES if count is None else count)
     except (BstdgError, OSError):
         if count is None:
             return none
@@ -109,7 +109,7 @@ def images(model: PackedModel, count: int | None, data_dir: str | Path | None = 
     return Inputs(steps, ((f"the first test images of {name}", len(steps)),), samples)
 
 
-def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | None) -> NDArray[np.uint8]:
+def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | None, count: int) -> NDArray[np.uint8]:
     if name is None:
         raise InputError("the model does not name the data set it was trained on, so it has no test images")
     if model.input.samples == "recordings":
@@ -120,7 +120,7 @@ def _test_pixels(model: PackedModel, name: str | None, data_dir: str | Path | No
     samples = datasets.load(name, "test", data_dir, **datasets.pictures_of(name, reads))
     if samples.white != model.input.white or samples.shape != reads:
         raise InputError(f"the model does not read the images of {name}: give --images 0")
-    return samples.images
+    return samples.read(slice(0, count))
 
 
 def _at_hand(name: str, data_dir: str | Path | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bstdg.errors import InputError
+from bstdg.fields import short
 from bstdg.layers.base import Shape
 from bstdg.layers.convolution import Convolution, Pair, unread
 from bstdg.layers.full import neurons
@@ -86,6 +87,20 @@ def stack(layers: Sequence[int | str], reads: Shape) -> list[Full | Convolution 
             raise InputError(f"layer {i} ({text}) {error}") from None
         reads = over.gives
     return found
+
+
+LONGEST = 100  # characters of a layer that is written as a text
+
+
+def check(layers: Sequence[int | str], where: str) -> None:
+    """Raise `InputError` where one of a recipe's layers is none; `where` names the field they are of."""
+    for i, text in enumerate(layers):
+        try:
+            if len(str(text)) > LONGEST:
+                raise InputError(f"{short(text)} is no layer known here; a layer is {HELP}")
+            layer(text)
+        except InputError as error:
+            raise InputError(f"{where}[{i}]: {error}") from None
 
 
 def leaving_out(layers: Sequence[int | str], reads: Shape) -> list[str]:

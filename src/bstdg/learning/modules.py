@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bstdg.distributed.share import Share, drawn
 from bstdg.engine import choose, real
 from bstdg.errors import InputError
 from bstdg.layers import FullLayer, Layer
@@ -225,15 +226,17 @@ class SpikeDropout:
             raise InputError(f"spike dropout must be in [0, 1), not {p}")
         self.p, self.generator = p, generator
 
-    def __call__(self, spikes: Spikes) -> Spikes:
+    def __call__(self, spikes: Spikes, share: Share | None = None) -> Spikes:
+        """The spikes that are left; `share` says which samples of a batch these are, if they are not all."""
         if self.p == 0.0:
             return spikes
         if spikes.steps is None:
             raise InputError(
                 "spike dropout is for at most one spike a channel; thin out events with events.event_dropout"
             )
-        drawn = torch.rand(spikes.steps.shape, generator=self.generator, **PLAIN)
-        drop = drawn.to(spikes.steps.device) < self.p
+        samples, *neurons = spikes.steps.shape
+        values = drawn(lambda n: torch.rand(n, *neurons, generator=self.generator, **PLAIN), samples, share)
+        drop = values.to(spikes.steps.device) < self.p
         steps = spikes.steps.masked_fill(drop, spikes.num_steps)
         fired = None if spikes.fired is None else spikes.fired.masked_fill(drop, 0.0)
         return spikes._replace(source=StepSource(steps, spikes.num_steps), steps=steps, fired=fired)

@@ -11,8 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from bstdg.errors import InputError
-from bstdg.fields import BELOW_ONE, INSIDE, MANY, SHARE, Range, check, require, short
+from bstdg.fields import BELOW_ONE, INSIDE, MANY, SHARE, Range, check, require
 from bstdg.inputs.options import InputOptions
 from bstdg.layers import written
 from bstdg.learning.recipe_augmentation import DistortConfig, EventAugmentation, TeacherConfig
@@ -27,7 +26,6 @@ Choice = Literal["accuracy", "macro_f1"]
 ClassWeight = Literal["none", "balanced"] | dict[str, float]
 
 WIDTH, RATE, SCALE_RATE = Range(1e-6, 1e9), Range(0.0, 1e3), Range(0.0, 10.0)
-LONGEST_LAYER = 100  # characters of one that is written as a text
 
 
 @dataclass(frozen=True)
@@ -117,13 +115,7 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         check(self, "network")
-        for i, text in enumerate(self.layers):
-            try:
-                if len(str(text)) > LONGEST_LAYER:
-                    raise InputError(f"{short(text)} is no layer known here; a layer is {written.HELP}")
-                written.layer(text)
-            except InputError as error:
-                raise InputError(f"network.layers[{i}]: {error}") from None
+        written.check(self.layers, "network.layers")
 
 
 @dataclass(frozen=True)
@@ -162,7 +154,8 @@ class TrainConfig:
         weight_rate: Adam's learning rate for latent weights, falling to 0 along a cosine.
         threshold_rate: the same for thresholds.
         scale_rate: the same for the loss's soft threshold.
-        shift: move each training image by up to this many pixels, at random, each time it is seen.
+        shift: move each training image by up to this many pixels, or cells of its edge maps, at random, each time it
+            is seen.
         shift_share: share of images that are moved.
         jitter: move each input spike by up to this many steps, at random, while training.
         input_dropout: share of input spikes lost while training.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bstdg.fields import BELOW_ONE, SHARE, Range, check, require
+from bstdg.layers import written
 from bstdg.spikes.events import MAX_CHANNELS
 
 
@@ -46,24 +47,26 @@ class TeacherConfig:
     Attributes:
         weight: share of the target that is the teacher's; 0 trains no teacher.
         temperature: softens the teacher's probabilities where it is above 1, sharpens them below.
-        channels: of the two convolutions.
-        neurons: between them and the classes.
+        structure: layers between the picture and the classes, written as those of the network: convolutions,
+            "32c3s2p1", that are normalised and rectified; poolings, "pool2", that take the greatest; full ones, 256.
         passes: over the training part, with its distorted copies.
         rate: Adam's greatest learning rate.
-        dropout: share of the hidden neurons dropped while it learns.
+        dropout: share of the neurons of its full layers dropped while it learns.
     """
 
     weight: Annotated[float, SHARE] = 0.0
     temperature: Annotated[float, Range(1e-3, 1e6)] = 1.0
-    channels: Annotated[tuple[int, ...], Range(1, 4096)] = (32, 64)
-    neurons: Annotated[int, Range(1, 65_535)] = 256
+    structure: Annotated[tuple[int | str, ...], Range(1, MAX_CHANNELS)] = ("32c3s2p1", "64c3s2p1", 256)
     passes: Annotated[int, Range(1, 10**6)] = 6
     rate: Annotated[float, Range(1e-9, 1e3)] = 0.003
     dropout: Annotated[float, BELOW_ONE] = 0.3
 
     def __post_init__(self) -> None:
         check(self, "teacher")
-        require(len(self.channels) == 2, f"teacher.channels must be two positive numbers, not {list(self.channels)}")
+        written.check(self.structure, "teacher.structure")
+        for i, text in enumerate(self.structure):
+            which = getattr(written.layer(text), "which", 1)
+            require(which == 1, f"teacher.structure[{i}]: {text}: a teacher has no spikes; write a pooling without n")
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,18 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
         if target.get(to_field):
             raise InputError(f"{section}.{field} is another name for {to_section}.{to_field}: give one of them")
         target[to_field] = value
+    _teacher_upgraded(new.get("teacher"))
     return new
+
+
+def _teacher_upgraded(teacher: Any) -> None:
+    """Two convolutions of so many maps, and a layer of so many neurons, were what a teacher once could be."""
+    if not isinstance(teacher, dict) or "structure" in teacher:
+        return
+    maps, neurons = teacher.pop("channels", None), teacher.pop("neurons", None)
+    if maps is not None or neurons is not None:
+        maps = maps if isinstance(maps, (list, tuple)) else (32, 64)
+        teacher["structure"] = [*(f"{n}c3s2p1" for n in maps), 256 if neurons is None else neurons]
 
 
 def recipe_of(values: Mapping[str, Any]) -> Recipe:

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bstdg.distributed.ranks import ALONE, Ranks
 from bstdg.engine import choose, dense, native_training, real
 from bstdg.engine.dense import Weights
 from bstdg.errors import InputError
@@ -39,6 +40,7 @@ class Tracking(nn.Module):
         presynaptic: spikes that each channel sends a sample, in the shape of one neuron's weights; with a leading axis
             of groups for a convolution.
         spread: standard deviation of the layer's margins, units of potential; 0 before the first batch.
+        ranks: those that share a batch: what is measured is that of the whole.
     """
 
     rule: RuleConfig
@@ -46,6 +48,7 @@ class Tracking(nn.Module):
     threshold: nn.Parameter
     presynaptic: Tensor
     spread: Tensor
+    ranks: Ranks = ALONE
 
     def track(self, channels: tuple[int, ...]) -> None:
         """Begin to measure what the rule asks for; `channels` is the shape of one neuron's weights."""
@@ -98,9 +101,12 @@ class Tracking(nn.Module):
     @torch.no_grad()
     def measure_spread(self, margin: Tensor) -> None:
         """Take a batch into the margins' running spread, in training mode; the first sets it."""
-        if self.rule.unit == "spread" and self.training and margin.numel() > 1:
+        if self.rule.unit == "spread" and self.training and (margin.numel() > 1 or self.ranks.sharing):
             spread = self._tracked("spread")
             found = spread.new_tensor(native_training.spread(margin)) if self._native(margin) else margin.std()
+            if self.ranks.sharing:
+                mean = float(margin.mean(dtype=torch.float64))
+                found = spread.new_tensor(self.ranks.deviation(float(found), mean, margin.numel()))
             found = found.to(spread.dtype)
             spread.copy_(torch.where(spread > 0, spread.lerp(found, 1.0 - SPREAD_DECAY), found))
 
@@ -110,7 +116,9 @@ class Tracking(nn.Module):
         return self.engine in (None, native_training.NAME) and not hidden and choose.native_computes(tensor)
 
     def _mean_spikes(self, below: Spikes, convolution: Convolution | None) -> Tensor:
-        return _mean_spikes(below, convolution, fast=self._native(self._tracked("presynaptic")))
+        fast = self._native(self._tracked("presynaptic"))
+        mean = self.ranks.mean(_mean_spikes(below, fast=fast), below.source.batch)
+        return mean if convolution is None else _of_windows(mean, convolution)
 
     def _tracked(self, name: str) -> Tensor:
         buffer = getattr(self, name, None)
@@ -118,6 +126,13 @@ class Tracking(nn.Module):
             wanted = "rule.centre" if name == "presynaptic" else "rule.unit = 'spread'"
             raise InputError(f"the layer was made without {wanted}, and measures nothing for it: make it anew")
         return buffer
+
+
+def measure_with(ranks: Ranks, network: nn.Module) -> None:
+    """Let every layer of a network measure batches that these ranks share."""
+    for layer in network.modules():
+        if isinstance(layer, Tracking):
+            layer.ranks = ranks
 
 
 class _UsualPotential(PlainFunction):
@@ -143,19 +158,20 @@ def _usual_potential(weights: Tensor, usual: Tensor) -> Tensor:
     return (weights * usual).flatten(1).sum(1)
 
 
-def _mean_spikes(below: Spikes, convolution: Convolution | None, *, fast: bool) -> Tensor:
-    """Spikes that each weight of a neuron sees a sample, in the mean of the batch and of the window's positions."""
+def _mean_spikes(below: Spikes, *, fast: bool) -> Tensor:
+    """Spikes that each channel sends a sample, in the mean of the batch."""
     source = below.source
     if isinstance(source, StepSource) and fast:
-        mean = native_training.mean_spikes(source)
-    elif isinstance(source, StepSource):
-        mean = (source.read != source.num_steps).mean(0, dtype=torch.float32)
-    else:
-        counts = (source.counts(step, torch.float32) for step in range(source.num_steps))
-        none = torch.zeros(source.width, dtype=torch.float32, device=source.device)
-        mean = sum((found.mean(0) for found in counts if found is not None), none)
-    if convolution is None:
-        return mean
+        return native_training.mean_spikes(source)
+    if isinstance(source, StepSource):
+        return (source.read != source.num_steps).mean(0, dtype=torch.float32)
+    counts = (source.counts(step, torch.float32) for step in range(source.num_steps))
+    none = torch.zeros(source.width, dtype=torch.float32, device=source.device)
+    return sum((found.mean(0) for found in counts if found is not None), none)
+
+
+def _of_windows(mean: Tensor, convolution: Convolution) -> Tensor:
+    """What each weight of a neuron sees of what each channel sends, in the mean of the window's positions."""
     channels, *sides = convolution.reads
     windows = F.unfold(
         mean.view(1, channels, *sides), convolution.kernel, padding=convolution.padding, stride=convolution.stride

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bstdg.datasets import pictures
 from bstdg.datasets.arrays import read_npy
+from bstdg.datasets.pieces.npy import NpyRows
 from bstdg.errors import FileFormatError, InputError
 from bstdg.inputs import InputCode, Shape
 from bstdg.inputs.base import by, squeezed
@@ -43,11 +44,39 @@ def read(path: Path, model: PackedModel, *, resize: bool = False, invert: bool =
         pixels = _read_array(path, code.reads) if numbers else _read_picture(path, code, resize)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    if pixels.shape[1:] not in (squeezed(code.reads), code.reads):
-        found, wanted = (" x ".join(map(str, shape)) for shape in (pixels.shape[1:], squeezed(code.reads)))
-        hint = _why(pixels.shape[1:], code.reads) if numbers else "; --resize brings it to that size"
+    _check_shape(pixels.shape[1:], path, code.reads, numbers)
+    return inverted(pixels, code.white, path) if invert else pixels
+
+
+def open_array(path: Path) -> NpyRows:
+    """The array of an NPY file, of which nothing is read yet; see `check_array`.
+
+    Raises:
+        InputError: it is none of plain numbers.
+        OSError: it cannot be opened.
+    """
+    try:
+        rows = NpyRows(path)
+    except FileFormatError as error:
+        raise _no_numbers(path, error) from None
+    if rows.dtype.kind not in "iuf":
+        rows.close()
+        raise InputError(f"{path} is no NPY file of plain numbers: it holds {rows.dtype}")
+    return rows
+
+
+def check_array(shape: Shape, dtype: np.dtype, path: Path, model: PackedModel) -> None:
+    """Raise `InputError` unless the model reads samples of this shape and type."""
+    if dtype.kind not in "iuf":
+        raise InputError(f"{path} holds {dtype}, not plain numbers")
+    _check_shape(shape, path, model.input.reads, True)
+
+
+def _check_shape(shape: Shape, path: Path, reads: Shape, numbers: bool) -> None:
+    if shape not in (squeezed(reads), reads):
+        found, wanted = (" x ".join(map(str, sides)) for sides in (shape, squeezed(reads)))
+        hint = _why(shape, reads) if numbers else "; --resize brings it to that size"
         raise InputError(f"{path} is {found} pixels, the model reads {wanted}{hint}")
-    return _inverted(pixels, code.white, path) if invert else pixels
 
 
 def _why(found: Shape, reads: Shape) -> str:
@@ -63,7 +92,7 @@ def _why(found: Shape, reads: Shape) -> str:
     return f"; it is {kinds[0]}, the model reads {kinds[1]}" if all(kinds) else ""
 
 
-def _inverted(pixels: NDArray[np.number], white: int, path: Path) -> NDArray[np.number]:
+def inverted(pixels: NDArray[np.number], white: int, path: Path) -> NDArray[np.number]:
     """White less every pixel, in a type that white fits."""
     if not np.issubdtype(pixels.dtype, np.integer):
         return (1.0 - pixels).astype(pixels.dtype)
@@ -76,11 +105,15 @@ def _read_array(path: Path, reads: Shape) -> NDArray[np.number]:
     try:
         array = read_npy(path)
     except FileFormatError as error:
-        told = str(error).removeprefix(str(path)).strip(" :")
-        raise InputError(f"{path} is no NPY file of plain numbers: {told}") from None
+        raise _no_numbers(path, error) from None
     if array.dtype.kind not in "iuf":
         raise InputError(f"{path} is no NPY file of plain numbers: it holds {array.dtype}")
     return array[None] if array.shape == squeezed(reads) else array
+
+
+def _no_numbers(path: Path, error: FileFormatError) -> InputError:
+    told = str(error).removeprefix(str(path)).strip(" :")
+    return InputError(f"{path} is no NPY file of plain numbers: {told}")
 
 
 def _read_picture(path: Path, code: InputCode, resize: bool) -> NDArray[np.number]:

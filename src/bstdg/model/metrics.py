@@ -93,6 +93,30 @@ class Tally:
     def _count(self, name: str, number: Any) -> None:
         self.counts[name] += int(number)
 
+    def numbers(self) -> NDArray[np.float64]:
+        """All that was counted, in a row: the sum of two such is what both counted together."""
+        return np.concatenate(
+            [list(self.counts.values()), *(np.ravel(part) for part in self._parts())], dtype=np.float64
+        )
+
+    def become(self, numbers: NDArray[np.float64]) -> None:
+        """Have counted what `numbers` gave."""
+        counts, *parts = np.split(numbers, np.cumsum([len(self.counts), *(part.size for part in self._parts()[:-1])]))
+        self.counts = {name: int(count) for name, count in zip(self.counts, counts, strict=True)}
+        for mine, part in zip(self._parts(), parts, strict=True):
+            mine[...] = part.reshape(mine.shape)
+
+    def _parts(self) -> list[NDArray[Any]]:
+        sums = (
+            self.decision_steps,
+            self.spikes,
+            self.spikes_to_decision,
+            self.operations,
+            self.by_class,
+            self._weights,
+        )
+        return [*sums, *self.fired, *self.fired_at_start]
+
     def figures(self) -> dict[str, Any]:
         """All figures, plain numbers; shares are in 0 … 1 and counts are means an image.
 
@@ -173,3 +197,11 @@ def input_to_decision(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64
     if isinstance(spikes, Events):
         return int((spikes.steps <= np.repeat(step, np.diff(spikes.offsets))).sum())
     return int((spikes <= step[:, None]).sum())
+
+
+def each_input_to_decision(spikes: NDArray[np.uint8] | Events, step: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same of each sample, `[batch]`."""
+    if isinstance(spikes, Events):
+        heard = spikes.steps <= np.repeat(step, np.diff(spikes.offsets))
+        return np.bincount(spikes.samples()[heard], minlength=len(spikes))
+    return (spikes <= step[:, None]).sum(axis=1)

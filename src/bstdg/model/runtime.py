@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -21,7 +21,7 @@ from bstdg.model.summary import Summary, summarize
 from bstdg.spikes.events import Events
 
 if TYPE_CHECKING:
-    from bstdg.datasets import EventDataset
+    from bstdg.datasets import Dataset, EventDataset, StoredDataset
 
 BATCH = 512  # samples run at once: a compromise of speed and memory
 
@@ -53,9 +53,14 @@ class Model:
         self._one = (squeezed(model.input.reads), model.input.reads)
         self._many = (*self._one, (model.widths[0],)) if self._step_of_byte is not None else ()
 
-    def __reduce__(self) -> tuple[type[Model], tuple[packed.PackedModel, str]]:
-        """A copy, or a pickle, lays the bits out anew for the machine that it comes to."""
-        return Model, (self.packed, self.engine.NAME)
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[bytes | packed.PackedModel, str]]:
+        """A copy, or a pickle: the model file's bytes and the name of the engine, and no code.
+
+        Where it comes to the bytes are checked as those of any file, and laid out anew for the machine.
+        """
+        if self.engine.NAME == choose.REAL:  # no file holds such weights
+            return Model, (self.packed, self.engine.NAME)
+        return from_bytes, (packed.to_bytes(self.packed), self.engine.NAME)
 
     def __repr__(self) -> str:
         code, num_steps = self.packed.input, self.packed.num_steps
@@ -169,6 +174,27 @@ class Model:
         parts = (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
         return self._tally((self.encode_events(*recordings.rows(part)) for part in parts), recordings.labels[rows])
 
+    def evaluate_dataset(
+        self, samples: Dataset | StoredDataset | EventDataset, advance: Callable[[int], object] = lambda number: None
+    ) -> dict[str, Any]:
+        """All figures over a split of a data set, in memory or on disk, of which a piece is read at a time.
+
+        Args:
+            samples: what `bstdg.datasets.load` gave.
+            advance: told how many more samples were judged, where these are on disk.
+
+        Raises:
+            InputError: they do not fit the model.
+            FileFormatError: a file changed while it was read, or is damaged.
+        """
+        from bstdg.datasets import EventDataset, StoredDataset
+
+        if isinstance(samples, EventDataset):
+            return self.evaluate_events(samples)
+        if not isinstance(samples, StoredDataset):
+            return self.evaluate(samples.images, samples.labels)
+        return self._tally(samples.in_order(self.encode, advance), samples.labels)
+
     def _tally(self, batches: Iterable[NDArray[np.uint8] | Events], truth: NDArray) -> dict[str, Any]:
         if len(truth) and not 0 <= truth.min() <= truth.max() < len(self.packed.classes):
             raise InputError(
@@ -197,3 +223,13 @@ def load(path: Path | str, engine_name: str | None = None) -> Model:
         OSError: the file cannot be read.
     """
     return Model(packed.load(path), engine_name)
+
+
+def from_bytes(data: bytes, engine_name: str | None = None) -> Model:
+    """The content of a model file, ready to run: what a model is sent to other machines as.
+
+    Raises:
+        FileFormatError: it is truncated, altered or foreign.
+        InputError: the engine cannot run here.
+    """
+    return Model(packed.from_bytes(data), engine_name)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
+
 from bstdg import datasets, shown
-from bstdg.datasets import Dataset, EventDataset, Split
+from bstdg.datasets import Dataset, EventDataset, Split, StoredDataset
 from bstdg.errors import InputError
 from bstdg.inputs.base import by
 from bstdg.layers import size
@@ -26,7 +28,7 @@ def load(
     *,
     called: str = "the model",
     progress: bool = False,
-) -> Dataset | EventDataset:
+) -> Dataset | StoredDataset | EventDataset:
     """One split of a data set, for a model to read.
 
     Args:
@@ -59,7 +61,7 @@ def fold_of(model: PackedModel, name: str) -> int:
     return fold if type(fold) is int else 0
 
 
-def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "the model") -> None:
+def check(model: PackedModel, samples: Dataset | StoredDataset | EventDataset, called: str = "the model") -> None:
     """Raise `InputError` unless the model reads such samples and has an output for each of their labels."""
     name = samples.name
     code, events = model.input, isinstance(samples, EventDataset)
@@ -73,7 +75,7 @@ def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "th
         raise InputError(
             f"{called} reads {reads}{what} of {by(code.reads)}, but {name} has {has}{what} of {by(samples.shape)}"
         )
-    if code.samples == "images" and isinstance(samples, Dataset) and samples.white != code.white:
+    if code.samples == "images" and not isinstance(samples, EventDataset) and samples.white != code.white:
         raise InputError(f"{name} has white {samples.white}, the model reads 0 … {code.white}")
     if datasets.is_own(name) and samples.classes != model.classes:  # the same folder may have changed
         held, known = (", ".join(map(shown.name, classes)) for classes in (samples.classes, model.classes))
@@ -82,15 +84,15 @@ def check(model: PackedModel, samples: Dataset | EventDataset, called: str = "th
         raise InputError(f"{called} has {len(model.classes)} classes, but {name} has a label {most}")
 
 
-def one(model: Model, samples: Dataset | EventDataset, index: int) -> Any:
+def one(model: Model, samples: Dataset | StoredDataset | EventDataset, index: int) -> Any:
     """Sample number `index` as `bstdg.drawing.rasters.raster` takes it: an image, or `Events`."""
     if isinstance(samples, EventDataset):
         return model.encode_events(*samples.rows([index]))
-    return samples.images[index]
+    return samples.read(np.array([index]))[0]
 
 
-def encoded(model: Model, samples: Dataset | EventDataset, part: slice) -> Any:
+def encoded(model: Model, samples: Dataset | StoredDataset | EventDataset, part: slice) -> Any:
     """A part of the samples as `bstdg.model.runtime.Model.run` takes it."""
     if isinstance(samples, EventDataset):
         return model.encode_events(*samples.rows(part))
-    return model.encode(samples.images[part])
+    return model.encode(samples.read(part))

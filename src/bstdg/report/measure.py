@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.datasets import Dataset, EventDataset
+from bstdg.datasets import Dataset, EventDataset, StoredDataset
 from bstdg.errors import InputError
 from bstdg.model import samples as reading
 from bstdg.model.metrics import Tally, fan_out, operations
@@ -18,6 +18,7 @@ from bstdg.model.runtime import BATCH, Model, Run
 from bstdg.report.spread import Margins, Spread
 from bstdg.shown import name
 
+Samples = Dataset | StoredDataset | EventDataset
 SATURATED = 0.9  # a neuron that fires at step 0 for this share of the samples tells nothing
 
 
@@ -105,7 +106,7 @@ class Measured:
 
 def measure(
     model: Model,
-    samples: Dataset | EventDataset,
+    samples: Samples,
     *,
     name: str = "model",
     limit: int | None = None,
@@ -169,7 +170,7 @@ class _Counts:
         self._margins.add(run)
         self._columns.append((truth, decision.label, decision.step, decision.silent))
 
-    def measured(self, name: str, samples: Dataset | EventDataset, number: int, engine: str) -> Measured:
+    def measured(self, name: str, samples: Samples, number: int, engine: str) -> Measured:
         """What has been counted."""
         truth, label, step, silent = (np.concatenate(column) for column in zip(*self._columns, strict=True))
         passed, every = (self._passed / number).tolist()

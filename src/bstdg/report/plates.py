@@ -20,7 +20,7 @@ from bstdg.report.measure import Measured
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bstdg.datasets import Dataset, EventDataset
+    from bstdg.datasets import Dataset, EventDataset, StoredDataset
     from bstdg.model.runtime import Model
 
 CONFUSIONS = 8  # most frequent errors that are named
@@ -57,7 +57,7 @@ class Subject:
 
     model: Model
     measured: Measured
-    samples: Dataset | EventDataset
+    samples: Dataset | StoredDataset | EventDataset
     chosen: Sequence[int]
     history: History
     file: str

@@ -8,13 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bstdg.distributed.share import Share, drawn
 from bstdg.errors import InputError
 from bstdg.learning.modules import PLAIN
 from bstdg.learning.recipe import DistortConfig
 
 
 def shift(
-    steps: Tensor, image_shape: tuple[int, ...], num_steps: int, pixels: int, share: float, generator: torch.Generator
+    steps: Tensor,
+    image_shape: tuple[int, ...],
+    num_steps: int,
+    pixels: int,
+    often: float,
+    generator: torch.Generator,
+    share: Share | None = None,
 ) -> Tensor:
     """Move each image by up to `pixels` in both directions, chosen at random; what comes in from outside is silent.
 
@@ -25,8 +32,9 @@ def shift(
         image_shape: (channels, rows, columns), or (rows, columns) of one channel; all channels move alike.
         num_steps: T, "never fired".
         pixels: greatest shift; 0 returns the input.
-        share: share of images that are moved at all.
+        often: share of images that are moved at all.
         generator: where the draws come from.
+        share: which samples of a batch these are; None: all.
 
     Raises:
         InputError: the input is no image of that shape, or the shift is negative or leaves nothing of it.
@@ -45,9 +53,13 @@ def shift(
     batch = len(steps)
     if batch == 0:
         return steps
-    down, right = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator, device="cpu")
+
+    def moves(samples: int) -> Tensor:
+        return torch.randint(-pixels, pixels + 1, (2, samples), generator=generator, device="cpu").T
+
+    down, right = drawn(moves, batch, share).unbind(1)
     down, right = (move if side > 1 else torch.zeros_like(move) for move, side in ((down, rows), (right, columns)))
-    moved = torch.rand(batch, generator=generator, **PLAIN) < share
+    moved = drawn(lambda n: torch.rand(n, generator=generator, **PLAIN), batch, share) < often
     down, right = down * moved, right * moved
     planes = batch * channels
     down, right = (move.repeat_interleave(channels) for move in (down, right))
@@ -70,7 +82,7 @@ def shortest(shape: tuple[int, ...]) -> int:
     return min((side for side in shape[-2:] if side > 1), default=1)
 
 
-def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator) -> Tensor:
+def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """Move each spike by up to `width` steps, earlier or later at random; it stays within 0 … T-1.
 
     Args:
@@ -78,6 +90,7 @@ def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator
         num_steps: T.
         width: greatest move; 0 returns the input.
         generator: where the draws come from.
+        share: which samples of a batch these are; None: all.
 
     Raises:
         InputError: the width is negative.
@@ -86,7 +99,12 @@ def jitter(steps: Tensor, num_steps: int, width: int, generator: torch.Generator
         return steps
     if width < 0:
         raise InputError(f"a jitter of {width} steps is not possible; give 0 or more")
-    move = torch.randint(-width, width + 1, steps.shape, generator=generator, dtype=torch.int16, device="cpu")
+    samples, channels = steps.shape
+    move = drawn(
+        lambda n: torch.randint(-width, width + 1, (n, channels), generator=generator, dtype=torch.int16, device="cpu"),
+        samples,
+        share,
+    )
     moved = (steps + move.to(steps.device)).clamp_(0, num_steps - 1).to(torch.uint8)
     return torch.where(steps < num_steps, moved, steps)
 

@@ -8,7 +8,7 @@ beside it, and at every instant at least one of the two is whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ from torch import Tensor
 
 from bstdg import disk, files, strict_json
 from bstdg.commands import quoted
-from bstdg.errors import FileFormatError
+from bstdg.errors import FileFormatError, InputError
+from bstdg.learning.recipe import Recipe
+from bstdg.learning.recipe_file import recipe_of
 from bstdg.model import figures
 from bstdg.training.run_folder import CHECKPOINT, PREVIOUS, STAGED
 
@@ -58,15 +60,19 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         staged.replace(folder / CHECKPOINT)
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: Path, read: Callable[[], bytes] | None = None) -> Checkpoint:
     """Read a checkpoint.
+
+    Args:
+        path: its file.
+        read: gives what stands there, where another process read it.
 
     Raises:
         FileFormatError: it is truncated, altered or foreign; the message says which, and names the one before.
         OSError: it cannot be read.
     """
     try:
-        data = files.read(path, LIMIT, "any checkpoint")
+        data = read() if read else contents(path)
         metadata = files.parse(data, str(path)).metadata
         kind, version = (metadata.get(key, "none")[:40] for key in ("format", "version"))
         if kind != FORMAT:
@@ -82,6 +88,11 @@ def load(path: Path) -> Checkpoint:
             hint = f"; the one before it is still there: to go on from it, run  mv {quoted(previous)} {quoted(path)}"
             raise FileFormatError(f"{error}{hint}") from None
         raise
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a checkpoint."""
+    return files.read(path, LIMIT, "any checkpoint")
 
 
 def tensors_of(data: bytes, name: str) -> dict[str, Tensor]:
@@ -180,6 +191,17 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, names: dict[Tensor, str],
                 optimizer.state[parameter] = {
                     slot: t if slot == "step" else t.to(parameter.device) for slot, t in slots.items()
                 }
+
+
+def refuse_other(state: dict[str, Any], recipe: Recipe, seed: int) -> None:
+    """Raise `InputError` unless a checkpoint's state is of a run of that recipe and seed."""
+    known = recipe_of(state["recipe"]).to_dict()  # with the defaults of fields that came later
+    found, wanted = {"recipe": known, "seed": state["seed"]}, {"recipe": recipe.to_dict(), "seed": seed}
+    if other := differences(found, wanted):
+        raise InputError(
+            f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
+            "choose another --out"
+        )
 
 
 def differences(found: Any, wanted: Any, where: str = "") -> list[str]:

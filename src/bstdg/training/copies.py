@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg.datasets import Dataset, StepDataset
+from bstdg.distributed.share import Share
 from bstdg.errors import InputError
 from bstdg.inputs import InputCode
 from bstdg.layers import size
@@ -34,12 +35,19 @@ class Copies:
     taught: Tensor | None
     count: int
 
-    def draw(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Steps and probabilities of one copy of each sample in `index`."""
+    def tensors(self) -> dict[str, Tensor]:
+        """What there is, by name."""
+        return {"steps": self.steps} if self.taught is None else {"steps": self.steps, "taught": self.taught}
+
+    def draw(
+        self, index: Tensor, generator: torch.Generator, share: Share | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Steps and probabilities of one copy of each sample in `index`; of those of a share alone, if there is one."""
         copies = len(self.steps) // self.count
         if copies > 1:
             copy = torch.randint(copies, index.shape, generator=generator, device="cpu")
             index = index + self.count * copy
+        index = index if share is None else index[share.rows]
         return self.steps.index_select(0, index), None if self.taught is None else self.taught.index_select(0, index)
 
 
@@ -71,12 +79,15 @@ def make_copies(
     distorting, teaching = (
         torch.Generator("cpu").manual_seed(int(s)) for s in np.random.SeedSequence(seed).generate_state(5)[3:]
     )
+    teacher = None
+    if recipe.teacher.weight:  # one that does not fit is refused before any work
+        teacher = distillation.blank(dataset.shape, len(dataset.classes), recipe.teacher)
     original = torch.from_numpy(dataset.images[chosen])
     number = recipe.distort.copies
     images = [original, *(augmentation.distort(original, recipe.distort, distorting) for _ in range(number))]
     taught = None
-    if recipe.teacher.weight:
-        teacher = _teacher(images, dataset.labels[chosen], dataset, recipe, seed, teaching, keep)
+    if teacher is not None:
+        teacher = _teacher(teacher, images, dataset.labels[chosen], dataset, recipe, seed, teaching, keep)
         heat = recipe.teacher.temperature
         taught = torch.cat([distillation.probabilities(teacher, copy, dataset.white, heat) for copy in images])
     steps = torch.empty(len(images), len(chosen), size(code.gives), dtype=torch.uint8, device="cpu")
@@ -87,6 +98,7 @@ def make_copies(
 
 
 def _teacher(
+    blank: distillation.Teacher,
     images: list[Tensor],
     labels: NDArray[np.int64],
     dataset: Dataset,
@@ -101,13 +113,13 @@ def _teacher(
     by_class = recipe.train.class_weight
     if by_class != "none":
         origin["class_weight"] = by_class
-    classes = len(dataset.classes)
-    teacher = distillation.blank(dataset.shape, classes, recipe.teacher)
-    if keep is not None and distillation.load(keep / TEACHER, teacher, origin):
-        return teacher
+    if keep is not None and distillation.load(keep / TEACHER, blank, origin):
+        return blank
     each = weights.of_samples(labels, weights.by_class(by_class, labels, dataset.classes), None)
     taught = torch.from_numpy(labels), None if each is None else weights.unless_one(each / each.mean())
-    teacher = distillation.teach(torch.stack(images), *taught, dataset.white, classes, recipe.teacher, generator)
+    teacher = distillation.teach(
+        torch.stack(images), *taught, dataset.white, len(dataset.classes), recipe.teacher, generator
+    )
     if keep is not None:
         distillation.save(keep / TEACHER, teacher, origin)
     return teacher

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from bstdg import files, strict_json
 from bstdg.errors import FileFormatError, InputError
+from bstdg.layers import Pool2dLayer, Shape, size, written
+from bstdg.layers.convolution import Convolution
 from bstdg.learning.modules import PLAIN
 from bstdg.learning.recipe import TeacherConfig
 from bstdg.training import checkpoint
@@ -24,42 +26,71 @@ from bstdg.training import checkpoint
 FORMAT = "bstdg-teacher"
 LIMIT = 1 << 31  # bytes of a teacher
 BATCH = 256
-JUDGED_AT_ONCE = 2000
+JUDGED_AT_ONCE = 256  # what its layers give fits into caches
 
 
 class Teacher(nn.Module):
-    """Two convolutions of 3 x 3 with stride 2, one hidden layer: images to logits.
+    """Images to logits: convolutions, each normalised over the batch and rectified, poolings that take the greatest,
+    and hidden layers.
 
     Args:
         image_shape: channels, rows and columns.
         classes: how many.
-        config: sizes.
+        config: its layers, and how many of the neurons before a full layer's successor are dropped while it learns.
 
     Shapes: images `[batch, rows, columns]` or `[batch, channels, rows, columns]`, 0 … 1; logits `[batch, classes]`.
+
+    Raises:
+        InputError: a layer does not fit what it reads.
     """
 
     def __init__(self, image_shape: tuple[int, ...], classes: int, config: TeacherConfig):
         super().__init__()
-        first, second = config.channels
-        channels, *sides = image_shape
-        rows, columns = ((side + 3) // 4 for side in sides)  # each stride rounds up
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, first, 3, stride=2, padding=1, bias=False, **PLAIN),
-            nn.BatchNorm2d(first, **PLAIN),
-            nn.ReLU(),
-            nn.Conv2d(first, second, 3, stride=2, padding=1, bias=False, **PLAIN),
-            nn.BatchNorm2d(second, **PLAIN),
-            nn.ReLU(),
-            nn.Flatten(),
-        )
-        self.hidden = nn.Linear(second * rows * columns, config.neurons, **PLAIN)
-        self.out = nn.Linear(config.neurons, classes, **PLAIN)
+        self.dropout = config.dropout
+        self.body = nn.ModuleList()
+        reads: Shape = image_shape
+        try:
+            layers = written.stack(config.structure, image_shape)
+        except InputError as error:
+            raise InputError(f"teacher.structure: {error}") from None
+        for layer in layers:
+            if isinstance(layer, written.Full):
+                self.body.append(Hidden(size(reads), layer.neurons))
+                reads = (layer.neurons,)
+                continue
+            self.body.append(_windows(layer))
+            reads = layer.gives
+        self.out = nn.Linear(size(reads), classes, **PLAIN)
 
-    def forward(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Logits; `kept` multiplies the hidden neurons, for dropout."""
-        planes = images.unsqueeze(1) if images.ndim == 3 else images
-        hidden = self.hidden(self.body(planes)).relu()
-        return self.out(hidden if kept is None else hidden * kept)
+    def forward(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Logits; with a generator, which says which hidden neurons are dropped."""
+        x = images.unsqueeze(1) if images.ndim == 3 else images
+        x = x.contiguous(memory_format=torch.channels_last)
+        for layer in self.body:
+            x = layer(x)
+            if generator is not None and isinstance(layer, Hidden):
+                kept = torch.rand(x.shape, generator=generator, **PLAIN) >= self.dropout
+                x = x * (kept.float() / (1.0 - self.dropout))
+        return self.out(x.flatten(1))
+
+
+class Hidden(nn.Linear):
+    """A full layer over whatever came in, rectified."""
+
+    def __init__(self, below: int, neurons: int):
+        super().__init__(below, neurons, **PLAIN)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.flatten(1)).relu()
+
+
+def _windows(layer: Convolution | Pool2dLayer) -> nn.Module:
+    """A convolution with what follows it, or a pooling."""
+    if isinstance(layer, Pool2dLayer):
+        return nn.MaxPool2d(layer.window, layer.stride)
+    (channels, *_), maps, kernel, stride, padding, groups = layer
+    convolution = nn.Conv2d(channels, maps, kernel, stride, padding, groups=groups, bias=False, **PLAIN)
+    return nn.Sequential(convolution, nn.BatchNorm2d(maps, **PLAIN), nn.ReLU())
 
 
 def teach(
@@ -86,6 +117,7 @@ def teach(
     copies, count, *shape = images.shape
     teacher = blank((1, *shape) if len(shape) == 2 else tuple(shape), classes, config)
     _start(teacher, generator)
+    _channels_last(teacher)
     optimizer = torch.optim.Adam(teacher.parameters(), fused=True)
     batches = -(-count // BATCH)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=config.passes * batches)
@@ -95,8 +127,7 @@ def teach(
         copy = torch.randint(copies, (count,), generator=generator, device="cpu")
         for index in order.split(BATCH):
             batch = images[copy[index], index].float() / white
-            kept = torch.rand(len(index), config.neurons, generator=generator, **PLAIN) >= config.dropout
-            logits = teacher(batch, kept.float() / (1.0 - config.dropout))
+            logits = teacher(batch, generator)
             loss = F.cross_entropy(logits, labels[index], reduction="mean" if weights is None else "none")
             loss = loss if weights is None else (loss * weights[index]).mean()
             optimizer.zero_grad()
@@ -110,6 +141,13 @@ def blank(image_shape: tuple[int, ...], classes: int, config: TeacherConfig) -> 
     """A teacher that knows nothing yet, made without a draw from torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         return Teacher(image_shape, classes, config)
+
+
+def _channels_last(teacher: Teacher) -> None:
+    """In which layout torch computes a third faster."""
+    for parameter in teacher.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def _start(teacher: Teacher, generator: torch.Generator) -> None:
@@ -134,8 +172,9 @@ def save(path: Path, teacher: Teacher, origin: dict[str, Any]) -> None:
     """Keep a trained teacher beside a checkpoint, with what it came from, so that a resumed run has it again."""
     from safetensors.torch import save as to_bytes
 
+    tensors = {name: tensor.contiguous() for name, tensor in teacher.state_dict().items()}
     metadata = {"format": FORMAT, "sha256": files.UNSEALED, "origin": json.dumps(origin, sort_keys=True)}
-    files.write_atomic(path, files.seal(to_bytes(teacher.state_dict(), metadata)))
+    files.write_atomic(path, files.seal(to_bytes(tensors, metadata)))
 
 
 def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
@@ -158,6 +197,7 @@ def load(path: Path, teacher: Teacher, origin: dict[str, Any]) -> bool:
     tensors = checkpoint.tensors_of(data, str(path))
     checkpoint.check_tensors(tensors, teacher.state_dict(), str(path))
     teacher.load_state_dict(tensors)
+    _channels_last(teacher)
     teacher.eval()
     return True
 

@@ -86,6 +86,14 @@ def check(config: EventAugmentation, grid: tuple[int, int, int] | None) -> None:
         raise InputError(f"events.channel_shift = {config.channel_shift} moves {sides} pixels out of sight: give less")
 
 
+def part(rows: Rows, which: slice) -> Rows:
+    """Some of the recordings, which follow each other."""
+    offsets, channels, times = rows
+    offsets = offsets[which.start : which.stop + 1]
+    events = slice(offsets[0], offsets[-1])
+    return offsets - offsets[0], channels[events], times[events]
+
+
 def _kept(inside: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Offsets of the events that are kept."""
     before = np.concatenate([[0], np.cumsum(inside)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -10,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.datasets import Dataset, EventDataset, StepDataset, StoredDataset
+from bstdg.distributed.ranks import ALONE, Ranks
+from bstdg.distributed.share import Share
 from bstdg.errors import InputError
 from bstdg.inputs import InputCode, checks
 from bstdg.inputs.options import InputOptions
@@ -18,6 +21,7 @@ from bstdg.learning.recipe import Recipe
 from bstdg.spikes.events import Events
 from bstdg.training import augmentation, event_augmentation
 from bstdg.training.copies import Copies, make_copies
+from bstdg.training.split import Parts
 
 
 class Batch(NamedTuple):
@@ -36,16 +40,23 @@ class Loader(Protocol):
         """The first samples as they are, from which thresholds start."""
         ...
 
-    def batch(self, index: Tensor, generator: torch.Generator, /) -> Batch:
-        """The samples at `index` (int64), each augmented by draws of its own."""
+    def batch(self, index: Tensor, generator: torch.Generator, share: Share | None = None, /) -> Batch:
+        """The samples at `index` (int64), or a share of them, each augmented by draws of its own."""
         ...
 
-    def prepare(self, keep: Path | None, /) -> None:
-        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
+    def expect(self, batches: Sequence[Tensor], /) -> None:
+        """Told of the batches that will be asked for next, in this order; who reads samples from disk begins to."""
+        ...
+
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE, /) -> None:
+        """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`.
+
+        The first of several ranks does it for all.
+        """
         ...
 
 
-def input_code(dataset: Dataset | EventDataset | StepDataset, options: InputOptions) -> InputCode:
+def input_code(dataset: Dataset | StoredDataset | EventDataset | StepDataset, options: InputOptions) -> InputCode:
     """How the samples of a data set become steps under a recipe's options; errors as for the code itself."""
     if isinstance(dataset, StepDataset):
         return dataset.input
@@ -62,6 +73,22 @@ def encoded(dataset: Dataset | StepDataset, code: InputCode, num_steps: int) -> 
     assert isinstance(steps, np.ndarray)  # noqa: S101  (images fire at most once a channel)
     checks.look(steps, num_steps, dataset.white)
     return steps
+
+
+def both_parts(
+    dataset: Dataset | StepDataset, parts: Parts, code: InputCode, recipe: Recipe, seed: int
+) -> tuple[StepLoader, NDArray[np.uint8]]:
+    """What is learnt from, and the steps of what it is judged on, uint8 `[N, channels]`.
+
+    Args:
+        dataset: in memory.
+        parts: positions of both.
+        code: how samples become steps.
+        recipe: of the training.
+        seed: of the run, from which copies and a teacher are made.
+    """
+    steps, (training, validation) = encoded(dataset, code, recipe.network.num_steps), parts
+    return StepLoader(steps[training], code.gives, recipe, (dataset, code, training, seed)), steps[validation]
 
 
 class StepLoader:
@@ -87,9 +114,7 @@ class StepLoader:
     ):
         self._steps, self._shape, self._recipe, self._origin = torch.from_numpy(steps), shape, recipe, origin
         self._copies: Copies | None = None
-        if recipe.train.shift and len(shape) > 1 and recipe.train.shift >= augmentation.shortest(shape):
-            sides = " x ".join(map(str, shape[-2:]))
-            raise InputError(f"train.shift = {recipe.train.shift} moves a {sides} image out of sight: give less")
+        check_shift(recipe, shape)
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -98,21 +123,40 @@ class StepLoader:
         """Steps uint8 `[number, channels]`."""
         return self._steps[:number]
 
-    def prepare(self, keep: Path | None) -> None:
+    def expect(self, batches: Sequence[Tensor]) -> None:
+        """Nothing: all samples are in memory."""
+
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE) -> None:
         """See `Loader.prepare`."""
         recipe, origin = self._recipe, self._origin
         if origin is not None and (recipe.distort.copies or recipe.teacher.weight):
-            self._copies = make_copies(*origin, recipe, keep)
+            made = ranks.tensors_of_first(lambda: make_copies(*origin, recipe, keep).tensors())
+            self._copies = Copies(made["steps"], made.get("taught"), len(self))
 
-    def batch(self, index: Tensor, generator: torch.Generator) -> Batch:
+    def batch(self, index: Tensor, generator: torch.Generator, share: Share | None = None) -> Batch:
         """Steps uint8 `[batch, channels]`."""
-        config, num_steps, taught = self._recipe.train, self._recipe.network.num_steps, None
+        taught = None
         if self._copies is None:
-            steps = self._steps.index_select(0, index)
+            steps = self._steps.index_select(0, index if share is None else index[share.rows])
         else:
-            steps, taught = self._copies.draw(index, generator)
-        steps = augmentation.shift(steps, self._shape, num_steps, config.shift, config.shift_share, generator)
-        return Batch(augmentation.jitter(steps, num_steps, config.jitter, generator), taught)
+            steps, taught = self._copies.draw(index, generator, share)
+        return Batch(augmented(steps, self._shape, self._recipe, generator, share), taught)
+
+
+def augmented(
+    steps: Tensor, shape: tuple[int, ...], recipe: Recipe, generator: torch.Generator, share: Share | None = None
+) -> Tensor:
+    """Steps uint8 `[batch, channels]` of some samples, or a share of them, shifted and jittered as a recipe says."""
+    config, num_steps = recipe.train, recipe.network.num_steps
+    steps = augmentation.shift(steps, shape, num_steps, config.shift, config.shift_share, generator, share)
+    return augmentation.jitter(steps, num_steps, config.jitter, generator, share)
+
+
+def check_shift(recipe: Recipe, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` where a recipe's shift leaves nothing of a sample."""
+    if recipe.train.shift and len(shape) > 1 and recipe.train.shift >= augmentation.shortest(shape):
+        sides = " x ".join(map(str, shape[-2:]))
+        raise InputError(f"train.shift = {recipe.train.shift} moves a {sides} image out of sight: give less")
 
 
 class RecordingLoader:
@@ -139,11 +183,14 @@ class RecordingLoader:
         """Recordings as they are."""
         return self._encoded(self._dataset.rows(self._rows[:number]))
 
-    def prepare(self, keep: Path | None) -> None:
+    def expect(self, batches: Sequence[Tensor]) -> None:
+        """Nothing: all recordings are in memory."""
+
+    def prepare(self, keep: Path | None, ranks: Ranks = ALONE) -> None:
         """Nothing: copies and teachers are for images."""
 
-    def batch(self, index: Tensor, generator: torch.Generator) -> Batch:
-        """Recordings, augmented."""
+    def batch(self, index: Tensor, generator: torch.Generator, share: Share | None = None) -> Batch:
+        """Recordings, augmented: all of the batch, whose draws depend on each other, and then those of the share."""
         # One number of torch's generator, whose state is part of a checkpoint, starts all draws of the batch.
         start = int(torch.randint(2**62, (), generator=generator, device="cpu"))
         rows, dataset = self._rows[index.numpy()], self._dataset
@@ -155,7 +202,7 @@ class RecordingLoader:
             np.random.default_rng(start),
             dataset.grid,
         )
-        return Batch(self._encoded(changed))
+        return Batch(self._encoded(changed if share is None else event_augmentation.part(changed, share.rows)))
 
     def _encoded(self, rows: event_augmentation.Rows) -> Events:
         spikes = self._code.encode(rows, self._recipe.network.num_steps)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, Literal
 
-from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.datasets import Dataset, EventDataset, StepDataset, StoredDataset
 from bstdg.errors import InputError
 from bstdg.inputs.options import FOR_IMAGES, FOR_RECORDINGS
+from bstdg.layers import written
 from bstdg.learning.recipe import Recipe
 
 Kind = Literal["images", "recordings", "steps"]
@@ -19,7 +20,7 @@ AMOUNTS = ("rotation", "zoom", "shear", "move", "elastic", "mirror")  # of disto
 Idle = tuple[bool, str, str]  # whether it holds, the fields it makes idle, and why
 
 
-def kind_of(dataset: Dataset | EventDataset | StepDataset) -> Kind:
+def kind_of(dataset: Dataset | StoredDataset | EventDataset | StepDataset) -> Kind:
     """What a data set holds."""
     if isinstance(dataset, EventDataset):
         return "recordings"
@@ -71,8 +72,6 @@ def _by_data(recipe: Recipe, kind: Kind) -> Iterator[Idle]:
     yield kind == "steps", "input", f"is for images and recordings; {data} holds steps already"
     yield kind == "steps", "distort", f"is for images; {data} holds steps"
     yield kind == "steps", "teacher", f"is for images; {data} holds steps"
-    edges = not recorded and recipe.input.edges > 0
-    yield edges, "train shift shift_share", "moves pixels, which input.edges leaves none of: give distort.move"
 
 
 def _by_fields(recipe: Recipe) -> Iterator[Idle]:
@@ -113,6 +112,8 @@ def _by_fields(recipe: Recipe) -> Iterator[Idle]:
     yield still, "distort copies", f"makes copies that are all alike: say how they differ ({', '.join(AMOUNTS)})"
     learning = [field.name for field in fields(teacher) if field.name != "weight"]
     yield not teacher.weight, f"teacher {' '.join(learning)}", "does nothing without teacher.weight"
+    full = any(isinstance(written.layer(text), written.Full) for text in teacher.structure)
+    yield not full, "teacher dropout", "is of full layers, of which teacher.structure has none"
 
 
 def _check_recordings(recipe: Recipe, kind: Kind) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.datasets import Dataset, EventDataset, StepDataset, StoredDataset
+from bstdg.distributed.ranks import ALONE, Ranks
 from bstdg.engine import choose, native_training
-from bstdg.errors import FileFormatError, InputError, TrainingError
+from bstdg.errors import FileFormatError, TrainingError
 from bstdg.layers import size
 from bstdg.learning import weights as sample_weights
 from bstdg.learning.loss import Loss
 from bstdg.learning.modules import SpikeDropout
 from bstdg.learning.network import Average, Network, flip_ratio
 from bstdg.learning.recipe import Recipe
-from bstdg.learning.recipe_file import recipe_of
 from bstdg.learning.surroundings import between_batches
+from bstdg.learning.tracking import measure_with
 from bstdg.model.metrics import Tally
 from bstdg.model.packed import PackedModel
 from bstdg.progress import Progress
 from bstdg.spikes.events import Events
-from bstdg.training import checkpoint, schedule
+from bstdg.training import checkpoint, loader, schedule
 from bstdg.training.best_epoch import BestEpoch
 from bstdg.training.evaluation import evaluate
 from bstdg.training.health import HealthWatch
-from bstdg.training.loader import Loader, RecordingLoader, StepLoader, encoded, input_code
+from bstdg.training.loader import Loader, RecordingLoader, StepLoader, input_code
+from bstdg.training.pieces import loader as pieces
 from bstdg.training.split import Parts, split
 from bstdg.whole import seed_of
 
@@ -50,20 +53,22 @@ class TrainingRun:
         parts: positions of the training and the validation part, where they are not to be drawn from the seed.
         health: what looks at every epoch's tally; by default it warns of layers that die.
         weights: float64 `[N]`, how much each sample of the data set counts, above 0; only their ratios matter.
+        ranks: the processes that train the network together, each with a run of its own.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        dataset: Dataset | EventDataset | StepDataset,
+        dataset: Dataset | StoredDataset | EventDataset | StepDataset,
         seed: int,
         device: torch.device,
         engine: str | None = None,
         parts: Parts | None = None,
         health: HealthWatch | None = None,
         weights: sample_weights.Weights | None = None,
+        ranks: Ranks = ALONE,
     ):
-        self.recipe, self.seed, self.device = recipe, seed_of(seed), device
+        self.recipe, self.seed, self.device, self.ranks = recipe, seed_of(seed), device, ranks
         self.classes, self.input = dataset.classes, input_code(dataset, recipe.input)
         seeds = np.random.SeedSequence(self.seed).generate_state(3)
         starting, self.generator = (torch.Generator("cpu").manual_seed(int(s)) for s in seeds[:2])
@@ -73,20 +78,14 @@ class TrainingRun:
         each = sample_weights.of_samples(dataset.labels, table, weights)
         self._unit = 1.0 if each is None else float(each[parts[0]].mean())  # of weights, here and in all that follow
         self._weigh(each, parts)
-        self.network = Network(
-            self.input.gives,
-            len(self.classes),
-            recipe.network,
-            recipe.rule,
-            starting,
-            engine,
-            tied_inputs=self.input.tied,
-        ).to(device)
+        given = self.input.gives, len(self.classes), recipe.network, recipe.rule, starting, engine
+        self.network = Network(*given, tied_inputs=self.input.tied).to(device)
         first = self.training.first(recipe.train.calibration)
         self.network.calibrate(first if isinstance(first, Events) else first.to(device))
         self.start = {"thresholds": [layer.thresholds.tolist() for layer in self.network.deployed()]}
         self.engine = choose.training(self.network.engine, next(self.network.parameters())).NAME
         self.average = Average(self.network, recipe.train.average) if recipe.train.average else None
+        measure_with(ranks, self.network)
         self.loss = Loss(recipe.loss).to(device)
         self.optimizer = schedule.optimizer(self.network, self.loss, recipe.train)
         self.drop_input = SpikeDropout(recipe.train.input_dropout, self.generator)
@@ -95,22 +94,20 @@ class TrainingRun:
         self.epoch, self.seconds, self.best = 0, 0.0, BestEpoch(by=recipe.train.choose)
         self.best_tensors: dict[str, Tensor] = {}
 
-    def _read(self, dataset: Dataset | EventDataset | StepDataset, parts: Parts) -> None:
+    def _read(self, dataset: Dataset | StoredDataset | EventDataset | StepDataset, parts: Parts) -> None:
         """Make both parts of a data set ready to be learnt from and judged on."""
-        (training, validation), num_steps = parts, self.recipe.network.num_steps
+        training, validation = parts
         self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
         self.training: Loader
-        self.validation: Any  # steps uint8 [N, channels], or Events
+        self.validation: Any  # steps uint8 [N, channels], or StoredSteps, or Events
         if isinstance(dataset, EventDataset):
             if dataset.speakers is not None:
                 self.speakers = frozenset(dataset.speakers[training].tolist())
             self.training = RecordingLoader(dataset, training, self.input, self.recipe)
-            self.validation = self.input.encode(dataset.rows(validation), num_steps)
+            self.validation = self.input.encode(dataset.rows(validation), self.recipe.network.num_steps)
             return
-        steps = encoded(dataset, self.input, num_steps)
-        origin = (dataset, self.input, training, self.seed)
-        self.training = StepLoader(steps[training], self.input.gives, self.recipe, origin)
-        self.validation = steps[validation]
+        read: Any = pieces.both_parts if isinstance(dataset, StoredDataset) else loader.both_parts
+        self.training, self.validation = read(dataset, parts, self.input, self.recipe, self.seed)
 
     def _weigh(self, each: sample_weights.Weights | None, parts: Parts) -> None:
         """Take how much each sample of a data set counts, in the loss and where its validation part is judged."""
@@ -138,7 +135,7 @@ class TrainingRun:
 
     def prepare(self, keep: Path | None = None) -> None:
         """Make the copies and train the teacher that the recipe asks for; a teacher is kept in the folder `keep`."""
-        self.training.prepare(keep)
+        self.training.prepare(keep, self.ranks)
 
     def run_epoch(self, progress: Progress) -> dict[str, Any]:
         """One pass over the training part, then the validation figures; returns the log's row."""
@@ -179,9 +176,11 @@ class TrainingRun:
     def learn(self, progress: Progress, epochs: int | None = None) -> float:
         """One pass over the training part alone; returns the mean loss. `epochs` is over how many the rates fall."""
         self.epoch += 1
+        self.ranks.follow_first_(list(self._names()))
         epochs = epochs or self.recipe.train.epochs
         order = torch.randperm(len(self.training), generator=self.generator, device="cpu")
         batches = order.split(self.recipe.train.batch)
+        self.training.expect([index[self.ranks.share(len(index)).rows] for index in batches])
         total = 0.0
         for i, index in enumerate(batches):
             done = ((self.epoch - 1) + i / len(batches)) / epochs
@@ -200,15 +199,18 @@ class TrainingRun:
 
     def _step(self, index: Tensor) -> float:
         between_batches()
-        spikes, taught = self.training.batch(index, self.generator)
-        below = self.drop_input(self.network.read(spikes if isinstance(spikes, Events) else spikes.to(self.device)))
-        output = self.network(below, self.drop_hidden)
+        share = self.ranks.share(len(index))
+        spikes, taught = self.training.batch(index, self.generator, share)
+        read = self.network.read(spikes if isinstance(spikes, Events) else spikes.to(self.device))
+        output = self.network(self.drop_input(read, share), partial(self.drop_hidden, share=share))
         lesson = None if taught is None else (taught.to(self.device), self.recipe.teacher.weight)
+        index = index[share.rows]
         labels = self.labels[index].to(self.device)
         weights = None if self.weights is None else self.weights[index].to(self.device)
-        loss = self.loss(output.potentials, output.threshold, labels, output.fired, lesson, weights)
+        loss = self.loss(output.potentials, output.threshold, labels, output.fired, lesson, weights) * share.part
         self.optimizer.zero_grad()
         loss.backward()
+        self.ranks.sum_([loss.detach(), *(p.grad for p in self._moved() if p.grad is not None)])
         self.optimizer.step()
         self.network.clip_latent_()
         if self.average is not None:
@@ -224,8 +226,12 @@ class TrainingRun:
         """Figures of the network as it would be deployed now, on the validation part."""
         real = choose.REAL if self.engine == choose.REAL else None
         layers, num_steps = self._judged.deployed(), self.network.num_steps
-        on = (self.validation, self.validation_labels)
-        return evaluate(layers, num_steps, *on, engine=real, device=self.device, weights=self.validation_weights)
+        on, more = (self.validation, self.validation_labels), {"weights": self.validation_weights, "ranks": self.ranks}
+        return evaluate(layers, num_steps, *on, engine=real, device=self.device, **more)
+
+    def _moved(self) -> list[Tensor]:
+        """The parameters that the optimiser moves."""
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def _names(self) -> dict[Tensor, str]:
         """Everything that training moves, parameters and what layers measure, by the name a checkpoint gives it."""
@@ -263,16 +269,9 @@ class TrainingRun:
             FileFormatError: it holds something else than such a run.
         """
         tensors, state, _ = saved
-        wanted = {"recipe": self.recipe.to_dict(), "seed": self.seed}
-        known = recipe_of(state["recipe"]).to_dict()  # with the defaults of fields that came later
-        other = checkpoint.differences({"recipe": known, "seed": state["seed"]}, wanted)
-        if other:
-            raise InputError(
-                f"the checkpoint is of another run ({'; '.join(other)}); give it the same recipe and seed, or "
-                "choose another --out"
-            )
+        checkpoint.refuse_other(state, self.recipe, self.seed)
         names = self._names()
-        optimized = [names[p] for group in self.optimizer.param_groups for p in group["params"]]
+        optimized = [names[parameter] for parameter in self._moved()]
         checkpoint.check(saved, self._own_tensors(), self._judged.state_dict(), optimized)
         for parameter, name in names.items():
             parameter.copy_(tensors[name])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bstdg.datasets import Dataset, EventDataset, StepDataset
+from bstdg.datasets import Dataset, EventDataset, StepDataset, StoredDataset
 from bstdg.errors import InputError
 from bstdg.learning.recipe import DataConfig
 
@@ -35,7 +35,7 @@ def stratified(every: NDArray[np.int64], labels: NDArray[np.int64], held_out: in
     return np.asarray(training), np.asarray(validation)
 
 
-def split(dataset: Dataset | EventDataset | StepDataset, config: DataConfig, seed: int) -> Parts:
+def split(dataset: Dataset | StoredDataset | EventDataset | StepDataset, config: DataConfig, seed: int) -> Parts:
     """The parts of a data set that a recipe asks for.
 
     Raises:
@@ -61,7 +61,7 @@ def split(dataset: Dataset | EventDataset | StepDataset, config: DataConfig, see
     return stratified(every, labels, held_out, seed)
 
 
-def _by_speaker(dataset: Dataset | EventDataset | StepDataset, config: DataConfig, seed: int) -> Parts:
+def _by_speaker(dataset: Dataset | StoredDataset | EventDataset | StepDataset, config: DataConfig, seed: int) -> Parts:
     """Positions of the training part, shuffled, and of the recordings of `config.validation_speakers`."""
     wanted = config.validation_speakers
     if not isinstance(dataset, EventDataset):
@@ -73,7 +73,7 @@ def _by_speaker(dataset: Dataset | EventDataset | StepDataset, config: DataConfi
 
 
 def _by_patient(
-    dataset: Dataset | EventDataset | StepDataset, patients: People, config: DataConfig, seed: int
+    dataset: Dataset | StoredDataset | EventDataset | StepDataset, patients: People, config: DataConfig, seed: int
 ) -> Parts:
     """Positions of the training part, shuffled, and of all samples of some patients: those that are named, or drawn."""
     wanted = config.validation_patients or draw_patients(dataset.labels, patients, config.validation, seed)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import torch
 from bstdg import datasets, disk, files
 from bstdg.about import about_machine
 from bstdg.commands import quoted
-from bstdg.datasets import Dataset, EventDataset
+from bstdg.datasets import Dataset, EventDataset, StoredDataset
+from bstdg.distributed import agreement, launch
+from bstdg.distributed.ranks import Ranks
 from bstdg.engine import choose
-from bstdg.errors import InputError
+from bstdg.errors import BstdgWarning, InputError
 from bstdg.layers.written import leaving_out
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.surroundings import undisturbed
@@ -29,7 +32,7 @@ from bstdg.training.run import TrainingRun
 from bstdg.training.run_folder import CHECKPOINT, LOG, MODEL, REPORT, START
 from bstdg.training.tensorboard import EpochWriter
 
-Loader = Callable[[str, datasets.Split], Dataset | EventDataset]
+Loader = Callable[[str, datasets.Split], Dataset | StoredDataset | EventDataset]
 
 
 @undisturbed()
@@ -49,6 +52,8 @@ def train(
     tell: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any]:
     """Train the network of a recipe and write `model.bstdg`, checkpoint, log and report into `out`.
+
+    Processes that `torchrun` started train it together, see `bstdg.distributed.ranks`; the first of them writes.
 
     Args:
         recipe: what to train, on what, and how.
@@ -74,11 +79,12 @@ def train(
         FileFormatError: a data file or the checkpoint is damaged.
         TrainingError: the loss is no longer a number.
         OSError: a file could not be written; what was there before still is.
+        Lost: another rank has ended.
         Any of these, where only judging is left: the network is there, and a note of the error says how to go on.
     """
     loader: Loader = load or (
         lambda name, split: datasets.load(
-            name, split, data_dir, progress=show_progress,
+            name, split, data_dir, progress=show_progress and launch.is_first(),
             size=recipe.data.size, channels=recipe.data.channels, fold=recipe.data.fold,
         )
     )  # fmt: skip
@@ -86,40 +92,64 @@ def train(
         if getattr(recipe.data, field):
             raise InputError(f"data.{field} is for data sets that bstdg loads itself; `load` gives images as they are")
     out = Path(out)
-    run_folder.check(out, resume=resume, overwrite=overwrite)
-    where = find_device(device)
-    name = recipe.data.name
-    if load is None and name in datasets.names():
-        options.check(recipe, "recordings" if datasets.are_events(name) else "images")
-    training = loader(name, "train")
-    options.check(recipe, options.kind_of(training))
-    if load is None:
-        datasets.look(training, "test", data_dir, progress=show_progress, size=recipe.data.size)
-    run = TrainingRun(recipe, training, seed, where, engine)
-    for line in leaving_out(recipe.network.layers, run.input.gives):
-        tell(line)
-    # Not before recipe and data are known to be good.
-    with run_folder.taken(out, resume=resume, overwrite=overwrite):
-        _run(run, out, resume=resume, show_progress=show_progress, tensorboard=tensorboard)
-        return _conclude(run, out, loader)
+    with launch.joined(device := launch.device_of(device)) as ranks, _hushed(ranks):
+        if launch.began(out):  # by ranks of this launch, of which one was lost
+            resume, overwrite = True, False
+        if ranks.first:
+            run_folder.check(out, resume=resume, overwrite=overwrite)
+        where = find_device(device)
+        name = recipe.data.name
+        if load is None and name in datasets.names():
+            options.check(recipe, "recordings" if datasets.are_events(name) else "images")
+        training = loader(name, "train")
+        options.check(recipe, options.kind_of(training))
+        if load is None:
+            datasets.look(training, "test", data_dir, progress=show_progress and ranks.first, size=recipe.data.size)
+        agreement.reach(ranks, training, recipe=recipe.to_dict(), seed=seed, engine=engine, device=where.type)
+        run = TrainingRun(recipe, training, seed, where, engine, ranks=ranks)
+        agreement.check_batch(ranks, recipe.train.batch, len(run.training))
+        for line in leaving_out(recipe.network.layers, run.input.gives) if ranks.first else ():
+            tell(line)
+        # Not before recipe and data are known to be good.
+        with run_folder.taken(out, resume=resume, overwrite=overwrite) if ranks.first else nullcontext():
+            launch.begin(out)
+            _run(run, out, resume=resume, show_progress=show_progress, tensorboard=tensorboard)
+            return json.loads(ranks.bytes_of_first(lambda: json.dumps(_conclude(run, out, loader)).encode()))
+
+
+@contextmanager
+def _hushed(ranks: Ranks) -> Iterator[None]:
+    """All ranks would warn of the same: the first does."""
+    if ranks.first:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BstdgWarning)
+        yield
 
 
 def _run(run: TrainingRun, out: Path, *, resume: bool, show_progress: bool, tensorboard: bool) -> None:
     """All epochs that are left, each in the log and in a checkpoint once it is done."""
+    ranks, first = run.ranks, run.ranks.first
     run.prepare(out)
-    files.write_atomic(out / START, (json.dumps(run.start) + "\n").encode())
-    if resume and (out / CHECKPOINT).exists():
-        run.restore(checkpoint.load(out / CHECKPOINT))
-    run_folder.cut_log(out / LOG, run.epoch)
-    progress: Progress = live(run.recipe.train.epochs, len(run.training), run.epoch) if show_progress else Quiet()
-    writer = EpochWriter(out / "tensorboard", run.epoch) if tensorboard else None
+    if first:
+        files.write_atomic(out / START, (json.dumps(run.start) + "\n").encode())
+    path = out / CHECKPOINT
+    if saved := ranks.bytes_of_first(lambda: checkpoint.contents(path) if resume and path.exists() else b""):
+        run.restore(checkpoint.load(path, lambda: saved))
+    if first:
+        run_folder.cut_log(out / LOG, run.epoch)
+    epochs, shown = run.recipe.train.epochs, show_progress and first
+    progress: Progress = live(epochs, len(run.training), run.epoch) if shown else Quiet()
+    writer = EpochWriter(out / "tensorboard", run.epoch) if tensorboard and first else None
     try:
         while not run.finished:
             with run.own_threads():
                 row = run.run_epoch(progress)
-            with disk.naming(out / LOG), (out / LOG).open("a", encoding="utf-8") as log:
-                log.write(json.dumps(row) + "\n")
-            checkpoint.save(out, run.checkpoint())
+            if first:
+                with disk.naming(out / LOG), (out / LOG).open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(row) + "\n")
+                checkpoint.save(out, run.checkpoint())
             progress.epoch(row)
             if writer is not None:
                 writer.add(row)
@@ -170,6 +200,7 @@ def _conclude(run: TrainingRun, out: Path, loader: Loader) -> dict[str, Any]:
         "seconds": run.seconds,
         "training_engine": run.engine,
         "machine": about_machine(run.device),
+        **({"ranks": run.ranks.size} if run.ranks.size > 1 else {}),
         **({"extra": extra} if extra else {}),
     }
     files.write_atomic(out / REPORT, (json.dumps(report, indent=2) + "\n").encode())

@@ -53,7 +53,7 @@ def library() -> Any:
     try:
         import h5py
     except ImportError:
-        raise InputError("reading SHD or HD-spikes needs h5py: pip install 'bstdg[events]'") from None
+        raise InputError("reading HDF5 needs h5py: pip install 'bstdg[events]'") from None
     return h5py
 
 
@@ -69,7 +69,7 @@ def parse(plain: Path, path: str) -> Recordings:
         InputError: h5py is not installed.
     """
     size = plain.stat().st_size
-    with _told(path, "damaged HDF5 data"), _opened(plain, path) as file:
+    with told(path, "damaged HDF5 data"), _opened(plain, path) as file:
         most = 1000 + size // 8
         labels = _numbers(file, "labels", path, most)
         times, units = (
@@ -87,7 +87,8 @@ def parse(plain: Path, path: str) -> Recordings:
 
 
 @contextmanager
-def _told(path: str, what: str) -> Iterator[None]:
+def told(path: str, what: str) -> Iterator[None]:
+    """Whatever the library raises inside is a `FileFormatError` that says `what` it is."""
     try:
         yield
     except BstdgError:
@@ -101,7 +102,7 @@ def _told(path: str, what: str) -> Iterator[None]:
 
 @contextmanager
 def _opened(plain: Path, path: str) -> Iterator[Any]:
-    with _told(path, "no HDF5 file, or a truncated one"):
+    with told(path, "no HDF5 file, or a truncated one"):
         file = library().File(plain, "r")
     with file:
         yield file
@@ -140,13 +141,14 @@ def _is_hard(file: Any, name: str) -> bool:
     """The name is there, and nowhere on the way is a link that could lead into another file."""
     here = file
     for part in name.split("/"):
-        if not hasattr(here, "keys") or part not in here or not _plain_link(here, part):
+        if not hasattr(here, "keys") or part not in here or not plain_link(here, part):
             return False
         here = here[part]
     return True
 
 
-def _plain_link(group: Any, part: str) -> bool:
+def plain_link(group: Any, part: str) -> bool:
+    """Whether a name of a group leads to what lies in it, not elsewhere."""
     return type(group.get(part, getlink=True)) is library().HardLink
 
 

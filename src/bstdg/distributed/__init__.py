@@ -1,0 +1,1 @@
+"""Several processes that train one network together, as `torchrun` starts them: each is a rank."""

@@ -1,0 +1,1 @@
+"""Training on data that may be larger than memory."""
