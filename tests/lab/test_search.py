@@ -129,12 +129,13 @@ def running(out: Path) -> list:
 
 
 def test_two_workers_one_of_them_killed(bstdg, space, tmp_path):
-    out, more = tmp_path / "s", ("--set", "epochs=25", "--trials", "3", "--no-pruning")
+    out, more = tmp_path / "s", ("--set", "epochs=60", "--trials", "3", "--no-pruning")
+    locked = out / ".trials.db.workers"
     victim = subprocess.Popen(command(space, out, *more), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         until(lambda: running(out))
         lost = running(out)[0]
-        killer = threading.Thread(target=lambda: (until(lambda: len(running(out)) > 1), victim.kill()))
+        killer = threading.Thread(target=lambda: (until(lambda: len(list(locked.iterdir())) > 1), victim.kill()))
         killer.start()
         status, _, err = bstdg(*command(space, out, *more)[3:])
         killer.join()
