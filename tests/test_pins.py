@@ -8,7 +8,7 @@ from importlib import metadata
 
 from support.paths import ROOT
 
-EXTRAS = ("dev", "docs", "events", "nir", "parquet", "tensorboard")
+EXTRAS = ("cluster", "dev", "docs", "events", "nir", "parquet", "search", "tensorboard")
 
 
 def normal(name: str) -> str:

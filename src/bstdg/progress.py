@@ -49,6 +49,11 @@ def live(epochs: int, samples: int, done: int = 0) -> Progress:
     return (Live if is_watched() else Lines)(epochs, samples, done)
 
 
+def live_if_watched(epochs: int, samples: int) -> Progress:
+    """`Live` on a terminal and in a Jupyter kernel, else nothing: for trainings of which each has a line."""
+    return Live(epochs, samples) if is_watched() else Quiet()
+
+
 class Lines:
     """A line an epoch on standard error: accuracy, spikes, decision step, samples a second and time left.
 

@@ -32,9 +32,9 @@ AVR_TOOLS = ("avr-gcc", "avr-size", "simavr")
 CIRCUITS = ("iverilog", "verilator", "verilator-5", "yosys")
 PROGRAMS = (*COMPILERS, *ARM_TOOLS, *AVR_TOOLS, *CIRCUITS, "make", "groff", "node", "chromium", "openssl")
 PACKAGES = (
-    "atheris", "axe_playwright_python", "cosmic_ray", "dask", "fcntl", "h5py", "ipykernel", "lightning", "nbclient",
-    "nbformat", "nir", "norse", "playwright", "pyarrow", "pyslang", "sinabs", "snntorch", "spikingjelly", "spyx",
-    "tensorboard", "tonic",
+    "atheris", "axe_playwright_python", "cosmic_ray", "dask", "distributed", "fcntl", "h5py", "ipykernel", "lightning",
+    "nbclient", "nbformat", "nir", "norse", "optuna", "playwright", "pyarrow", "pyslang", "sinabs", "snntorch",
+    "spikingjelly", "spyx", "tensorboard", "tonic",
 )  # fmt: skip
 ABILITIES = ("cuda", "fork", "gloo", "docs")
 THINGS = frozenset((*FOLDERS, *PROGRAMS, *PACKAGES, *ABILITIES))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bstdg.cli import baseline, doctor, export, importing, judge, look, new, report, reproduce, train
+from bstdg.cli import baseline, doctor, export, judge, look, new, report, reproduce, search, train
 from bstdg.cli.console import Command, Commands
 from bstdg.cli.predicting import command as predicting
 
@@ -50,8 +50,9 @@ for _name, _function, _examples in (
     ("report", report.report, report.EXAMPLES),
     ("export", export.export, export.EXPORT_EXAMPLES),
     ("verify", export.verify, export.VERIFY_EXAMPLES),
-    ("import", importing.import_nir, importing.EXAMPLES),
+    ("import", export.import_nir, export.IMPORT_EXAMPLES),
     ("baseline", baseline.baseline, baseline.EXAMPLES),
+    ("search", search.search, search.EXAMPLES),
     ("reproduce", reproduce.reproduce, reproduce.EXAMPLES),
     ("new", new.new, new.EXAMPLES),
     ("doctor", doctor.doctor, doctor.EXAMPLES),

@@ -30,6 +30,14 @@ Trust = Annotated[
         help="Read recordings in this process, which a damaged file may crash, not in one of their own.",
     ),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Have the workers of a Dask cluster do it: the address of its scheduler, such as tcp://host:8786.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 

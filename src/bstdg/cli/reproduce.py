@@ -12,7 +12,7 @@ import typer
 
 from bstdg.cli import complete
 from bstdg.cli.console import INTERRUPTED, complain, note, say, show_table, table
-from bstdg.cli.options import AsJson, DataDir, whole_numbers
+from bstdg.cli.options import AsJson, DataDir, Scheduler, whole_numbers
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ Examples:
   bstdg reproduce digits                       needs no data, a minute
   bstdg reproduce mnist --quick                minutes instead of an hour
   bstdg reproduce mnist --seeds 0,1,2 --data-dir ~/data
+  bstdg reproduce mnist --scheduler tcp://host:8786    its runs at once, by the workers of a Dask cluster
   bstdg reproduce --report docs/results.md     the page, from the JSON in results/
 
 A run that is there already is not made again; one that was stopped goes on where it was.
@@ -45,6 +46,7 @@ def reproduce(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     data_dir: DataDir = None,
+    scheduler: Scheduler = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.md", help="Write the results page from the JSON there is.")
     ] = None,
@@ -58,6 +60,8 @@ def reproduce(
 
     if sum((name is not None, list_, report is not None)) != 1:
         raise InputError("give the name of one experiment, or --list, or --report FILE.md")
+    if scheduler is not None and name is None:
+        raise InputError("--scheduler is for an experiment that is run: leave it out")
     if list_:
         _list(data_dir, as_json)
         return
@@ -68,7 +72,7 @@ def reproduce(
             say(written)
         return
     experiment = catalogue.find(name or "")
-    _run(experiment, out, _seeds(seeds, experiment.seeds, quick), quick, data_dir, as_json)
+    _run(experiment, out, _seeds(seeds, experiment.seeds, quick), quick, data_dir, scheduler, as_json)
 
 
 def _list(data_dir: Path | None, as_json: bool) -> None:
@@ -114,13 +118,19 @@ def _seeds(asked: str | None, usual: tuple[int, ...], quick: bool) -> tuple[int,
 
 
 def _run(
-    experiment: Experiment, out: Path, seeds: Sequence[int], quick: bool, data_dir: Path | None, as_json: bool
+    experiment: Experiment,
+    out: Path,
+    seeds: Sequence[int],
+    quick: bool,
+    data_dir: Path | None,
+    scheduler: str | None,
+    as_json: bool,
 ) -> None:
     from bstdg import datasets
 
     data = experiment.quick_data or experiment.data if quick else experiment.data
     found = datasets.source(data).present(data_dir)
-    if not found.usable:
+    if scheduler is None and not found.usable:
         raise InputError(f"{experiment.name} needs the data set {data}, which is {found.said}")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out names a folder")
@@ -128,7 +138,14 @@ def _run(
     from bstdg.lab.experiments import run
 
     try:
-        runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, log=note)
+        if scheduler is None:
+            runs = run.reproduce(experiment, out, seeds, quick=quick, data_dir=data_dir, log=note)
+        else:
+            from bstdg.lab import cluster
+            from bstdg.lab.experiments import sent
+
+            with cluster.connected(scheduler, [data], data_dir, note) as connection:
+                runs = sent.reproduce(connection, experiment, out, seeds, quick=quick, log=note)
     except KeyboardInterrupt:
         complain(f"stopped; what is done is kept in {out}; repeat the command to go on")
         raise typer.Exit(INTERRUPTED) from None

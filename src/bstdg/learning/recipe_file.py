@@ -84,23 +84,32 @@ def recipe_of(values: Mapping[str, Any]) -> Recipe:
     return from_dict(Recipe, upgraded(values))
 
 
+def read_toml(path: Path | str, what: str) -> dict[str, Any]:
+    """The values of a TOML file that somebody wrote; `what` it is, for errors: "recipe".
+
+    Raises:
+        InputError: the file is missing, too large, or no TOML.
+    """
+    path = Path(path)
+    try:
+        return tomllib.loads(files.read(path, LIMIT, f"any {what}").decode("utf-8-sig"))  # some begin with a mark
+    except FileFormatError as error:
+        raise InputError(f"cannot read the {what}: {error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"cannot read the {what} {path}: it is no text in UTF-8; save it as such") from None
+    except OSError as error:
+        raise InputError(f"cannot read the {what} {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:  # TOML that does not parse, or a number or nesting without end
+        raise InputError(f"{path} is no valid TOML: {error}") from None
+
+
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply `section.field=value` overrides (values as TOML writes them; bare words are texts).
 
     Raises:
         InputError: the file is missing or no TOML, or a key or value is wrong.
     """
-    path = Path(path)
-    try:
-        values = tomllib.loads(files.read(path, LIMIT, "any recipe").decode("utf-8-sig"))  # some begin with a mark
-    except FileFormatError as error:
-        raise InputError(f"cannot read the recipe: {error}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"cannot read the recipe {path}: it is no text in UTF-8; save it as such") from None
-    except OSError as error:
-        raise InputError(f"cannot read the recipe {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:  # TOML that does not parse, or a number or nesting without end
-        raise InputError(f"{path} is no valid TOML: {error}") from None
+    values = read_toml(path, "recipe")
     try:
         return from_dict(Recipe, apply(upgraded(values), overrides, Recipe, _FORMER))
     except InputError as error:

@@ -122,25 +122,22 @@ class Page:
         together = self._together() if several else None
         parts = list(self._parts())
         sections = parts[0].sections if not several else ()
-        style = templates.source(PACKAGE, "style.css")
         over, heading, lead = headline([subject.measured for subject in self.subjects])
-        only = f"style-src {templates.allowed(style)}; img-src data:"
-        policy = f"default-src 'none'; {only}; base-uri 'none'; form-action 'none'"
-        values = {
-            "policy": policy,
-            "version": bstdg.__version__,
-            "style": style,
-            "over": over,
-            "heading": heading,
-            "lead": lead,
-            "contents": [("comparison", "Side by side"), *((part.key, part.name) for part in parts)]
-            if several
-            else [(section.key, section.title) for section in sections],
-            "together": together,
-            "side_by_side": _side_by_side(self.subjects) if several else None,
-            "parts": parts,
-        }
-        return templates.fill(PACKAGE, "page.html", values)
+        return _filled(
+            {
+                "over": over,
+                "heading": heading,
+                "lead": lead,
+                "contents": [("comparison", "Side by side"), *((part.key, part.name) for part in parts)]
+                if several
+                else [(section.key, section.title) for section in sections],
+                "together": together,
+                "side_by_side": _side_by_side(self.subjects) if several else None,
+                "parts": parts,
+                "command": "bstdg report",
+                "promise": "The same model, data and version give the same bytes.",
+            }
+        )
 
     def _together(self) -> Section:
         drawn = self._draw("comparison", plates.comparison(self.subjects))
@@ -186,6 +183,30 @@ class Page:
         self._number += 1
         self.keep(key, plate)
         return Drawn(key, self._number, plate, inline(plate.figure, f"fig-{key}"))
+
+
+def shell(*, over: str, heading: str, lead: str, sections: Sequence[Section], command: str, promise: str) -> str:
+    """Another page of the same kind.
+
+    Args:
+        over, heading, lead: above all: a line, the title, and what it is about.
+        sections: what is on it.
+        command: what writes it.
+        promise: what is to be known of such pages, at the end.
+    """
+    contents = [(section.key, section.title) for section in sections]
+    parts = [Part("", "", sections)]
+    told = {"over": over, "heading": heading, "lead": lead, "command": command, "promise": promise}
+    return _filled({**told, "contents": contents, "together": None, "side_by_side": None, "parts": parts})
+
+
+def _filled(values: dict[str, Any]) -> str:
+    """The template with its style, and the policy that allows it."""
+    style = templates.source(PACKAGE, "style.css")
+    only = f"style-src {templates.allowed(style)}; img-src data:"
+    policy = f"default-src 'none'; {only}; base-uri 'none'; form-action 'none'"
+    own = {"policy": policy, "version": bstdg.__version__, "style": style}
+    return templates.fill(PACKAGE, "page.html", {**own, **values})
 
 
 def _left_out(subject: Subject) -> str:

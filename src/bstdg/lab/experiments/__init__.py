@@ -5,6 +5,7 @@ claims      what is claimed, and where each target comes from
 published   figures of others, from papers or of their released networks
 results     one run as JSON, checked when read
 run         trains what is missing
+sent        has a cluster train it
 tables      what tables hold, from the JSON alone
 figures     the trade-off curves, from the JSON alone
 page        the results page

@@ -37,6 +37,17 @@ def recipe_of(variant: Variant, seed: int = 0) -> Recipe:
     return recipe_file.load_recipe(shipped[variant.recipe], (*variant.overrides, *fold))
 
 
+Job = tuple[Variant | Predecessor, int]  # what is run, and the seed
+
+
+def jobs(experiment: Experiment, seeds: Sequence[int], quick: bool) -> list[Job]:
+    """The runs of an experiment, in order."""
+    every: list[Job] = [
+        (variant, seed) for variant in (experiment.quick if quick else experiment.variants) for seed in seeds
+    ]
+    return every if quick else every + [(one, seed) for one in experiment.predecessors for seed in seeds]
+
+
 def reproduce(
     experiment: Experiment,
     out: Path,
@@ -62,54 +73,60 @@ def reproduce(
         InputError: data or a recipe is not there, or a run in `out` is of another recipe.
         FileFormatError: a file in a run's place is none.
     """
-    variants = experiment.quick if quick else experiment.variants
-    jobs = [(variant, seed) for variant in variants for seed in seeds]
-    runs = []
-    for number, (variant, seed) in enumerate(jobs, 1):
-        head = f"[{number}/{len(jobs)}] {variant.name}, seed {seed}"
-        runs.append(
-            _one(variant, seed, out, quick, data_dir, lambda what, head=head: log(f"{head}: {what}"), show_progress)
-        )
-    if not quick:
-        runs += [_predecessor(p, seed, out, data_dir, log) for p in experiment.predecessors for seed in seeds]
+    every, runs = jobs(experiment, seeds, quick), []
+    for number, job in enumerate(every, 1):
+        head = f"[{number}/{len(every)}] {job[0].name}, seed {job[1]}"
+        if (run := there(job, out)) is not None:
+            log(f"{head}: there already")
+        else:
+            with disk.making(results.path_of(out, job[0].name, job[1])):
+                log(f"{head}: training")
+                run = train(job, training_folder(job, out), quick, data_dir, log=log, show_progress=show_progress)
+                results.save(run, out)
+                tidy(job, out)
+                log(f"{head}: {run.test['accuracy']:.2%} on the test set, {run.seconds:.0f} s")
+        runs.append(run)
     return runs
 
 
-def _one(
-    variant: Variant, seed: int, out: Path, quick: bool, data_dir: Path | None, log: Log, show_progress: bool
-) -> Run:
-    recipe = recipe_of(variant, seed)
-    if (path := results.path_of(out, variant.name, seed)).exists():
-        run = results.load(path, out)
-        _check_same(run.config, recipe, path)
-        log("there already")
-        return run
-    with disk.making(path):
-        return _train(variant, recipe, seed, out, quick, data_dir, log, show_progress)
+def training_folder(job: Job, out: Path) -> Path:
+    """Where the training of a run keeps its files."""
+    return out / "training" / job[0].name / f"seed{job[1]}"
 
 
-def _train(
-    variant: Variant,
-    recipe: Recipe,
-    seed: int,
-    out: Path,
-    quick: bool,
-    data_dir: Path | None,
-    log: Log,
-    show_progress: bool,
-) -> Run:
-    from bstdg.training.train import MODEL, train
-
-    log("training")
-    folder = out / "training" / variant.name / f"seed{seed}"
-    report = train(recipe, folder, seed=seed, data_dir=data_dir, resume=True, show_progress=show_progress)
-    extra = {}
-    if variant.exits and report["model_bytes"]:
-        extra["exits"] = exits(folder / MODEL, data_dir)
-    run = results.from_report(report, variant.name, quick=quick, extra=extra)
-    results.save(run, out)
-    log(f"{run.test['accuracy']:.2%} on the test set, {run.seconds:.0f} s")
+def there(job: Job, out: Path) -> Run | None:
+    """A run that was made before; errors as for `reproduce`."""
+    one, seed = job
+    if not (path := results.path_of(out, one.name, seed)).exists():
+        return None
+    run = results.load(path, out)
+    if isinstance(one, Variant):
+        _check_same(run.config, recipe_of(one, seed), path)
     return run
+
+
+def train(job: Job, folder: Path, quick: bool, data_dir: Path | None, *, log: Log, show_progress: bool = False) -> Run:
+    """Train one run in a folder, or go on with it there; errors as for `reproduce`."""
+    one, seed = job
+    if isinstance(one, Predecessor):
+        return _predecessor(one, seed, folder, data_dir, log)
+    from bstdg.training.train import MODEL
+    from bstdg.training.train import train as train_recipe
+
+    recipe = recipe_of(one, seed)
+    report = train_recipe(recipe, folder, seed=seed, data_dir=data_dir, resume=True, show_progress=show_progress)
+    extra = {}
+    if one.exits and report["model_bytes"]:
+        extra["exits"] = exits(folder / MODEL, data_dir)
+    return results.from_report(report, one.name, quick=quick, extra=extra)
+
+
+def tidy(job: Job, out: Path) -> None:
+    """Remove what only served to go on with a run that is done now."""
+    if isinstance(job[0], Predecessor):
+        from bstdg.lab.predecessors.base import forget
+
+        forget(training_folder(job, out))
 
 
 def _check_same(stored: dict[str, Any], wanted: Recipe, path: Path) -> None:
@@ -150,34 +167,24 @@ def exits(model: Path, data_dir: Path | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _predecessor(predecessor: Predecessor, seed: int, out: Path, data_dir: Path | None, log: Log) -> Run:
-    name = predecessor.name
-    if (path := results.path_of(out, name, seed)).exists():
-        log(f"{name}, seed {seed}: there already")
-        return results.load(path, out)
+def _predecessor(predecessor: Predecessor, seed: int, folder: Path, data_dir: Path | None, log: Log) -> Run:
     from bstdg.lab import predecessors
-    from bstdg.lab.predecessors.base import forget
 
-    log(f"{name}, seed {seed}: training")
-    folder, settings = out / "training" / name / f"seed{seed}", dict(predecessor.settings)
+    name, settings = predecessor.name, dict(predecessor.settings)
     more: dict[str, Any] = {
         "seed": seed,
         "data_dir": data_dir,
         "on_epoch": lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
     }
-    with disk.making(path):
-        if predecessor.recipe:
-            recipe = recipe_of(Variant(name, predecessor.recipe, folds=predecessor.folds), seed)
-            report = predecessors.train_counterpart(
-                predecessor.method, recipe, settings=settings, folder=folder, resume=True, **more
-            )
-        else:
-            hidden = {"hidden": [predecessor.hidden]} if predecessor.hidden else {}
-            report = predecessors.train(predecessor.method, predecessor.data, settings=hidden | settings, **more)
-        run = results.from_report(report, name)
-        results.save(run, out)
-    forget(folder)
-    return run
+    if predecessor.recipe:
+        recipe = recipe_of(Variant(name, predecessor.recipe, folds=predecessor.folds), seed)
+        report = predecessors.train_counterpart(
+            predecessor.method, recipe, settings=settings, folder=folder, resume=True, **more
+        )
+    else:
+        hidden = {"hidden": [predecessor.hidden]} if predecessor.hidden else {}
+        report = predecessors.train(predecessor.method, predecessor.data, settings=hidden | settings, **more)
+    return results.from_report(report, name)
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
