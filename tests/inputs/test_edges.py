@@ -219,8 +219,8 @@ def test_a_picture_is_brought_to_the_models_size(trained, tmp_path):
 def test_what_cannot_be_is_said(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)
-    with pytest.raises(InputError, match="give distort"):
-        train(load_recipe(path, ["train.shift=1"]), tmp_path / "a")
+    with pytest.raises(InputError, match="out of sight"):
+        train(load_recipe(path, ["train.shift=8"]), tmp_path / "a")
     with pytest.raises(InputError, match="do not fill"):
         train(load_recipe(path, ["input.edges=3"]), tmp_path / "b")
     with pytest.raises(InputError, match=r"input\.edges must be in 0 …"):

@@ -18,7 +18,7 @@ from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.lab import predecessors
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments import run as running
-from bstdg.lab.experiments.catalogue import Predecessor
+from bstdg.lab.experiments.catalogue import Experiment, Predecessor
 from bstdg.lab.predecessors.base import forget
 from bstdg.lab.predecessors.counterpart import network as networks
 from bstdg.lab.predecessors.counterpart.run import CounterpartRun
@@ -306,12 +306,17 @@ def test_an_experiment_trains_it_once(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "recipe_of", lambda variant, seed: recipe(data={"limit": 200}))
     one, said = Predecessor("bnn", "digits", settings=(("epochs", 1),), recipe="digits-conv"), []
     assert one.name == "runs/baseline-bnn-digits-conv"
-    run = running._predecessor(one, 4, tmp_path, None, said.append)
+    experiment = Experiment("one", "of the test", "digits", (), (), (1, 1), predecessors=(one,))
+
+    def runs():
+        return running.reproduce(experiment, tmp_path, [4], log=said.append)
+
+    [run] = runs()
     assert (run.method, run.data, run.seed, run.epochs) == ("bnn", "digits", 4, 1)
     assert run.structure == "1x8x8-8c3p1-pool2-16c3g2-32-10"
     assert results.load_all(tmp_path) == {one.name: [run]}
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["seed4.json"]
-    assert running._predecessor(one, 4, tmp_path, None, said.append) == run
+    assert runs() == [run]
     assert "there already" in said[-1]
 
 

@@ -176,7 +176,7 @@ RECIPES = {
         network=NetworkConfig(layers=(12,)),
         train=TrainConfig(epochs=1, batch=64),
         distort=DistortConfig(copies=1, rotation=10.0, zoom=0.1, shear=0.1, move=1.0, elastic=0.5, mirror=True),
-        teacher=TeacherConfig(weight=0.5, layers=("3c3s2p1", "4c3s2p1", 8), passes=1),
+        teacher=TeacherConfig(weight=0.5, structure=("3c3s2p1", "4c3s2p1", 8), passes=1),
     ),
 }
 
@@ -224,7 +224,7 @@ def test_a_predecessor_is_the_same(disturbed, name):
 def test_a_teacher_is_the_same(disturbed):
     images = torch.from_numpy(shapes().images[None].copy())
     labels = torch.from_numpy(shapes().labels)
-    config = TeacherConfig(weight=0.5, layers=("3c3s2p1", "4c3s2p1", 8), passes=1)
+    config = TeacherConfig(weight=0.5, structure=("3c3s2p1", "4c3s2p1", 8), passes=1)
 
     def taught() -> list:
         generator = torch.Generator("cpu").manual_seed(0)
