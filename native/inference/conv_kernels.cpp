@@ -77,13 +77,12 @@ constexpr std::size_t kMostCounted = (1U << kCounted) - 1;
 
 // Adds the weights of up to kMostCounted events to a tile's potentials.
 inline void add(const ConvHidden& layer, V* potential, int planes, const Passage* events, std::size_t n,
-                std::size_t weights_shift, std::size_t mask_shift) {
+                std::ptrdiff_t weights_shift, std::ptrdiff_t mask_shift) {
   Synapses counted[kCounted] = {};
   const auto row = [&](Passage event) {
     V mask, weights;
-    std::memcpy(&mask, layer.masks + (static_cast<std::size_t>(event.mask) + mask_shift), sizeof mask);
-    std::memcpy(&weights, layer.weights + (static_cast<std::size_t>(event.weights) + weights_shift),
-                sizeof weights);
+    std::memcpy(&mask, layer.masks + (event.mask + mask_shift), sizeof mask);
+    std::memcpy(&weights, layer.weights + (event.weights + weights_shift), sizeof weights);
     return Synapses{mask, mask & weights};
   };
   const Passage none{events->weights, -static_cast<std::int32_t>(mask_shift)};
@@ -148,8 +147,9 @@ std::size_t step(const void* of, void* with, const std::uint16_t* events, std::s
         if (begin == end && !all) continue;
         const std::size_t tile = std::size_t{y} * layer.tiles + t;
         V* potential = reinterpret_cast<V*>(state.potential) + tile * state.planes;
-        const std::size_t mask_shift = t * kVectorBytes;
-        const std::size_t weights_shift = mask_shift - std::size_t{y} * layer.next_row;
+        const auto mask_shift = static_cast<std::ptrdiff_t>(t * kVectorBytes);
+        // Rows of weights lie before as well as after where an event points, so this is signed.
+        const std::ptrdiff_t weights_shift = mask_shift - std::ptrdiff_t{y} * std::ptrdiff_t{layer.next_row};
         const Passage* heard = state.heard + t * kMostHeard;
         for (std::size_t e = begin; e < end; e += kMostCounted) {
           const std::size_t count = end - e < kMostCounted ? end - e : kMostCounted;
