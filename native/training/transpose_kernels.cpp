@@ -22,6 +22,14 @@ inline void turn_square(V* rows, const Low& low, const High& high) {
     for (int k = 0; k < 16; ++k) rows[k] = next[k];
   }
 }
+
+inline void turn_square(__m512 (&rows)[16]) {
+  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  turn_square(
+      rows, [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, low, b); },
+      [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, high, b); });
+}
 #endif
 
 void sign_rows(const float* latent, std::size_t neurons, std::size_t all_channels, std::size_t first,
@@ -60,8 +68,6 @@ void sign_rows(const float* latent, std::size_t neurons, std::size_t all_channel
 void turn_around(const float* sums, std::size_t tile, std::size_t channels, std::size_t neurons,
                  const float* latent, std::size_t stride, float* out) {
 #if defined(__AVX512BW__)
-  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
   for (std::size_t i0 = 0; i0 < channels; i0 += 16) {
     const std::size_t here = channels - i0 < 16 ? channels - i0 : 16;
     const auto there = static_cast<__mmask16>((1U << here) - 1);
@@ -69,9 +75,7 @@ void turn_around(const float* sums, std::size_t tile, std::size_t channels, std:
       __m512 square[16];
       for (std::size_t k = 0; k < 16; ++k)
         square[k] = k < here ? _mm512_loadu_ps(sums + (i0 + k) * tile + j0) : _mm512_setzero_ps();
-      turn_square(
-          square, [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, low, b); },
-          [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, high, b); });
+      turn_square(square);
       for (std::size_t k = 0; k < 16 && j0 + k < neurons; ++k) {
         const std::size_t at = (j0 + k) * stride + i0;
         const __m512 weights = _mm512_abs_ps(_mm512_maskz_loadu_ps(there, latent + at));
@@ -143,8 +147,6 @@ void turn_shorts(const std::int16_t* from, std::size_t rows, std::size_t columns
 #if defined(__AVX512BW__)
 void turn_floats(const float* from, std::size_t rows, std::size_t columns, std::size_t from_stride, float* to,
                  std::size_t stride) {
-  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
   for (std::size_t j = 0; j < columns; j += 16) {
     const std::size_t wide = columns - j < 16 ? columns - j : 16;
     const auto across = static_cast<__mmask16>((1U << wide) - 1);
@@ -155,9 +157,7 @@ void turn_floats(const float* from, std::size_t rows, std::size_t columns, std::
       for (std::size_t y = 0; y < 16; ++y)
         square[y] =
             y < tall ? _mm512_maskz_loadu_ps(across, from + (i + y) * from_stride + j) : _mm512_setzero_ps();
-      turn_square(
-          square, [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, low, b); },
-          [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, high, b); });
+      turn_square(square);
       for (std::size_t x = 0; x < wide; ++x)
         _mm512_mask_storeu_ps(to + (j + x) * stride + i, down, square[x]);
     }

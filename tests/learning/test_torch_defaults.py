@@ -228,7 +228,9 @@ def test_a_teacher_is_the_same(disturbed):
 
     def taught() -> list:
         generator = torch.Generator("cpu").manual_seed(0)
-        teacher = distillation.teach(images, labels, None, 255, 2, config, generator)
+        teacher = distillation.teach(
+            distillation.blank((1, *images.shape[2:]), 2, config), images, labels, None, 255, config, generator
+        )
         moved = augmentation.distort(images[0], DistortConfig(elastic=1.0, mirror=True), generator)
         return [*teacher.state_dict().values(), distillation.probabilities(teacher, moved, 255, 1.5), moved]
 

@@ -225,7 +225,7 @@ def test_a_teacher_is_of_any_layers(digits):
     images = torch.from_numpy(digits.images[:300]).unsqueeze(0)
     labels = torch.from_numpy(digits.labels[:300])
     config = TeacherConfig(structure=("8c3p1", "pool2", "16c3p1", "pool2"), passes=60)
-    taught = distill.teach(images, labels, None, digits.white, 10, config, seeded())
+    taught = distill.teach(distill.blank((1, 8, 8), 10, config), images, labels, None, digits.white, config, seeded())
     found = distill.probabilities(taught, images[0], digits.white, 1.0).argmax(1)
     assert (found == labels).float().mean() > 0.9
 

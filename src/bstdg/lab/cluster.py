@@ -32,6 +32,10 @@ class ClusterError(BstdgError):
     """A cluster does not do what it was asked: its scheduler went away, or a worker is another than it should be."""
 
 
+class WorkersDied(ClusterError):
+    """A run took too many workers with it."""
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A cluster that one is connected to.
@@ -173,22 +177,19 @@ def check_here(what: Mapping[str, Any]) -> str:
     return worker.address
 
 
-def outcome(future: Future, what: str, timeout: float | None = None) -> Any:
+def outcome(future: Future, what: str) -> Any:
     """What a run came to.
 
     Raises:
-        TimeoutError: it is not done.
-        ClusterError: it took too many workers with it, or none of them fits.
+        WorkersDied: it took too many workers with it.
+        ClusterError: none of them fits.
         Whatever the run raised.
     """
-    from distributed import TimeoutError as Late
     from distributed.scheduler import KilledWorker
 
     try:
-        return future.result(timeout=timeout)
+        return future.result()
     except KilledWorker as error:
-        raise ClusterError(
+        raise WorkersDied(
             f"{what} was begun by {error.allowed_failures + 1} workers, and all of them died: they may lack memory"
         ) from None
-    except Late:
-        raise TimeoutError from None

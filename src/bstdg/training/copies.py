@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,6 +104,16 @@ def make_copies(
     return Copies(steps.flatten(0, 1), taught, len(chosen))
 
 
+def origin_of_teacher(recipe: Recipe, seed: int) -> dict[str, Any]:
+    """All that a teacher depends on, JSON-able: runs that have it in common can have the teacher in common too."""
+    values = recipe.to_dict()
+    learning = {k: v for k, v in values["teacher"].items() if k not in ("weight", "temperature")}
+    origin = {"data": values["data"], "distort": values["distort"], "teacher": learning, "seed": seed}
+    if (by_class := recipe.train.class_weight) != "none":
+        origin["class_weight"] = by_class
+    return origin
+
+
 def _teacher(
     blank: distillation.Teacher,
     images: list[Tensor],
@@ -114,19 +125,14 @@ def _teacher(
     keep: Path | None,
     show: bool,
 ) -> distillation.Teacher:
-    values = recipe.to_dict()
-    learning = {k: v for k, v in values["teacher"].items() if k not in ("weight", "temperature")}
-    origin = {"data": values["data"], "distort": values["distort"], "teacher": learning, "seed": seed}
-    by_class = recipe.train.class_weight
-    if by_class != "none":
-        origin["class_weight"] = by_class
+    origin, by_class = origin_of_teacher(recipe, seed), recipe.train.class_weight
     if keep is not None and distillation.load(keep / TEACHER, blank, origin):
         return blank
     each = weights.of_samples(labels, weights.by_class(by_class, labels, dataset.classes), None)
     taught = torch.from_numpy(labels), None if each is None else weights.unless_one(each / each.mean())
-    about = dataset.white, len(dataset.classes), recipe.teacher, generator
+    about = dataset.white, recipe.teacher, generator
     with bar("teacher learns", recipe.teacher.passes * len(labels), show=show) as learnt:
-        teacher = distillation.teach(torch.stack(images), *taught, *about, learnt)
+        teacher = distillation.teach(blank, torch.stack(images), *taught, *about, learnt)
     if keep is not None:
         distillation.save(keep / TEACHER, teacher, origin)
     return teacher

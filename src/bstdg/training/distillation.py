@@ -95,11 +95,11 @@ def _windows(layer: Convolution | Pool2dLayer) -> nn.Module:
 
 
 def teach(
+    teacher: Teacher,
     images: Tensor,
     labels: Tensor,
     weights: Tensor | None,
     white: int,
-    classes: int,
     config: TeacherConfig,
     generator: torch.Generator,
     learnt: Callable[[int], object] = lambda samples: None,
@@ -107,18 +107,17 @@ def teach(
     """Train a teacher; it is bit for bit the same from the same generator, on as many threads.
 
     Args:
+        teacher: a blank one, which is trained and returned.
         images: uint8 `[copies, N, rows, columns]`, or with channels before the rows; each pass takes one
             copy of each image.
         labels: int64 `[N]`.
         weights: how much each image counts in the loss, `[N]`; None: all alike.
         white: the pixel value that means full intensity.
-        classes: how many.
-        config: sizes and schedule.
+        config: the schedule.
         generator: where every draw comes from.
         learnt: called with how many samples each step learnt from.
     """
-    copies, count, *shape = images.shape
-    teacher = blank((1, *shape) if len(shape) == 2 else tuple(shape), classes, config)
+    copies, count = images.shape[:2]
     _start(teacher, generator)
     _channels_last(teacher)
     optimizer = torch.optim.Adam(teacher.parameters(), fused=True)

@@ -56,6 +56,7 @@ class Hdf5File:
             if file.read(len(_SIGNATURE)) != _SIGNATURE:
                 raise FileFormatError(f"{path} is no HDF5 file")
         self._unchanged = Unchanged(path)
+        self.seen = self._unchanged.seen
         command = [sys.executable, "-P", "-W", "ignore", "-c", _START, json.dumps(sys.path)]
         try:
             self._process = subprocess.Popen(
@@ -73,11 +74,6 @@ class Hdf5File:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def seen(self) -> tuple[int, int]:
-        """Bytes of the file, and when it was last written, in nanoseconds, as it was opened."""
-        return self._unchanged.seen
 
     def ask(self, **question: Any) -> tuple[dict[str, Any], bytearray]:
         """What the process answers, and sends.

@@ -36,6 +36,7 @@ class NpyRows:
         self.close = weakref.finalize(self, self._file.close)
         try:
             self._unchanged = Unchanged(path, self._file.fileno())
+            self.seen = self._unchanged.seen
             self.shape, fortran, self.dtype = arrays.checked_header(self._file, self.seen[0], MOST, self.name)
             self._start = self._file.tell()
             turned = fortran and len(self.shape) > 1
@@ -48,11 +49,6 @@ class NpyRows:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def seen(self) -> tuple[int, int]:
-        """Bytes of the file, and when it was last written, in nanoseconds, as it was opened."""
-        return self._unchanged.seen
 
     def read(self, index: Index) -> NDArray[Any]:
         """See `Rows.read`: one read of samples that lie together, else one each, in the order of the file."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from bstdg.errors import TrainingError
 from bstdg.lab import cluster as clusters
-from bstdg.lab.cluster import Cluster, ClusterError
+from bstdg.lab.cluster import Cluster, WorkersDied
 from bstdg.lab.search import trial as trials
 from bstdg.lab.search.trial import Data, Outcome, Report
 from bstdg.lab.search.worker import PAUSE, Say, Search, Stopped, one
@@ -123,10 +123,8 @@ class _Conductor:
     def _end(self, future: Any, last: int, report: Report) -> Outcome:
         try:
             back = clusters.outcome(future, "a trial")
-        except ClusterError as error:
-            if "died" in str(error):  # the point's fault, as far as one can know
-                raise TrainingError(str(error)) from None
-            raise
+        except WorkersDied as error:  # the point's fault, as far as one can know
+            raise TrainingError(str(error)) from None
         for epoch, value in back["by_epoch"]:
             if epoch > last:
                 report(epoch, value)

@@ -128,7 +128,7 @@ def _train(
     where, ended, figures, epochs, seconds = find_device(device), [], [], 0, 0.0
     for number, seed in enumerate(seeds):
         run = TrainingRun(recipe, training, seed, where, engine, health=Unwatched())
-        run.prepare(_teacher(recipe, seed, teachers))
+        run.prepare(_teacher(recipe, seed, teachers), show=watched)
         progress = live_if_watched(recipe.train.epochs, len(run.training)) if watched else Quiet()
         values: dict[int, float] = {}
         try:
@@ -170,9 +170,9 @@ def _teacher(recipe: Recipe, seed: int, teachers: Path | None) -> Path | None:
     """A folder for the teacher of all trials that would train the same one."""
     if teachers is None or not recipe.teacher.weight:
         return None
-    values = recipe.to_dict()
-    values["teacher"] |= {"weight": 0, "temperature": 0}
-    same = json.dumps([values["data"], values["distort"], values["teacher"], values["train"]["class_weight"], seed])
+    from bstdg.training.copies import origin_of_teacher
+
+    same = json.dumps(origin_of_teacher(recipe, seed), sort_keys=True)
     folder = teachers / hashlib.sha256(same.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
