@@ -37,6 +37,29 @@ def until_killed(run, *args, **options):
 TrainingRun.learn = until_killed
 runpy.run_module("bstdg", run_name="__main__", alter_sys=True)
 """
+# Its first rank leaves without a word; tells of the threads of the second before and after.
+LEFT_ALONE = """
+import os
+from pathlib import Path
+
+import numpy as np
+
+from bstdg.distributed import launch
+from bstdg.distributed.ranks import Lost
+
+def of_gloo():
+    return sum("gloo" in name.read_text() for name in Path("/proc/self/task").glob("*/comm"))
+
+try:
+    with launch.joined("cpu") as ranks:
+        ranks.sum_of_all(np.ones(3))
+        if ranks.first:
+            os._exit(0)
+        print(of_gloo() > 0)
+        ranks.sum_of_all(np.ones(3))
+except Lost as error:
+    print(of_gloo())
+"""
 
 
 def of_ours(text: str) -> list[str]:
@@ -99,6 +122,13 @@ def test_ranks_end_together_in_one_line_where_the_recipe_is_unknown(tmp_path):
     assert [process.returncode for process in each] == [2, 2]
     assert sorted(len(of_ours(errors)) for _, errors in said) == [0, 1]
     assert list(tmp_path.iterdir()) == []
+
+
+@needs.mark("linux", sys.platform == "linux")
+def test_no_thread_of_gloos_is_left_while_the_error_is_told():
+    """They would abort Python where they free a tensor while it ends."""
+    _, other = (process.communicate(timeout=300) for process in ranks.start(2, ["-c", LEFT_ALONE]))
+    assert other == ("True\n0\n", "")
 
 
 def test_signals_are_as_they_were_after_a_training():

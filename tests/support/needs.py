@@ -36,7 +36,7 @@ PACKAGES = (
     "nbclient", "nbformat", "nir", "norse", "optuna", "playwright", "pyarrow", "pyslang", "sinabs", "snntorch",
     "spikingjelly", "spyx", "tensorboard", "tonic",
 )  # fmt: skip
-ABILITIES = ("cuda", "fork", "gloo", "docs")
+ABILITIES = ("cuda", "fork", "gloo", "linux", "docs")
 THINGS = frozenset((*FOLDERS, *PROGRAMS, *PACKAGES, *ABILITIES))
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from bstdg.distributed.ranks import Ranks
 
 PATIENCE = timedelta(seconds=60)  # for the first rank to be there, where no launcher answers for it
+LINGER = 10.0  # seconds that it stays for the others to ask who speaks
+SPOKEN = "spoken"
 TORCHRUN, THREADS = "TORCHELASTIC_USE_AGENT_STORE", "OMP_NUM_THREADS"
 
 
@@ -102,11 +106,22 @@ def joined(device: str) -> Iterator[Ranks]:
         near = place.local_size == place.size and device == "cpu"
         ranks = Ranks(place.rank, place.size, store, near=near, beside=place.local_size)
         yield ranks
+    except BaseException as error:
+        _let_go(error)
+        raise
     finally:
         ranks.close()
         torch.set_num_threads(threads)
         if own_group:  # gloo's threads abort a process that ends while they run
             dist.destroy_process_group()
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Of what was at hand where an error was raised: as long as a frame knows it, gloo keeps its threads, and these
+    abort a process that ends while they free a tensor."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def device_of(name: str) -> str:
@@ -151,13 +166,26 @@ def starts_anew() -> bool:
 
 
 def speaks_last() -> bool:
-    """Whether this rank is the one to say why all end: the first that asks."""
+    """Whether this rank is the one to say why all end: the first that asks.
+
+    The rank that keeps the store answers until all have asked, for a while: who finds nobody may speak.
+    """
     place = Place.here()
     if place is None or place.size == 1:
         return True
-    with suppress(Exception):  # where nobody answers, all may speak
-        return _store().add(f"{_round(place)} spoken", 1) == 1
+    with suppress(Exception):
+        asked = _store().add(note := f"{_round(place)} {SPOKEN}", 1)
+        deadline = time.monotonic() + LINGER
+        while _hosts() and _store().add(note, 0) < place.size and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return asked == 1
     return True
+
+
+def another_spoke() -> bool:
+    """Whether a rank of this start has ended, with its reason."""
+    place = Place.here()
+    return place is not None and _store().check([f"{_round(place)} {SPOKEN}"])
 
 
 @contextmanager
@@ -179,15 +207,19 @@ def heeding_torchrun() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _hosts() -> bool:
+    """Whether the store is this process's own, and ends with it."""
+    return is_first() and os.environ.get(TORCHRUN) != "True"
+
+
 @cache
 def _store() -> Store:
     """Where the ranks leave each other notes; torchrun keeps it, or else the first rank."""
     from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
     address, port = os.environ.get("MASTER_ADDR", ""), _number("MASTER_PORT")
-    hosting = is_first() and os.environ.get(TORCHRUN) != "True"
     try:
-        return TCPStore(address, port, is_master=hosting, timeout=PATIENCE)
+        return TCPStore(address, port, is_master=_hosts(), timeout=PATIENCE)
     except RuntimeError as error:
         raise InputError(
             f"the first rank cannot be reached at MASTER_ADDR={address}, MASTER_PORT={port}: "

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bstdg.distributed import launch
 from bstdg.distributed.memory import can_be_shared, shared_sums
 from bstdg.distributed.share import Share
 from bstdg.errors import InputError, TrainingError
@@ -210,6 +211,8 @@ class Ranks:
         pause = 1e-3
         with _in_touch():
             while self._store is not None and not self._store.check([note]):
+                if launch.another_spoke():
+                    raise Lost("another rank has ended")
                 time.sleep(pause)
                 pause = min(2 * pause, SLOWEST)
 

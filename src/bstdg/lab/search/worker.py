@@ -113,16 +113,18 @@ def one(search: Search, worker: str, run: Run, say: Say, began: Callable[[], Non
 
     def objective(trial: Trial) -> float:
         taken.append(trial.number)
-        trial.set_user_attr(WORKER, worker)
-        trial.set_user_attr("host", platform.node())
-        began()
-        if surplus(search, trial.number):
-            raise _Surplus
         try:
+            trial.set_user_attr(WORKER, worker)
+            trial.set_user_attr("host", platform.node())
+            began()
+            if surplus(search, trial.number):
+                raise _Surplus
             recipe = search.space.recipe(search.space.draw(trial))
             outcome = _known(search, trial) or run(recipe, lambda epoch, value: _report(trial, epoch, value))
         except (InputError, TrainingError) as error:
             trial.set_user_attr(studies.ERROR, str(error))
+            raise
+        except _Surplus:
             raise
         except BaseException:
             studies.again(search.study, _frozen(search.study, trial.number))
