@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from bstdg.learning.loss import Loss
 from bstdg.learning.network import Network
-from bstdg.learning.recipe import LossConfig
+from bstdg.learning.recipe import LossConfig, TrainConfig
+from bstdg.training import schedule
 
 Reads = Callable[[torch.Tensor], torch.Tensor]
 
@@ -20,7 +21,7 @@ def ours(
 ) -> Callable[[], object]:
     """A step of this project: `steps_at` gives the input of samples by their positions."""
     loss = Loss(LossConfig())
-    optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.01, fused=True)
+    optimizer = schedule.optimizer(network, loss, TrainConfig(weight_rate=0.01))
 
     def step():
         index = torch.randint(0, len(labels), (batch,), generator=generator)
@@ -29,7 +30,6 @@ def ours(
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-        network.clip_latent_()
         return float(value.detach())
 
     return step

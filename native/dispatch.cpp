@@ -20,6 +20,7 @@ namespace bstdg {
   extern const TransposeKernels transpose_kernels;                      \
   extern const LossKernels loss_kernels;                                \
   extern const MeasureKernels measure_kernels;                          \
+  extern const AdamKernels adam_kernels;                                \
   extern const ConvolutionKernels convolution_kernels;                  \
   extern const ConvolutionBackwardKernels convolution_backward_kernels; \
   }                                                                     \
@@ -34,6 +35,7 @@ namespace bstdg {
                               isa::transpose_kernels,                   \
                               isa::loss_kernels,                        \
                               isa::measure_kernels,                     \
+                              isa::adam_kernels,                        \
                               isa::convolution_kernels,                 \
                               isa::convolution_backward_kernels};       \
   }

@@ -8,6 +8,7 @@
 #include "inference/full_kernels.hpp"
 #include "inference/run_kernels.hpp"
 #include "loss/loss_kernels.hpp"
+#include "training/adam_kernels.hpp"
 #include "training/convolution_kernels.hpp"
 #include "training/measure_kernels.hpp"
 #include "training/training_kernels.hpp"
@@ -26,6 +27,7 @@ struct Kernels {
   const TransposeKernels& transpose;
   const LossKernels& loss;
   const MeasureKernels& measure;
+  const AdamKernels& adam;
   const ConvolutionKernels& convolution;
   const ConvolutionBackwardKernels& convolution_backward;
 };

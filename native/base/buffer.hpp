@@ -19,10 +19,13 @@ inline std::size_t rounded_up(std::size_t value, std::size_t multiple) {
 template <typename T>
 class Buffer {
  public:
-  explicit Buffer(std::size_t count = 0)
-      : data_(count == 0 ? nullptr
-                         : static_cast<T*>(::operator new(bytes(count), std::align_val_t{kAlignment}))) {
+  explicit Buffer(std::size_t count = 0) : Buffer(unset(count)) {
     if (data_ != nullptr) std::memset(static_cast<void*>(data_), 0, bytes(count));
+  }
+  // Whatever they are at first: for those that are written before they are read.
+  static Buffer unset(std::size_t count) {
+    return Buffer(count == 0 ? nullptr
+                             : static_cast<T*>(::operator new(bytes(count), std::align_val_t{kAlignment})));
   }
   Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
   Buffer& operator=(Buffer&& other) noexcept {
@@ -34,6 +37,7 @@ class Buffer {
   T& operator[](std::size_t i) const { return data_[i]; }
 
  private:
+  explicit Buffer(T* data) : data_(data) {}
   static std::size_t bytes(std::size_t count) {
     if (count > std::numeric_limits<std::size_t>::max() / sizeof(T) / 2) throw std::bad_alloc();
     return count * sizeof(T);

@@ -17,8 +17,8 @@
 namespace bstdg {
 
 // The helpers of one calling thread. They are kept from one job to the next, for starting one takes as long
-// as many a job, and they look out for the next for a moment before they sleep. A job that ends before they
-// awake ends without them.
+// as many a job, and they look out for the next before they sleep, for as long as Python takes between two
+// jobs of a training step. A job that ends before they awake ends without them.
 class Team {
  public:
   static Team& mine() {
@@ -70,7 +70,8 @@ class Team {
   };
 
   static constexpr std::uint32_t kClosed = std::uint32_t{1} << 31;
-  static constexpr int kLookOut = 2000;  // some 50 us
+  static constexpr int kLookOut = 2000;   // some 50 us
+  static constexpr int kPatience = 2600;  // some 300 us more, in which others may have the processor
 
   static void pause(int round) {
 #if defined(__x86_64__)
@@ -91,7 +92,7 @@ class Team {
 
   void help(std::uint64_t seen) {
     for (;;) {
-      for (int i = 0; i < kLookOut && job_ == seen; ++i) pause(0);
+      for (int i = 0; i < kPatience && job_ == seen; ++i) pause(i);
       if (job_ == seen) {
         std::unique_lock<std::mutex> lock(guard_);
         ++asleep_;

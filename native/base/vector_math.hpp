@@ -38,6 +38,19 @@ inline Floats select(Ints mask, Floats yes, Floats no) {
 inline Floats greater(Floats a, Floats b) { return select(a > b, a, b); }
 inline Floats absolute(Floats x) { return (Floats)((Ints)x & 0x7FFFFFFF); }
 
+// Whether any lane of the mask is all ones.
+inline bool any(Ints mask) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(__AVX2__)
+  return _mm256_testz_si256((__m256i)mask, (__m256i)mask) == 0;
+#else
+  std::int32_t every = 0;
+  for (std::size_t i = 0; i < kLanes; ++i) every |= mask[i];
+  return every != 0;
+#endif
+}
+
 // Sums over vectors of classes, in an order that no width of vectors changes.
 class ClassSum {
  public:

@@ -1,13 +1,17 @@
 // Layers in training from Python.
 #include "training/training.hpp"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/unique_ptr.h>
 
+#include <cmath>
 #include <memory>
+#include <optional>
 
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "others_may_run.hpp"
+#include "training/adam.hpp"
 #include "training/measures.hpp"
 
 namespace {
@@ -131,6 +135,30 @@ void count_events(const bstdg::SpikeRows& spikes, const Out<float, 1>& out) {
   bstdg::count_events(spikes, out.data());
 }
 
+using Numbers = Out<float, 1>;
+
+void adam(const Numbers& weights, const Floats1& gradient, const Numbers& mean, const Numbers& square,
+          const std::optional<Numbers>& average, double rate, double beta, double square_beta, double epsilon,
+          double steps, double bound, double share, int threads) {
+  const std::size_t count = weights.shape(0);
+  require(gradient.shape(0) == count && mean.shape(0) == count && square.shape(0) == count &&
+              (!average || average->shape(0) == count),
+          "a gradient or mean has another shape than the weights");
+  // As torch has it: numbers of the step in double, of weights in float.
+  const bstdg::AdamStep step{static_cast<float>(1.0 - beta),
+                             static_cast<float>(1.0 - square_beta),
+                             static_cast<float>(square_beta),
+                             static_cast<float>(rate / (1.0 - std::pow(beta, steps))),
+                             static_cast<float>(std::sqrt(1.0 - std::pow(square_beta, steps))),
+                             static_cast<float>(epsilon),
+                             static_cast<float>(bound),
+                             static_cast<float>(share)};
+  const OthersMayRun others_may_run;
+  bstdg::adam({count, weights.data(), gradient.data(), mean.data(), square.data(),
+               average ? average->data() : nullptr},
+              step, threads);
+}
+
 }  // namespace
 
 void bind_training(nb::module_& module) {
@@ -165,6 +193,11 @@ void bind_training(nb::module_& module) {
              "What neurons answer for, told * max(0, 1 - |margin| / width), written into `out`.");
   module.def("spread", &spread, "margin"_a.noconvert(), "threads"_a,
              "Standard deviation of margins `[batch, neurons]`.");
+  module.def(
+      "adam", &adam, "weights"_a.noconvert(), "gradient"_a.noconvert(), "mean"_a.noconvert(),
+      "square"_a.noconvert(), "average"_a.noconvert().none(), "rate"_a, "beta"_a, "square_beta"_a,
+      "epsilon"_a, "steps"_a, "bound"_a, "share"_a, "threads"_a,
+      "Adam's step number `steps`, then weights within the bound, then `share` of them in their average.");
   module.def("count_events", &count_events, "spikes"_a, "out"_a.noconvert(),
              "How many events each channel has, written into `out` `[channels]`.");
 }

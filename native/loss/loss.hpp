@@ -1,7 +1,8 @@
-// The loss: how likely each class is to fire first, and the gradients of that.
+// The loss: how likely it is that what is wanted fires first, and its gradients.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace bstdg {
 
@@ -14,21 +15,27 @@ struct Leads {
   float scale;
 };
 
-// log P(k fires first) and z(T-1), [batch x classes]; log P(undecided after t), [batch x num_steps].
-struct Likelihood {
-  float *log_first, *log_after, *last;
+// What is wanted to fire first: with q_k = (1 - share) ((1 - smoothing) [k is the label] + smoothing /
+// classes)
+// + share taught_k, a sample's loss is - sum over k of q_k log P(k first) + latency_weight E[decision step].
+struct Wanted {
+  const std::int64_t* labels;  // [batch]
+  float smoothing;
+  const float* taught;  // [batch x classes], or null
+  float share;
+  const float* weights;  // [batch], how much each sample counts; or null
+  float latency_weight;
+  bool silent_remainder;  // softmax(z) decides after the last step
 };
-void first_to_fire(const Leads& leads, const Likelihood& out, int threads);
 
-// Gradients by each of those, and what follows from them by potentials, by each sample's thresholds
-// [batch x classes] and by its scale [batch].
-struct LikelihoodGradients {
-  const float *log_first, *to_first, *to_after, *to_last;
-};
+// Gradients by potentials, thresholds [classes], of which the first is that of all where there is one, and
+// scale.
 struct LeadGradients {
   float *potentials, *thresholds, *scale;
 };
-void first_to_fire_back(const Leads& leads, const LikelihoodGradients& given, const LeadGradients& out,
-                        int threads);
+
+// The mean over samples of the loss times the sample's weight, and its gradients. Throws
+// std::invalid_argument if a label is no class.
+float first_to_fire_loss(const Leads& leads, const Wanted& wanted, const LeadGradients& out, int threads);
 
 }  // namespace bstdg

@@ -77,18 +77,6 @@ void run_gradient(const SpikeRows& spikes, const Latent& latent, const Errors& e
   });
 }
 
-// Sums over time from the last step: to[t] = from[t] + decay * to[t + 1], of one sample, into rows `stride`
-// apart.
-void sum_later(const float* from, std::size_t num_steps, std::size_t width, float decay, float* to,
-               std::size_t stride) {
-  for (std::size_t t = num_steps; t-- > 0;) {
-    for (std::size_t k = 0; k < width; ++k) {
-      const float later = t + 1 < num_steps ? to[(t + 1) * stride + k] : 0.0F;
-      to[t * stride + k] = decay * later + from[t * width + k];
-    }
-  }
-}
-
 }  // namespace
 
 void impulse_gradient(const SpikeRows& spikes, const Latent& latent, const std::uint8_t* reach,
@@ -108,18 +96,15 @@ void potential_gradient(const SpikeRows& spikes, const Latent& latent, const flo
   const std::size_t batch = spikes.batch(), steps = spikes.num_steps(), neurons = latent.neurons;
   const std::size_t width = neurons <= kNarrowTile ? kNarrowTile : kErrorTile;
   const std::size_t tiles = (neurons + width - 1) / width, tile_size = batch * steps * width;
-  const Buffer<float> errors(tiles * tile_size);
+  const auto errors = Buffer<float>::unset(tiles * tile_size);
+  const BackwardKernels& kernels = chosen_kernels().backward;
   for_pieces(batch, kPiece, threads, [&](std::size_t begin, std::size_t end) {
-    std::vector<float> summed(steps * neurons);
     for (std::size_t n = begin; n < end; ++n) {
-      sum_later(gradient + n * steps * neurons, steps, neurons, static_cast<float>(decay), summed.data(),
-                neurons);
       for (std::size_t tile = 0; tile < tiles; ++tile) {
         const std::size_t first = tile * width, here = std::min(width, neurons - first);
-        for (std::size_t t = 0; t < steps; ++t) {
-          std::memcpy(errors.get() + tile * tile_size + (n * steps + t) * width,
-                      summed.data() + t * neurons + first, sizeof(float) * here);
-        }
+        kernels.sum_later(gradient + n * steps * neurons + first, neurons, steps * neurons - first, steps,
+                          here, static_cast<float>(decay),
+                          errors.get() + tile * tile_size + n * steps * width, width);
       }
     }
   });
@@ -156,7 +141,8 @@ void potential_credit(const std::uint8_t* below, std::size_t channels, const Lat
   for_pieces(batch, kPiece, threads, [&](std::size_t begin, std::size_t end) {
     const Buffer<float> later(num_steps * padded);
     for (std::size_t n = begin; n < end; ++n) {
-      sum_later(gradient + n * num_steps * neurons, num_steps, neurons, 1.0F, later.get(), padded);
+      kernels.backward.sum_later(gradient + n * num_steps * neurons, neurons, num_steps * neurons, num_steps,
+                                 neurons, 1.0F, later.get(), padded);
       kernels.backward.potential_credit(latent.weights, later.get(), neurons, padded, below + n * channels,
                                         channels, num_steps, out + n * channels);
     }

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "training/signed_kernels.hpp"
+#include "training/square.hpp"
 #include "training/training_kernels.hpp"
 
 namespace bstdg {
@@ -161,11 +162,29 @@ void impulse_credit(const CreditJob& job) {
   }
 }
 
+void sum_later(const float* from, std::size_t from_stride, std::size_t there, std::size_t num_steps,
+               std::size_t width, float decay, float* to, std::size_t stride) {
+  for (std::size_t k = 0; k < width; k += 16) {
+    Floats later = {};
+    for (std::size_t t = num_steps; t-- > 0;) {
+      const std::size_t at = t * from_stride + k;
+      Floats now = {};
+      if (at + 16 <= there) {
+        read(from + at, now);
+      } else {
+        for (std::size_t i = 0; at + i < there && k + i < width; ++i) now[i] = from[at + i];
+      }
+      later = later * decay + now;
+      write(to + t * stride + k, later);
+    }
+  }
+}
+
 void potential_credit(const float* latent, const float* later, std::size_t neurons, std::size_t padded,
                       const std::uint8_t* below, std::size_t channels, [[maybe_unused]] std::size_t num_steps,
                       float* out) {
   std::size_t i = 0;
-#if defined(__AVX512F__)
+#if defined(__AVX512BW__)
   if (num_steps <= 16 &&
       neurons <= 16) {  // every sum over time of one neuron fits a vector: look it up by step
     __m512 of_neuron[16];
@@ -187,6 +206,21 @@ void potential_credit(const float* latent, const float* later, std::size_t neuro
       _mm512_storeu_ps(out + i, sum);
     }
   }
+  for (; i + 16 <= channels; i += 16) {
+    __m512 sum = _mm512_setzero_ps();
+    for (std::size_t first = 0; first < neurons; first += 16) {
+      __m512 square[16];
+      for (std::size_t c = 0; c < 16; ++c) square[c] = _mm512_loadu_ps(later + below[i + c] * padded + first);
+      turn_square(square);
+      for (std::size_t k = 0; k < 16 && first + k < neurons; ++k) {
+        const __mmask16 plus = _mm512_cmp_ps_mask(_mm512_loadu_ps(latent + (first + k) * channels + i),
+                                                  _mm512_setzero_ps(), _CMP_GE_OQ);
+        sum = _mm512_add_ps(sum, _mm512_mask_sub_ps(square[k], static_cast<__mmask16>(~plus),
+                                                    _mm512_setzero_ps(), square[k]));
+      }
+    }
+    _mm512_storeu_ps(out + i, sum);
+  }
 #endif
   for (; i < channels; ++i) {
     const float* values = later + below[i] * padded;
@@ -200,7 +234,7 @@ void potential_credit(const float* latent, const float* later, std::size_t neuro
 }  // namespace
 
 extern const BackwardKernels backward_kernels;
-const BackwardKernels backward_kernels{&gradient, &minus, &impulse_credit, &potential_credit};
+const BackwardKernels backward_kernels{&gradient, &minus, &impulse_credit, &sum_later, &potential_credit};
 
 }  // namespace BSTDG_ISA
 }  // namespace bstdg

@@ -125,12 +125,25 @@ void crossing(const CrossingJob& job) {
 
 void potentials(const SampleEvents& events, const std::int8_t* signs, std::size_t padded, std::size_t neurons,
                 std::uint32_t num_steps, std::int32_t* sums, float* out) {
+  constexpr std::size_t kAtOnce = 16;
   std::memset(sums, 0, sizeof(std::int32_t) * padded);
   std::uint32_t filled = 0;
+  const float* const end_of_all = out + num_steps * neurons;
+  // Whole vectors, of which the next step overwrites what is too much.
   const auto fill_until = [&](std::uint32_t t) {
-    for (; filled < t; ++filled) {
-      for (std::size_t k = 0; k < neurons; ++k) out[filled * neurons + k] = static_cast<float>(sums[k]);
+    for (std::size_t k = 0; k < neurons; k += kAtOnce) {
+      float now[kAtOnce];
+      for (std::size_t i = 0; i < kAtOnce; ++i) now[i] = static_cast<float>(sums[k + i]);
+      for (std::uint32_t step = filled; step < t; ++step) {
+        float* const to = out + step * neurons + k;
+        if (k + kAtOnce <= neurons || (neurons <= kAtOnce && to + kAtOnce <= end_of_all)) {
+          std::memcpy(to, now, sizeof now);
+        } else {
+          for (std::size_t i = 0; k + i < neurons; ++i) to[i] = now[i];
+        }
+      }
     }
+    filled = t;
   };
   for_steps(events, [&](std::uint32_t t, std::size_t begin, std::size_t end) {
     fill_until(t);

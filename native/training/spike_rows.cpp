@@ -44,8 +44,11 @@ SpikeRows::SpikeRows(const std::uint8_t* steps, std::size_t batch, std::int64_t 
     : channels_(static_cast<std::size_t>(channels)), num_steps_(static_cast<std::size_t>(num_steps)) {
   check_sizes(batch, channels, num_steps);
   offsets_.resize(batch + 1);
-  for (std::size_t n = 0; n < batch; ++n)
-    offsets_[n + 1] = offsets_[n] + count_spikes(steps + n * channels_, channels_, num_steps_);
+  for_pieces(batch, kPiece, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t n = begin; n < end; ++n)
+      offsets_[n + 1] = count_spikes(steps + n * channels_, channels_, num_steps_);
+  });
+  for (std::size_t n = 0; n < batch; ++n) offsets_[n + 1] += offsets_[n];
   event_channels_.resize(offsets_.back());
   event_steps_.resize(offsets_.back());
   std::uint8_t identity[256];

@@ -81,6 +81,11 @@ struct BackwardKernels {
   // Which weights count -1, laid out as in CreditJob.
   void (*minus)(const float* latent, std::size_t neurons, std::size_t channels, std::uint32_t* out);
   void (*impulse_credit)(const CreditJob&);
+  // Sums over time from the last step, of one sample: to[t] = from[t] + decay * to[t + 1]. Rows of `from` are
+  // from_stride apart, of which `there` floats may be read; those of `to` are whole vectors, stride apart,
+  // with anything at all beyond `width`.
+  void (*sum_later)(const float* from, std::size_t from_stride, std::size_t there, std::size_t num_steps,
+                    std::size_t width, float decay, float* to, std::size_t stride);
   // What the channels of one sample, judged at `below`, are told: the sum over k of b_ik later_k(below_i),
   // from `later` [num_steps][padded].
   void (*potential_credit)(const float* latent, const float* later, std::size_t neurons, std::size_t padded,

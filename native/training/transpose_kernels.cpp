@@ -1,36 +1,12 @@
 // Matrices of training turned around, compiled once for each instruction set; see simd.hpp for what that
 // forbids.
 #include "base/simd.hpp"
+#include "training/square.hpp"
 #include "training/training_kernels.hpp"
 
 namespace bstdg {
 namespace BSTDG_ISA {
 namespace {
-
-#if defined(__AVX512BW__)
-
-// Turns a square of 16 rows of 16 around: four shuffles of a pack of cards. `low` and `high` interleave the
-// halves of two rows.
-template <typename V, typename Low, typename High>
-inline void turn_square(V* rows, const Low& low, const High& high) {
-  for (int shuffle = 0; shuffle < 4; ++shuffle) {
-    V next[16];
-    for (int k = 0; k < 8; ++k) {
-      next[2 * k] = low(rows[k], rows[k + 8]);
-      next[2 * k + 1] = high(rows[k], rows[k + 8]);
-    }
-    for (int k = 0; k < 16; ++k) rows[k] = next[k];
-  }
-}
-
-inline void turn_square(__m512 (&rows)[16]) {
-  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-  turn_square(
-      rows, [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, low, b); },
-      [&](__m512 a, __m512 b) { return _mm512_permutex2var_ps(a, high, b); });
-}
-#endif
 
 void sign_rows(const float* latent, std::size_t neurons, std::size_t all_channels, std::size_t first,
                std::size_t channels, std::size_t padded, std::int8_t* out) {

@@ -306,43 +306,50 @@ def spread(
 ) -> float:
     """Standard deviation of margins `[batch, neurons]`."""
 
+def adam(
+    weights: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")],
+    gradient: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    mean: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")],
+    square: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")],
+    average: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")] | None,
+    rate: float,
+    beta: float,
+    square_beta: float,
+    epsilon: float,
+    steps: float,
+    bound: float,
+    share: float,
+    threads: int,
+) -> None:
+    """
+    Adam's step number `steps`, then weights within the bound, then `share` of them in their average.
+    """
+
 def count_events(
     spikes: SpikeRows, out: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")]
 ) -> None:
     """How many events each channel has, written into `out` `[channels]`."""
 
-def first_to_fire(
+def first_to_fire_loss(
     potentials: Annotated[
         NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)
     ],
     thresholds: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)],
     scale: float,
-    log_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
-    log_after: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
-    last: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
-    threads: int,
-) -> None:
-    """
-    log P(k first), log P(undecided after t) and the last z of z = (V - theta) / scale, into the arrays given.
-    """
-
-def first_to_fire_back(
-    potentials: Annotated[
-        NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)
-    ],
-    thresholds: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)],
-    scale: float,
-    log_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
-    to_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
-    to_after: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
-    to_last: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    labels: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    smoothing: float,
+    taught: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)] | None,
+    share: float,
+    weights: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)] | None,
+    latency_weight: float,
+    silent_remainder: bool,
     to_potentials: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu")],
-    to_thresholds: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+    to_thresholds: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")],
     to_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")],
     threads: int,
-) -> None:
+) -> float:
     """
-    Gradients by the potentials, by each sample's thresholds and by its scale, into the arrays given.
+    The mean loss of what fires first, of z = (V - theta) / scale; its gradients into the arrays given.
     """
 
 def learn_temporal(

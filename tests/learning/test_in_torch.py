@@ -16,7 +16,7 @@ from support.paths import ROOT
 from torch import nn
 
 from bstdg import BinaryLinear, latency
-from bstdg.learning.loss import Loss, first_to_fire_of
+from bstdg.learning.loss import Loss, first_to_fire_loss
 from bstdg.learning.network import Network
 from bstdg.learning.recipe import LossConfig, NetworkConfig
 from bstdg.learning.rule import Spikes
@@ -185,9 +185,11 @@ def test_frozen_parameters_get_no_gradient_and_parameter_groups_work(batch):
 
 
 def compiled_loss(backend, fullgraph):
+    priced = LossConfig(latency_weight=0.5)
+
     def run(potentials, threshold, scale):
-        log_first, step = first_to_fire_of(potentials, threshold, scale)
-        return log_first.sum() + step.sum()
+        labels = torch.arange(len(potentials)) % potentials.shape[2]
+        return first_to_fire_loss(potentials, threshold, scale, labels, priced)
 
     return run, torch.compile(run, backend=backend, fullgraph=fullgraph)
 

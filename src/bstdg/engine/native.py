@@ -25,7 +25,7 @@ from bstdg.spikes.events import Events, never
 
 NAME = "native"
 NOT_ALLOWED = 255  # in a table of steps: no such byte may come
-SYNAPSES_A_THREAD = 1 << 26  # of all samples together: some 0.1 ms of work
+SYNAPSES_A_THREAD = 1 << 25  # of all samples together: some 30 us of work
 
 
 def instruction_sets() -> list[str]:

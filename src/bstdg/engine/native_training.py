@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg import _native
@@ -149,49 +150,64 @@ def mean_spikes(source: Source) -> Tensor:
     return out.div_(source.batch)
 
 
-def first_to_fire(potentials: Tensor, threshold: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """log P(k first), log P(undecided after t) and the last z, of z = (potentials - threshold) / scale."""
-    batch, num_steps, classes = potentials.shape
-    log_first, last = _floats(batch, classes), _floats(batch, classes)
-    log_after = _floats(batch, num_steps)
-    _native.first_to_fire(
-        _array(potentials),
-        _array(threshold),
-        scale,
-        log_first.numpy(),
-        log_after.numpy(),
-        last.numpy(),
-        _threads(),
-    )
-    return log_first, log_after, last
-
-
-def first_to_fire_back(
+def first_to_fire_loss(
     potentials: Tensor,
     threshold: Tensor,
-    scale: float,
-    log_first: Tensor,
-    to_first: Tensor,
-    to_after: Tensor,
-    to_last: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients by the potentials, by the thresholds and scale of each sample, from those by the three results."""
-    to_potentials, to_thresholds = _floats(*potentials.shape), _floats(*log_first.shape)
-    to_scale = _floats(len(potentials))
-    _native.first_to_fire_back(
-        _array(potentials),
-        _array(threshold),
-        scale,
-        _array(log_first),
-        _array(to_first),
-        _array(to_after),
-        _array(to_last),
-        to_potentials.numpy(),
-        to_thresholds.numpy(),
-        to_scale.numpy(),
-        _threads(),
-    )
-    return to_potentials, to_thresholds, to_scale
+    scale: Tensor,
+    labels: Tensor,
+    smoothing: float,
+    taught: Tensor | None,
+    share: float,
+    weights: Tensor | None,
+    latency_weight: float,
+    silent_remainder: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The mean loss, and its gradients by potentials, threshold and scale: `bstdg.learning.loss.first_to_fire_loss`.
+
+    Raises:
+        InputError: a label is no class.
+    """
+    by_potentials, by_threshold, by_scale = (_floats(*t.shape) for t in (potentials, threshold, scale))
+    probabilities, each = (None if given is None else _array(given) for given in (taught, weights))
+    target = (_array(labels), smoothing, probabilities, share, each, latency_weight, silent_remainder)
+    out = (by_potentials.numpy(), by_threshold.numpy(), by_scale.view(1).numpy())
+    try:
+        loss = _native.first_to_fire_loss(
+            _array(potentials), _array(threshold), float(scale), *target, *out, _threads()
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return torch.tensor(loss, dtype=torch.float32, device="cpu"), by_potentials, by_threshold, by_scale
+
+
+Flat = NDArray[np.float32]
+
+
+def flat(tensor: Tensor) -> Flat:
+    """The numbers of a contiguous tensor, in its own memory."""
+    return tensor.detach().view(-1).numpy()
+
+
+def adam(
+    weight: Flat,
+    gradient: Flat,
+    mean: Flat,
+    square: Flat,
+    average: Flat | None,
+    *,
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+    steps: float,
+    bound: float,
+    share: float,
+) -> None:
+    """Adam's step number `steps` in place; then weights within the bound, then `share` of them in their average.
+
+    All have the same length; `mean` and `square` are running means of the gradient and of its square.
+    """
+    numbers = (rate, *betas, epsilon, steps, bound, share)
+    _native.adam(weight, gradient, mean, square, average, *numbers, _threads())  # pyright: ignore[reportCallIssue]
 
 
 def pool(

@@ -15,7 +15,7 @@ from bstdg.layers import Conv2dLayer, Shape, size
 from bstdg.layers.convolution import Convolution, Pair, by
 from bstdg.learning.calibrate import thresholds_for
 from bstdg.learning.functions import Unscripted, refuse_to_be_traced
-from bstdg.learning.modules import PLAIN, check_input, deployed_signs, deployed_thresholds
+from bstdg.learning.modules import PLAIN, LatentWeights, check_input, deployed_signs, deployed_thresholds
 from bstdg.learning.recipe import RuleConfig, ThresholdMode
 from bstdg.learning.rule import Spikes, SpikeTimingGradient
 from bstdg.learning.tracking import Tracking
@@ -23,7 +23,7 @@ from bstdg.spikes.source import StepSource
 from bstdg.whole import whole
 
 
-class BinaryConv2d(Unscripted, Tracking):
+class BinaryConv2d(Unscripted, LatentWeights, Tracking):
     """Integrate-and-fire neurons with a window of one-bit weights that the neurons of a map share.
 
     Args:
@@ -139,11 +139,6 @@ class BinaryConv2d(Unscripted, Tracking):
         )
         self.threshold.copy_(found).add_(margin)
         self.start_from(below, weights, self.convolution)
-
-    @torch.no_grad()
-    def clip_latent_(self) -> None:
-        """Bring latent weights back into [-1, 1]; call it after every optimiser step."""
-        self.weight.clamp_(-1.0, 1.0)
 
     def extra_repr(self) -> str:
         reads, maps, kernel, stride, padding, groups = self.convolution

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch.utils import unwrap_dead_wrappers
 
 from bstdg.errors import InputError, TrainingError
 
@@ -27,6 +29,14 @@ class PlainFunction(torch.autograd.Function):
         forward = getattr(cls.__dict__.get("forward"), "__func__", None)
         if forward is not None:  # torch asks for its signature at every call, which takes Python long to work out
             forward.__signature__ = inspect.signature(forward)
+
+    @classmethod
+    def run(cls, *args: Any) -> Any:
+        """`apply`, which also binds arguments to names, to fill in defaults; there are none, so not where it can do
+        without."""
+        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+            return cls.apply(*args)
+        return super(torch.autograd.Function, cls).apply(*unwrap_dead_wrappers(args))  # pyright: ignore[reportAttributeAccessIssue]
 
     @classmethod
     def vmap(cls, info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Any, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -58,6 +68,13 @@ class Gradient(PlainFunction):
         )
 
 
+def unrounded(device: str) -> AbstractContextManager[Any]:
+    """While it lasts mixed precision rounds nothing: potentials are exact integers."""
+    if not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
 def refuse_to_be_traced() -> None:
     """Raise `InputError` where torch records what is computed, to be run without Python."""
     if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
@@ -86,4 +103,4 @@ def gradient(compute: Callable[..., Any], *tensors: Tensor | None) -> Any:
     plain = not (torch.is_grad_enabled() or torch._C._are_functorch_transforms_active())
     if plain or torch.compiler.is_compiling():
         return compute(*tensors)
-    return Gradient.apply(compute, *tensors)
+    return Gradient.run(compute, *tensors)

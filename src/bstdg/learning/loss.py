@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
@@ -38,61 +39,92 @@ def first_to_fire(lead: Tensor, scale: Tensor, *, silent_remainder: bool = True)
         log P(k first) `[batch, classes]`, and E[decision step] `[batch]` in steps.
     """
     z = lead / scale
-    log_first, log_after, *_ = _FirstToFire.apply(z)  # pyright: ignore[reportGeneralTypeIssues]
-    return _with_step(log_first, log_after, z[:, -1], silent_remainder)
+    log_first, log_after, *_ = _FirstToFire.run(z)  # pyright: ignore[reportGeneralTypeIssues]
+    if silent_remainder:
+        log_first = torch.logaddexp(log_first, log_after[:, -1:] + z[:, -1].log_softmax(1))
+    return log_first, log_after[:, :-1].exp().sum(1)  # the sum over t >= 1 of P(undecided before t)
 
 
-def first_to_fire_of(
-    potentials: Tensor, threshold: Tensor, scale: Tensor, *, silent_remainder: bool = True
-) -> tuple[Tensor, Tensor]:
-    """`first_to_fire` of V_k(t) - theta_k; for float32 on a CPU in one native pass, which keeps nothing over time.
+def first_to_fire_loss(
+    potentials: Tensor,
+    threshold: Tensor,
+    scale: Tensor,
+    labels: Tensor,
+    config: LossConfig = LossConfig(),  # noqa: B008  (it cannot be changed)
+    taught: tuple[Tensor, float] | None = None,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """The mean over samples of - sum over k of q_k log P(k first) + latency_weight E[decision step].
 
-    Under `torch.compile` it is the torch code, which fuses with what is around it; a compiler sees no native pass.
+    q is 1 for the label, smoothed over classes, of which a teacher's probabilities replace a share. For float32 on a
+    CPU value and gradients are one native pass, `native/loss/loss_kernels.cpp`; under `torch.compile`, which sees none,
+    it is torch code that fuses with what is around it.
 
     Args:
         potentials: V_k(t), `[batch, T, classes]`.
         threshold: theta_k, `[classes]` or `[1]`.
-        scale, silent_remainder: as there, and so is what is returned.
+        scale: width of the soft threshold, in units of potential; positive, one number.
+        labels: int64 `[batch]`.
+        config: for `label_smoothing`, `latency_weight` and `silent_remainder`.
+        taught: a teacher's probabilities `[batch, classes]`, and their share of the target.
+        weights: how much each sample counts, `[batch]`.
     """
-    tensors = (potentials, threshold, scale)
-    if torch.compiler.is_compiling() or not choose.native_computes(*tensors):
-        return first_to_fire(potentials - threshold, scale, silent_remainder=silent_remainder)
-    log_first, log_after, last = _NativeFirstToFire.apply(*tensors)  # pyright: ignore[reportGeneralTypeIssues]
-    return _with_step(log_first, log_after, last, silent_remainder)
+    probabilities, share = taught or (None, 0.0)
+    real = [t for t in (potentials, threshold, scale, probabilities, weights) if t is not None]
+    if not torch.compiler.is_compiling() and choose.native_computes(*real):
+        options = _Options(config.label_smoothing, share, config.latency_weight, config.silent_remainder)
+        loss, *_ = _NativeLoss.run(*real[:3], labels, probabilities, weights, options)  # pyright: ignore[reportGeneralTypeIssues]
+        return loss
+    log_first, latency = first_to_fire(potentials - threshold, scale, silent_remainder=config.silent_remainder)
+    label = log_first.gather(1, labels.unsqueeze(1)).squeeze(1)
+    loss = -(1.0 - config.label_smoothing) * label - config.label_smoothing * log_first.mean(1)
+    if probabilities is not None:
+        loss = (1.0 - share) * loss - share * (probabilities * log_first).sum(1)
+    if config.latency_weight:
+        loss = loss + config.latency_weight * latency
+    return _mean(loss, weights)
 
 
-def _with_step(log_first: Tensor, log_after: Tensor, last: Tensor, silent_remainder: bool) -> tuple[Tensor, Tensor]:
-    if silent_remainder:
-        log_first = torch.logaddexp(log_first, log_after[:, -1:] + last.log_softmax(1))
-    return log_first, log_after[:, :-1].exp().sum(1)  # the sum over t >= 1 of P(undecided before t)
+def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+    return losses.mean() if weights is None else (losses * weights).mean()
 
 
-class _NativeFirstToFire(PlainFunction):
-    """`_FirstToFire` of (potentials - threshold) / scale, and that at the last step: `native/loss/loss_kernels.cpp`."""
+@dataclass(frozen=True)
+class _Options:
+    smoothing: float
+    share: float
+    latency_weight: float
+    silent_remainder: bool
+
+
+class _NativeLoss(PlainFunction):
+    """`first_to_fire_loss` in one pass, which finds the gradients as well."""
 
     @staticmethod
-    def forward(potentials: Tensor, threshold: Tensor, scale: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        return native_training.first_to_fire(potentials, threshold, float(scale))
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        potentials: Tensor,
+        threshold: Tensor,
+        scale: Tensor,
+        labels: Tensor,
+        taught: Tensor | None,
+        weights: Tensor | None,
+        options: _Options,
+    ):
+        given = (potentials, threshold, scale, labels, options.smoothing, taught, options.share, weights)
+        return native_training.first_to_fire_loss(*given, options.latency_weight, options.silent_remainder)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs, output[0])
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*output[1:])
 
     @staticmethod
-    def backward(ctx, *to_results):  # pyright: ignore[reportIncompatibleMethodOverride]
-        return gradient(_native_first_to_fire_back, *ctx.saved_tensors, *to_results)
+    def backward(ctx, to_loss: Tensor, *_):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return *gradient(_scaled, to_loss, *ctx.saved_tensors), None, None, None, None
 
 
-def _native_first_to_fire_back(
-    potentials: Tensor, threshold: Tensor, scale: Tensor, log_first: Tensor, *to_results: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    to_potentials, to_thresholds, to_scales = native_training.first_to_fire_back(
-        potentials, threshold, float(scale), log_first, *to_results
-    )
-    to_threshold = to_thresholds.sum(0)
-    if to_threshold.shape != threshold.shape:  # one for all
-        to_threshold = to_threshold.sum().reshape(threshold.shape)
-    return to_potentials, to_threshold, to_scales.sum().reshape(scale.shape)
+def _scaled(to_loss: Tensor, *gradients: Tensor) -> tuple[Tensor, ...]:
+    return gradients if float(to_loss) == 1.0 else tuple(g * to_loss for g in gradients)
 
 
 class _FirstToFire(PlainFunction):
@@ -238,21 +270,12 @@ class Loss(Unscripted, nn.Module):
         _check(potentials, threshold, labels)
         config = self.config
         if config.name == "relative_target":
-            loss = relative_target(potentials - threshold, labels, config.gamma)
-            latency = None
+            loss = _mean(relative_target(potentials - threshold, labels, config.gamma), weights)
+            if config.latency_weight:
+                _, latency = first_to_fire(potentials - threshold, self.log_scale.exp())
+                loss = loss + config.latency_weight * _mean(latency, weights)
         else:
-            log_first, latency = first_to_fire_of(
-                potentials, threshold, self.log_scale.exp(), silent_remainder=config.silent_remainder
-            )
-            label = log_first.gather(1, labels.unsqueeze(1)).squeeze(1)
-            loss = -(1.0 - config.label_smoothing) * label - config.label_smoothing * log_first.mean(1)
-            if taught is not None:
-                probabilities, share = taught
-                loss = (1.0 - share) * loss - share * (probabilities * log_first).sum(1)
-        if config.latency_weight:
-            if latency is None:
-                _, latency = first_to_fire_of(potentials, threshold, self.log_scale.exp())
-            loss = loss + config.latency_weight * latency
-        if config.spike_weight:
-            loss = loss + config.spike_weight * sum(f.sum(1) for f in fired)
-        return loss.mean() if weights is None else (loss * weights).mean()
+            loss = first_to_fire_loss(potentials, threshold, self.log_scale.exp(), labels, config, taught, weights)
+        if config.spike_weight and fired:
+            loss = loss + config.spike_weight * _mean(sum((f.sum(1) for f in fired[1:]), fired[0].sum(1)), weights)
+        return loss

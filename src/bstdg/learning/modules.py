@@ -44,7 +44,19 @@ class TrainedLayer(Protocol):
     def calibrate(self, below: Spikes, share: float, margin: float = 0.0) -> None: ...
 
 
-class BinaryLinear(Unscripted, Tracking):
+class LatentWeights(nn.Module):
+    """A layer whose `weight` is latent, within [-1, 1]: the sign of each number is its bit."""
+
+    BOUND = 1.0
+    weight: nn.Parameter
+
+    @torch.no_grad()
+    def clip_latent_(self) -> None:
+        """Bring latent weights back into [-1, 1]; call it after every optimiser step."""
+        self.weight.clamp_(-self.BOUND, self.BOUND)
+
+
+class BinaryLinear(Unscripted, LatentWeights, Tracking):
     """Fully connected integrate-and-fire neurons with one-bit weights, each firing at most once.
 
     The bit of a synapse is the sign of its latent `weight` (+1 where w >= 0), which training moves within [-1, 1].
@@ -173,11 +185,6 @@ class BinaryLinear(Unscripted, Tracking):
         one = self.threshold_mode == "layer"
         self.threshold.copy_(thresholds_for(weights, below, share, one_a_layer=one, units=units)).add_(margin)
         self.start_from(below, weights)
-
-    @torch.no_grad()
-    def clip_latent_(self) -> None:
-        """Bring latent weights back into [-1, 1]; call it after every optimiser step."""
-        self.weight.clamp_(-1.0, 1.0)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, threshold_mode={self.threshold_mode!r}, {self.rule}"

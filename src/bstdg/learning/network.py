@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -279,9 +279,18 @@ class Average:
     @torch.no_grad()
     def update(self) -> None:
         """Take one more step into the averages."""
-        self.steps += 1
-        share = 1.0 - min(self._decay, (1 + self.steps) / (10 + self.steps))
-        for mean, parameter in zip(self.network.parameters(), self._of.parameters(), strict=True):
+        share = self.advance()
+        for parameter, mean in self.pairs():
             mean.lerp_(parameter, share)
+
+    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Each parameter with its average."""
+        return zip(self._of.parameters(), self.network.parameters(), strict=True)
+
+    @torch.no_grad()
+    def advance(self) -> float:
+        """Begin one more step; returns how much of the parameters it takes into their averages."""
+        self.steps += 1
         for mine, measured in zip(self.network.buffers(), self._of.buffers(), strict=True):
             mine.copy_(measured)  # a running mean already
+        return 1.0 - min(self._decay, (1 + self.steps) / (10 + self.steps))

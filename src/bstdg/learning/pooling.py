@@ -82,7 +82,7 @@ class SpikePool2d(Unscripted, nn.Module):
             cast(StepSource, below.source).read, values, layer.convolution, layer.count, num_steps
         )
         if fast and values is not None:
-            fired = _ToWinner.apply(below.fired, winner)
+            fired = _ToWinner.run(below.fired, winner)
             reach, margin = (native_training.take(part, winner) for part in (below.reach, values))
         else:
             fired, reach = (part.gather(1, winner) for part in (below.fired, below.reach))

@@ -30,7 +30,7 @@ from torch import Tensor
 from bstdg.engine import choose, native_training
 from bstdg.errors import InputError, TrainingError
 from bstdg.layers.convolution import Convolution
-from bstdg.learning.functions import PlainFunction, gradient, refuse_to_be_traced
+from bstdg.learning.functions import PlainFunction, gradient, refuse_to_be_traced, unrounded
 from bstdg.learning.recipe import RuleConfig
 from bstdg.spikes.events import Events, never
 from bstdg.spikes.source import EventSource, Source, StepSource, shares_memory
@@ -154,8 +154,7 @@ class SpikeTimingGradient(PlainFunction):
         engine, source = choose.training(layer.engine, weight), layer.reading(heard)
         if reach_below is None:
             source.check()
-        # Mixed precision would round potentials, which are exact integers.
-        with torch.autocast(weight.device.type, enabled=False):
+        with unrounded(weight.device.type):
             if threshold is None:
                 return engine.potentials(source, weight, layer.convolution)
             steps, reach, margin = engine.crossing(source, weight, threshold, layer.convolution)
@@ -203,7 +202,7 @@ class SpikeTimingGradient(PlainFunction):
         source = below.source
         heard = source.steps if isinstance(source, StepSource) else None
         layer = _Layer(source, rule, engine, convolution, rule.width if width is None else width)
-        return cls.apply(below.fired, weight, threshold, heard, below.reach, layer)
+        return cls.run(below.fired, weight, threshold, heard, below.reach, layer)
 
 
 def _gradients(
@@ -223,7 +222,7 @@ def _gradients(
     decay = math.exp(-1.0 / rule.tau) if rule.kernel == "exponential" else 1.0
     blind = rule.kernel == "none"  # judged at the last step, a neuron credits every spike there was
     to_below = to_weight = to_threshold = None
-    with torch.autocast(weight.device.type, enabled=False):
+    with unrounded(weight.device.type):
         if threshold_shape is not None:
             reach, margin = judged
             if engine.NAME == native_training.NAME:

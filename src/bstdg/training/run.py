@@ -211,10 +211,7 @@ class TrainingRun:
         self.optimizer.zero_grad()
         loss.backward()
         self.ranks.sum_([loss.detach(), *(p.grad for p in self._moved() if p.grad is not None)])
-        self.optimizer.step()
-        self.network.clip_latent_()
-        if self.average is not None:
-            self.average.update()
+        self.optimizer.step(average=self.average)
         return float(loss.detach())
 
     @property
