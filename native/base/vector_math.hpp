@@ -56,12 +56,24 @@ class ClassSum {
  public:
   void add(std::size_t k, Floats x) { parts_[k % kWidth / kLanes] += x; }
   float total() const {
+#if defined(__AVX2__)
+#if defined(__AVX512F__)
+    const auto whole = (__m512)parts_[0];
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(whole), _mm512_extractf32x8_ps(whole, 1));
+#else
+    const __m256 eight = _mm256_add_ps((__m256)parts_[0], (__m256)parts_[1]);
+#endif
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+#else
     float sums[kWidth];
     std::memcpy(sums, parts_, sizeof sums);
     for (std::size_t half = kWidth / 2; half > 0; half /= 2) {
       for (std::size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
     }
     return sums[0];
+#endif
   }
 
  private:

@@ -32,83 +32,81 @@ Buffer<T> tiled(const T* from, std::size_t rows, std::size_t width, int threads)
   return to;
 }
 
-// What a gradient is summed from, tile by tile (see GradientJob).
-struct Errors {
-  std::size_t tile;
-  const float* values;
-  std::size_t stride;  // from one tile to the next
-  const std::uint8_t* reach;
-  const float* decays;
-};
-
-// Runs the gradient's tiles and chunks over threads and turns each around into `out` [neurons x channels].
-void run_gradient(const SpikeRows& spikes, const Latent& latent, const Errors& errors, float* out,
-                  int threads) {
-  constexpr std::size_t kSide = 16;  // channels that are turned around at once
-  const Kernels& kernels = chosen_kernels();
-  const SpikeRows::ByChannel& index = spikes.by_channel(threads);
-  const std::size_t channels = spikes.channels(), width = errors.tile;
-  const std::size_t tiles = (latent.neurons + width - 1) / width;
-  // A narrow layer has one tile; its channels are then split instead.
-  const std::size_t share = tiles > 1 ? channels : std::max<std::size_t>(kSide, channels / 8 / kSide * kSide);
-  const std::size_t shares = (channels + share - 1) / share;
-  const std::size_t works = tiles * shares,
-                    piece = (works + static_cast<std::size_t>(std::max(1, threads)) - 1) /
-                            static_cast<std::size_t>(std::max(1, threads));
-  for_pieces(works, piece, threads, [&](std::size_t begin, std::size_t end) {
-    const Buffer<float> sums(share * width);
-    for (std::size_t work = begin; work < end; ++work) {
-      const std::size_t tile = work / shares, first = work % shares * share,
-                        here = std::min(share, channels - first);
-      std::memset(sums.get(), 0, sizeof(float) * share * width);
-      const std::uint8_t* reach =
-          errors.reach == nullptr ? nullptr : errors.reach + tile * spikes.batch() * width;
-      for (std::size_t group = 0; group < spikes.groups(); ++group) {
-        kernels.backward.gradient({here, index.offsets.data() + group * (channels + 1) + first,
-                                   index.samples.data(), index.steps.data(), width,
-                                   errors.values + tile * errors.stride, reach, errors.decays,
-                                   spikes.num_steps(), sums.get()});
-      }
-      const std::size_t neurons = std::min(width, latent.neurons - tile * width);
-      const std::size_t start = tile * width * channels + first;
-      kernels.transpose.turn_around(sums.get(), width, here, neurons, latent.weights + start, channels,
-                                    out + start);
-    }
-  });
-}
-
 }  // namespace
 
 void impulse_gradient(const SpikeRows& spikes, const Latent& latent, const std::uint8_t* reach,
                       const float* local, double decay, float* out, int threads) {
-  const std::size_t batch = spikes.batch();
+  const std::size_t batch = spikes.batch(), channels = spikes.channels();
   const Buffer<float> errors = tiled(local, batch, latent.neurons, threads);
   const Buffer<std::uint8_t> judged = tiled(reach, batch, latent.neurons, threads);
   const std::vector<float> decays = powers_of(decay, spikes.num_steps());
-  run_gradient(
-      spikes, latent,
-      {kErrorTile, errors.get(), batch * kErrorTile, judged.get(), decays.empty() ? nullptr : decays.data()},
-      out, threads);
+  const Kernels& kernels = chosen_kernels();
+  const SpikeRows::ByChannel& index = spikes.by_channel(threads);
+  const std::size_t tiles = (latent.neurons + kErrorTile - 1) / kErrorTile;
+  const auto parts = static_cast<std::size_t>(std::max(1, threads));
+  for_pieces(tiles, (tiles + parts - 1) / parts, threads, [&](std::size_t begin, std::size_t end) {
+    const auto sums = Buffer<float>::unset(channels * kErrorTile);
+    for (std::size_t tile = begin; tile < end; ++tile) {
+      std::memset(sums.get(), 0, sizeof(float) * channels * kErrorTile);
+      const std::size_t start = tile * kErrorTile;
+      for (std::size_t group = 0; group < spikes.groups(); ++group) {
+        kernels.backward.gradient({channels, index.offsets.data() + group * (channels + 1),
+                                   index.samples.data(), index.steps.data(), 0, kErrorTile,
+                                   errors.get() + start * batch, judged.get() + start * batch,
+                                   decays.empty() ? nullptr : decays.data(), spikes.num_steps(), sums.get()});
+      }
+      kernels.transpose.turn_around(sums.get(), kErrorTile, channels,
+                                    std::min(kErrorTile, latent.neurons - start),
+                                    latent.weights + start * channels, channels, out + start * channels);
+    }
+  });
 }
 
 void potential_gradient(const SpikeRows& spikes, const Latent& latent, const float* gradient, double decay,
                         float* out, int threads) {
-  const std::size_t batch = spikes.batch(), steps = spikes.num_steps(), neurons = latent.neurons;
+  const std::size_t steps = spikes.num_steps(), neurons = latent.neurons, channels = spikes.channels();
   const std::size_t width = neurons <= kNarrowTile ? kNarrowTile : kErrorTile;
-  const std::size_t tiles = (neurons + width - 1) / width, tile_size = batch * steps * width;
-  const auto errors = Buffer<float>::unset(tiles * tile_size);
-  const BackwardKernels& kernels = chosen_kernels().backward;
-  for_pieces(batch, kPiece, threads, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t n = begin; n < end; ++n) {
-      for (std::size_t tile = 0; tile < tiles; ++tile) {
-        const std::size_t first = tile * width, here = std::min(width, neurons - first);
-        kernels.sum_later(gradient + n * steps * neurons + first, neurons, steps * neurons - first, steps,
-                          here, static_cast<float>(decay),
-                          errors.get() + tile * tile_size + n * steps * width, width);
+  const std::size_t tiles = (neurons + width - 1) / width;
+  const SpikeRows::ByChannel& index = spikes.by_channel(threads);
+  const Kernels& kernels = chosen_kernels();
+  const std::size_t tile_size = SpikeRows::kGroup * steps * width;
+  const auto errors = Buffer<float>::unset(tiles * tile_size);  // of one group, which stays in a near cache
+  const Buffer<float> sums(tiles * channels * width);
+  const std::size_t share = std::max<std::size_t>(16, channels / 8 / 16 * 16);
+  const std::size_t shares = (channels + share - 1) / share;
+  for (std::size_t group = 0; group < spikes.groups(); ++group) {
+    const std::size_t first = group * SpikeRows::kGroup,
+                      samples = std::min(SpikeRows::kGroup, spikes.batch() - first);
+    for_pieces(samples, 8, threads, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t n = begin; n < end; ++n) {
+        for (std::size_t tile = 0; tile < tiles; ++tile) {
+          const std::size_t j = tile * width;
+          kernels.backward.sum_later(gradient + (first + n) * steps * neurons + j, neurons,
+                                     steps * neurons - j, steps, std::min(width, neurons - j),
+                                     static_cast<float>(decay),
+                                     errors.get() + tile * tile_size + n * steps * width, width);
+        }
       }
+    });
+    for_pieces(tiles * shares, 1, threads, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t work = begin; work < end; ++work) {
+        const std::size_t tile = work / shares, i = work % shares * share;
+        kernels.backward.gradient({std::min(share, channels - i),
+                                   index.offsets.data() + group * (channels + 1) + i, index.samples.data(),
+                                   index.steps.data(), first, width, errors.get() + tile * tile_size, nullptr,
+                                   nullptr, steps, sums.get() + (tile * channels + i) * width});
+      }
+    });
+  }
+  for_pieces(tiles * shares, 1, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t work = begin; work < end; ++work) {
+      const std::size_t tile = work / shares, i = work % shares * share, j = tile * width;
+      const std::size_t start = j * channels + i;
+      kernels.transpose.turn_around(sums.get() + (tile * channels + i) * width, width,
+                                    std::min(share, channels - i), std::min(width, neurons - j),
+                                    latent.weights + start, channels, out + start);
     }
   });
-  run_gradient(spikes, latent, {width, errors.get(), tile_size, nullptr, nullptr}, out, threads);
 }
 
 void impulse_credit(const std::uint8_t* below, std::size_t channels, const Latent& latent,

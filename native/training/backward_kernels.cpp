@@ -63,7 +63,8 @@ void potential_tile(const GradientJob& job) {
     float sums[kTile];
     std::memcpy(sums, job.out + i * kTile, sizeof sums);
     for (std::size_t e = job.offsets[i]; e < job.offsets[i + 1]; ++e) {
-      const float* errors = job.errors + (job.samples[e] * job.num_steps + job.steps[e]) * kTile;
+      const float* errors =
+          job.errors + ((job.samples[e] - job.first) * job.num_steps + job.steps[e]) * kTile;
       for (std::size_t j = 0; j < kTile; ++j) sums[j] += errors[j];
     }
     std::memcpy(job.out + i * kTile, sums, sizeof sums);

@@ -35,6 +35,7 @@ struct GradientJob {
   const std::size_t* offsets;  // [channels + 1], where each one's events begin and the last one's end
   const std::uint32_t* samples;
   const std::uint8_t* steps;
+  std::size_t first;          // the sample whose errors come first
   std::size_t tile;           // neurons of the tile, kErrorTile or kNarrowTile
   const float* errors;        // impulses: [batch][tile]; potentials: [batch][num_steps][tile]
   const std::uint8_t* reach;  // [batch][tile]; null for potentials
