@@ -13,6 +13,7 @@
 #include "others_may_run.hpp"
 #include "training/adam.hpp"
 #include "training/measures.hpp"
+#include "training/shift.hpp"
 
 namespace {
 
@@ -135,6 +136,18 @@ void count_events(const bstdg::SpikeRows& spikes, const Out<float, 1>& out) {
   bstdg::count_events(spikes, out.data());
 }
 
+void shift(const Rows<std::uint8_t, 4>& steps, const ArrayIn<std::int64_t>& down,
+           const ArrayIn<std::int64_t>& right, std::int64_t never, const Out<std::uint8_t, 4>& out,
+           int threads) {
+  require(never >= 1 && never <= bstdg::kMaxSteps, "num_steps is out of range");
+  for (std::size_t i = 0; i < 4; ++i)
+    require(out.shape(i) == steps.shape(i), "a result has another shape than it needs");
+  require(down.shape(0) == steps.shape(0) && right.shape(0) == steps.shape(0), "one move for each picture");
+  const OthersMayRun others_may_run;
+  bstdg::shift({steps.shape(0), steps.shape(1), steps.shape(2), steps.shape(3), steps.data()}, down.data(),
+               right.data(), static_cast<std::uint8_t>(never), out.data(), threads);
+}
+
 using Numbers = Out<float, 1>;
 
 void adam(const Numbers& weights, const Floats1& gradient, const Numbers& mean, const Numbers& square,
@@ -193,6 +206,10 @@ void bind_training(nb::module_& module) {
              "What neurons answer for, told * max(0, 1 - |margin| / width), written into `out`.");
   module.def("spread", &spread, "margin"_a.noconvert(), "threads"_a,
              "Standard deviation of margins `[batch, neurons]`.");
+  module.def("shift", &shift, "steps"_a.noconvert(), "down"_a.noconvert(), "right"_a.noconvert(), "never"_a,
+             "out"_a.noconvert(), "threads"_a,
+             "Pictures of steps `[batch, channels, rows, columns]` moved, written into `out`.\n\n"
+             "Raises ValueError if one is moved by its side or more.");
   module.def(
       "adam", &adam, "weights"_a.noconvert(), "gradient"_a.noconvert(), "mean"_a.noconvert(),
       "square"_a.noconvert(), "average"_a.noconvert().none(), "rate"_a, "beta"_a, "square_beta"_a,

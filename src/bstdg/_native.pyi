@@ -306,6 +306,22 @@ def spread(
 ) -> float:
     """Standard deviation of margins `[batch, neurons]`."""
 
+def shift(
+    steps: Annotated[
+        NDArray[numpy.uint8], dict(shape=(None, None, None, None), order="C", device="cpu", writable=False)
+    ],
+    down: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    right: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    never: int,
+    out: Annotated[NDArray[numpy.uint8], dict(shape=(None, None, None, None), order="C", device="cpu")],
+    threads: int,
+) -> None:
+    """
+    Pictures of steps `[batch, channels, rows, columns]` moved, written into `out`.
+
+    Raises ValueError if one is moved by its side or more.
+    """
+
 def adam(
     weights: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu")],
     gradient: Annotated[NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)],

@@ -27,6 +27,7 @@ from bstdg.progress import Quiet
 from bstdg.training.run import TrainingRun
 
 TRAINING, VALIDATION, BATCH = 66, 25, 16  # the last batch of an epoch has two samples
+SEED = 5  # with which a last bit of weights changed at the start changes hardly a spike, as it does with others
 CLASSES = ("a", "b", "c")
 SHALLOW = {"layers": [24]}
 NOISY = {"shift": 1, "shift_share": 0.5, "jitter": 1, "input_dropout": 0.1, "spike_dropout": 0.2, "average": 0.9}
@@ -70,7 +71,7 @@ def trained(name: str, ranks: Ranks = ALONE) -> dict[str, Tensor]:
     """What becomes of a case in two epochs: all that a checkpoint holds, losses, and all counts of validation."""
     parts = np.arange(TRAINING), np.arange(TRAINING, TRAINING + VALIDATION)
     engine = "dense" if name == "dense" else None
-    run = TrainingRun(recipe_of(name), data_of(name), 3, torch.device("cpu"), engine, parts, ranks=ranks)
+    run = TrainingRun(recipe_of(name), data_of(name), SEED, torch.device("cpu"), engine, parts, ranks=ranks)
     run.prepare()
     losses = [run.learn(Quiet()) for _ in range(2)]
     tensors = {key: tensor.detach().clone() for key, tensor in run.checkpoint().tensors.items()}

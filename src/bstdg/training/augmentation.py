@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bstdg.distributed.share import Share, drawn
+from bstdg.engine import native_training
 from bstdg.errors import InputError
 from bstdg.learning.modules import PLAIN
 from bstdg.learning.recipe import DistortConfig
@@ -61,16 +62,8 @@ def shift(
     down, right = (move if side > 1 else torch.zeros_like(move) for move, side in ((down, rows), (right, columns)))
     moved = drawn(lambda n: torch.rand(n, generator=generator, **PLAIN), batch, share) < often
     down, right = down * moved, right * moved
-    planes = batch * channels
-    down, right = (move.repeat_interleave(channels) for move in (down, right))
-    high, wide = rows + 2 * pixels, columns + 2 * pixels
-    padded = steps.new_full((planes, high, wide), num_steps)
-    padded[:, pixels : pixels + rows, pixels : pixels + columns] = steps.view(planes, rows, columns)
-    # A row of the result is a run of `columns` pixels of the padded image: picked from all such runs there are.
-    runs = padded.view(-1).as_strided((padded.numel() - columns + 1, columns), (1, 1))
-    corner = (torch.arange(planes, device="cpu") * high + pixels - down) * wide + pixels - right
-    starts = corner.unsqueeze(1) + torch.arange(rows, device="cpu") * wide
-    return runs.index_select(0, starts.view(-1).to(steps.device)).view(batch, channels * rows * columns)
+    pictures = steps.cpu().view(batch, channels, rows, columns)
+    return native_training.shift(pictures, down, right, num_steps).view(batch, -1).to(steps.device)
 
 
 def shortest(shape: tuple[int, ...]) -> int:
