@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bstdg.distributed.ranks import Ranks
 
 PATIENCE = timedelta(seconds=60)  # for the first rank to be there, where no launcher answers for it
-LINGER = 10.0  # seconds that it stays for the others to ask who speaks
+LINGER = 30.0  # seconds that it stays for the others to ask who speaks
 SPOKEN = "spoken"
 TORCHRUN, THREADS = "TORCHELASTIC_USE_AGENT_STORE", "OMP_NUM_THREADS"
 
@@ -104,7 +104,8 @@ def joined(device: str) -> Iterator[Ranks]:
         if (own := _share_of_cores(place)) is not None:
             torch.set_num_threads(own)
         near = place.local_size == place.size and device == "cpu"
-        ranks = Ranks(place.rank, place.size, store, near=near, beside=place.local_size)
+        more = {"beside": place.local_size, "ended": another_spoke}
+        ranks = Ranks(place.rank, place.size, store, near=near, **more)
         yield ranks
     except BaseException as error:
         _let_go(error)

@@ -20,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bstdg.distributed import launch
 from bstdg.distributed.memory import can_be_shared, shared_sums
 from bstdg.distributed.share import Share
 from bstdg.errors import InputError, TrainingError
@@ -47,12 +46,20 @@ class Ranks:
         store: where they leave each other notes; needed where there are several.
         near: whether all are on one machine, and compute on its CPUs.
         beside: how many are on this machine.
+        ended: whether another has ended with its reason, as far as it could say so.
     """
 
     def __init__(
-        self, rank: int = 0, size: int = 1, store: Store | None = None, *, near: bool = False, beside: int = 1
+        self,
+        rank: int = 0,
+        size: int = 1,
+        store: Store | None = None,
+        *,
+        near: bool = False,
+        beside: int = 1,
+        ended: Callable[[], bool] = bool,  # False
     ):
-        self.rank, self.size, self._store, self._beside = rank, size, store, beside
+        self.rank, self.size, self._store, self._beside, self._ended = rank, size, store, beside, ended
         self._near, self._memory = near and size > 1 and can_be_shared(), None
         self.sharing = size > 1  # whether the batch at hand is shared
         self._notes = 0
@@ -211,7 +218,7 @@ class Ranks:
         pause = 1e-3
         with _in_touch():
             while self._store is not None and not self._store.check([note]):
-                if launch.another_spoke():
+                if self._ended():
                     raise Lost("another rank has ended")
                 time.sleep(pause)
                 pause = min(2 * pause, SLOWEST)
