@@ -20,7 +20,7 @@ from rich.progress import track
 from bstdg.engine import native
 
 ROUNDS = 5
-TURN = 0.3
+TURN, REST = 0.3, 0.1
 PACKAGES = ("bstdg", "numpy", "torch", "scikit-learn", "snntorch", "spikingjelly", "norse")
 
 Row = dict[str, Any]
@@ -39,13 +39,15 @@ def measure(cases: Sequence[Case]) -> list[Row]:
     """A line of a table for each case: samples a second at the median of some rounds, and the µs each took.
 
     A round takes every case in turn, so that a machine that is slower for a while is so for all of them. A case's turn
-    is a call that is not counted, for what the case before left in caches, and then at least `TURN` seconds.
+    begins with a pause, in which the threads of the case before come to rest, and a call that is not counted, for what
+    it left in caches; then it takes at least `TURN` seconds.
     """
     rounds = [[_turn(case) for case in cases] for _ in track(range(ROUNDS), "Rounds", transient=True)]
     return [_row(case, times) for case, times in zip(cases, zip(*rounds, strict=True), strict=True)]
 
 
 def _turn(case: Case) -> float:
+    time.sleep(REST)
     case.work()
     calls, start = 0, time.perf_counter()
     while (took := time.perf_counter() - start) < TURN or calls == 0:

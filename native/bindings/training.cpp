@@ -139,7 +139,7 @@ void count_events(const bstdg::SpikeRows& spikes, const Out<float, 1>& out) {
 void shift(const Rows<std::uint8_t, 4>& steps, const ArrayIn<std::int64_t>& down,
            const ArrayIn<std::int64_t>& right, std::int64_t never, const Out<std::uint8_t, 4>& out,
            int threads) {
-  require(never >= 1 && never <= bstdg::kMaxSteps, "num_steps is out of range");
+  require(never >= 0 && never <= 255, "what comes in from outside is a byte");
   for (std::size_t i = 0; i < 4; ++i)
     require(out.shape(i) == steps.shape(i), "a result has another shape than it needs");
   require(down.shape(0) == steps.shape(0) && right.shape(0) == steps.shape(0), "one move for each picture");

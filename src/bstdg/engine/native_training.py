@@ -180,10 +180,11 @@ def first_to_fire_loss(
     return torch.tensor(loss, dtype=torch.float32, device="cpu"), by_potentials, by_threshold, by_scale
 
 
-def shift(steps: Tensor, down: Tensor, right: Tensor, num_steps: int) -> Tensor:
-    """Pictures of steps, uint8 `[batch, channels, rows, columns]`, each moved by its own int64 numbers of pixels."""
-    out = _bytes(*steps.shape)
-    _native.shift(_array(steps), _array(down), _array(right), num_steps, out.numpy(), _threads())
+def shift(pictures: Tensor, down: Tensor, right: Tensor, outside: int) -> Tensor:
+    """Pictures, uint8 `[batch, channels, rows, columns]`, each moved by its own int64 numbers of pixels; `outside` is the
+    byte that comes in."""
+    out = _bytes(*pictures.shape)
+    _native.shift(_array(pictures), _array(down), _array(right), outside, out.numpy(), _threads())
     return out
 
 
