@@ -181,8 +181,8 @@ def first_to_fire_loss(
 
 
 def shift(pictures: Tensor, down: Tensor, right: Tensor, outside: int) -> Tensor:
-    """Pictures, uint8 `[batch, channels, rows, columns]`, each moved by its own int64 numbers of pixels; `outside` is the
-    byte that comes in."""
+    """Pictures, uint8 `[batch, channels, rows, columns]`, each moved by its own int64 numbers of pixels; the byte
+    `outside` comes in."""
     out = _bytes(*pictures.shape)
     _native.shift(_array(pictures), _array(down), _array(right), outside, out.numpy(), _threads())
     return out
