@@ -24,7 +24,7 @@ from peers import WIDTHS, float_network, peers, spike_train, time_stepped
 from bstdg import datasets
 from bstdg.engine import dense, native
 from bstdg.inputs.latency import latency
-from bstdg.learning.recipe import load_recipe
+from bstdg.learning.recipe_file import load_recipe
 from bstdg.model import packed, runtime
 from bstdg.training.train import train
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 from support.imports import circles, foreign, imports, modules, told_to_type_checkers
-from support.paths import GOLDEN
+from support.paths import GOLDEN, ROOT
 from support.processes import loaded_by
 
 # From the roof to the ground. A wing imports those below it, never one above; the modules beside the wings are the
@@ -86,6 +88,23 @@ def test_circles_and_lazy_imports_are_seen(tmp_path):
     graph = imports(tmp_path)
     assert graph["bstdg.a"] == {"bstdg.b"}
     assert circles(graph) == [["bstdg.a", "bstdg.b", "bstdg.c"]]
+
+
+def programs() -> list[Path]:
+    """Python beside the package, which nothing of it imports."""
+    return [
+        path for folder in ("benchmarks", "fuzz", "docs", "native") for path in sorted((ROOT / folder).glob("*.py"))
+    ]
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda path: path.name)
+def test_what_programs_beside_the_package_import_of_it_is_there(program):
+    """Most are run by hand alone, and long after a name has moved."""
+    for node in ast.walk(ast.parse(program.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "bstdg":
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
 
 
 def torch_free() -> list[str]:
