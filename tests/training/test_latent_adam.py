@@ -134,6 +134,20 @@ def test_a_copy_moves_the_copied_network(again):
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+def test_a_backward_pass_of_weights_that_were_moved_meanwhile_is_refused():
+    network, loss = made()
+    adam, average = optimizer(network, loss, RATES), Average(network, 0.9)
+    steps, labels = torch.randint(0, 9, (5, 36), dtype=torch.uint8), torch.arange(5) % 3
+    output = network(steps)
+    for weight in network.parameters():
+        weight.grad = torch.ones_like(weight)
+    versions = [mean._version for mean in average.network.parameters()]
+    adam.step(average=average)
+    assert all(mean._version > seen for mean, seen in zip(average.network.parameters(), versions, strict=True))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss(output.potentials, output.threshold, labels).backward()
+
+
 def test_gradients_are_forgotten_or_made_zero():
     network, loss = made()
     adam = optimizer(network, loss, RATES)

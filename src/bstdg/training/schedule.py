@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from bstdg.engine import choose, native_training
 from bstdg.learning.loss import Loss
@@ -74,6 +75,10 @@ class LatentAdam(torch.optim.Adam):
                     bound=bounds.get(weight, math.inf),
                     **numbers,
                 )
+                # As torch does of what it moves: who holds a forward pass made before is told.
+                increment_version(weight)
+                if trailing is not None:
+                    increment_version(trailing)
         for weight, mean in means.items():  # of which no gradient came
             mean.lerp_(weight, share)
         return None
