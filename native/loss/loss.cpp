@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "base/buffer.hpp"
 #include "base/parallel.hpp"
@@ -24,46 +25,61 @@ class Memory {
         wanted_(wanted),
         size_(leads.num_steps * leads.classes),
         padded_(whole_vectors(leads.classes)),
-        potentials_(size_ + padded_),
-        same_(leads.num_steps),
-        by_class_(2 * leads.num_steps * padded_),
-        by_step_(7 * whole_vectors(leads.num_steps)),
-        rows_(8 * padded_) {
+        steps_(whole_vectors(leads.num_steps) + kWidestFloats),
+        last_(size_ + padded_),
+        thresholds_(padded_),
+        target_(padded_),
+        there_(padded_),
+        runs_(2 * (leads.num_steps + 1)),
+        by_class_(4 * (size_ + padded_)),
+        by_step_(11 * steps_),
+        rows_(5 * padded_) {
     for (std::size_t k = 0; k < leads.classes; ++k) {
-      row(0)[k] = leads.thresholds[leads.one_threshold ? 0 : k];
-      row(1)[k] = 1.0F;
+      thresholds_[k] = leads.thresholds[leads.one_threshold ? 0 : k];
+      there_[k] = -1;
     }
   }
 
   HazardJob job(std::size_t sample) const {
-    std::memcpy(potentials_.get(), leads_.potentials + sample * size_, sizeof(float) * size_);
+    const float* potentials = leads_.potentials + sample * size_;
+    if ((leads_.batch - 1 - sample) * size_ < padded_) {  // else whole vectors would be read beyond the end
+      std::memcpy(last_.get(), potentials, sizeof(float) * size_);
+      potentials = last_.get();
+    }
     aim(sample);
-    float* const by_class = by_class_.get();
-    const auto by_step = [&](std::size_t i) { return by_step_.get() + i * whole_vectors(leads_.num_steps); };
     const float counts = wanted_.weights == nullptr ? 1.0F : wanted_.weights[sample];
     return {leads_.num_steps,
             leads_.classes,
             padded_,
-            potentials_.get(),
-            row(0),
-            row(1),
+            potentials,
+            thresholds_.get(),
+            there_.get(),
             1.0F / leads_.scale,
-            row(2),
+            target_.get(),
             counts / static_cast<float>(leads_.batch),
             wanted_.latency_weight,
             wanted_.silent_remainder,
-            {potentials_.get(), same_.get(), by_class, by_class + leads_.num_steps * padded_, by_step(0),
-             by_step(1), by_step(2), by_step(3), by_step(4), by_step(5), by_step(6), row(3), row(4), row(5),
-             row(6), row(7)}};
+            space()};
   }
 
  private:
-  float* row(std::size_t index) const { return rows_.get() + index * padded_; }
+  HazardSpace space() const {
+    const auto pieces_of = [](const auto& buffer, std::size_t size) {
+      return [next = buffer.get(), size]() mutable { return std::exchange(next, next + size); };
+    };
+    auto index = pieces_of(runs_, leads_.num_steps + 1);
+    auto by_class = pieces_of(by_class_, size_ + padded_);
+    auto by_step = pieces_of(by_step_, steps_);
+    auto row = pieces_of(rows_, padded_);
+    return {by_class(), index(),   index(),   by_class(), by_class(), by_class(), by_step(), by_step(),
+            by_step(),  by_step(), by_step(), by_step(),  by_step(),  by_step(),  by_step(), by_step(),
+            by_step(),  row(),     row(),     row(),      row(),      row()};
+  }
 
   // How much each class is wanted.
   void aim(std::size_t sample) const {
     const std::size_t classes = leads_.classes;
-    float* const target = row(2);
+    float* const target = target_.get();
     for (std::size_t k = 0; k < classes; ++k) target[k] = wanted_.smoothing / static_cast<float>(classes);
     target[wanted_.labels[sample]] += 1.0F - wanted_.smoothing;
     if (wanted_.taught == nullptr) return;
@@ -74,9 +90,10 @@ class Memory {
 
   const Leads& leads_;
   const Wanted& wanted_;
-  std::size_t size_, padded_;
-  Buffer<float> potentials_;
-  Buffer<bool> same_;
+  std::size_t size_, padded_, steps_;
+  Buffer<float> last_, thresholds_, target_;
+  Buffer<std::int32_t> there_;
+  Buffer<std::size_t> runs_;
   Buffer<float> by_class_, by_step_, rows_;
 };
 

@@ -3,24 +3,27 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace bstdg {
 
-// Working memory of one thread.
+// Working memory of one thread. A run is steps in a row with the same potentials, which between events do not
+// change: what depends on potentials alone is found once a run.
 struct HazardSpace {
-  float* potentials;       // [num_steps][classes], and the padding of one more
-  bool* same;              // [num_steps], whether potentials are those of the step before
-  float *hazards, *rises;  // [num_steps][padded]
-  float *totals, *slopes, *log_w, *w, *at_step, *log_after, *to_after;  // [num_steps, up to whole vectors]
-  float *told, *row, *log_first, *to_first, *to_last;                   // [padded]
+  float* tail;  // [num_steps][classes], and the padding of one more: for rows that end beyond the sample
+  std::size_t *run_of, *begins;  // [num_steps + 1], the run of each step; where each run begins, and the end
+  float *leads, *hazards, *rises;  // [runs][classes], and the padding of one more
+  float *totals, *befores, *lengths, *shapes, *slopes, *whole;  // [runs, up to whole vectors]
+  float *log_w, *w, *at_step, *log_after, *to_after;   // [num_steps, up to whole vectors and one more]
+  float *told, *row, *log_first, *to_first, *to_last;  // [padded]
 };
 
 struct HazardJob {
   std::size_t num_steps, classes;
-  std::size_t padded;       // classes, up to whole vectors
-  const float* potentials;  // [num_steps][classes], and the padding of one more
-  const float* thresholds;  // [padded]
-  const float* there;       // [padded], 1 for a class, 0 in the padding
+  std::size_t padded;         // classes, up to whole vectors
+  const float* potentials;    // [num_steps][classes], and the padding of one more
+  const float* thresholds;    // [padded]
+  const std::int32_t* there;  // [padded], all ones for a class, 0 in the padding
   float inverse_scale;
   const float* target;    // [padded], how much each class is wanted first
   float weight;           // of the sample, over the size of the batch
