@@ -165,7 +165,7 @@ void impulse_credit(const CreditJob& job) {
 
 void sum_later(const float* from, std::size_t from_stride, std::size_t there, std::size_t num_steps,
                std::size_t width, float decay, float* to, std::size_t stride) {
-  for (std::size_t k = 0; k < width; k += 16) {
+  const auto sum = [&](std::size_t k, const auto& fade) {
     Floats later = {};
     for (std::size_t t = num_steps; t-- > 0;) {
       const std::size_t at = t * from_stride + k;
@@ -175,8 +175,16 @@ void sum_later(const float* from, std::size_t from_stride, std::size_t there, st
       } else {
         for (std::size_t i = 0; at + i < there && k + i < width; ++i) now[i] = from[at + i];
       }
-      later = later * decay + now;
+      fade(later);
+      later += now;
       write(to + t * stride + k, later);
+    }
+  };
+  for (std::size_t k = 0; k < width; k += 16) {
+    if (decay == 1.0F) {
+      sum(k, [](const Floats&) {});  // each step waits for the one after it: no longer than it has to
+    } else {
+      sum(k, [&](Floats& later) { later *= decay; });
     }
   }
 }
