@@ -18,7 +18,7 @@ from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.lab import predecessors
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments import run as running
-from bstdg.lab.experiments.catalogue import Experiment, Predecessor
+from bstdg.lab.experiments.variants import Experiment, Predecessor
 from bstdg.lab.predecessors.base import forget
 from bstdg.lab.predecessors.counterpart import network as networks
 from bstdg.lab.predecessors.counterpart.run import CounterpartRun

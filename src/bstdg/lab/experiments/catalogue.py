@@ -4,160 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bstdg.errors import InputError
-from bstdg.lab.experiments.results import QUICK
+from bstdg.lab.experiments.sweeps import ablations, tradeoff
+from bstdg.lab.experiments.variants import Experiment, Predecessor, Variant, of_recipes
+from bstdg.lab.experiments.variants import quick as made_quick
 from bstdg.shipped import shipped_recipes
 
-SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
+QUICK_SEEDS = (0,)
 FOLDS = 5
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One setting, trained once a seed.
-
-    Attributes:
-        name: its place below the results folder.
-        recipe: a recipe that comes with the package.
-        overrides: fields set otherwise, as `--set` takes them.
-        group, label: how an ablation table or a trade-off curve calls it.
-        exits: also judge the trained network with other thresholds at the output.
-        folds: of cross-validation: the run of seed s is judged on fold 1 + s % folds; 0: the recipe's own split.
-    """
-
-    name: str
-    recipe: str
-    overrides: tuple[str, ...] = ()
-    group: str = ""
-    label: str = ""
-    exits: bool = False
-    folds: int = 0
-
-
-@dataclass(frozen=True)
-class Predecessor:
-    """A predecessor trained here: `method` of `bstdg.lab.predecessors`, on a data set; `hidden` 0 is its own width.
-
-    `settings` are those of its fields that are not as its paper's MNIST network has them. A counterpart has a `recipe`,
-    from which it takes all but its settings, and `folds` as a variant has them.
-    """
-
-    method: str
-    data: str
-    hidden: int = 0
-    settings: tuple[tuple[str, float], ...] = ()
-    recipe: str = ""
-    folds: int = 0
-
-    @property
-    def name(self) -> str:
-        """Its place below the results folder."""
-        if self.recipe:
-            return f"runs/baseline-{self.method}-{self.recipe}"
-        width = f"-{self.hidden}" if self.hidden else ""
-        return f"runs/baseline-{self.method}{width}-{self.data}"
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Something `bstdg reproduce` runs.
-
-    Attributes:
-        name: what is typed.
-        tests: what of the paper or of this project it tests, in a line.
-        data: the data set of its full run, and `quick_data` of the quick one.
-        variants: what is trained; `quick` stands in with fewer epochs.
-        predecessors: what it is compared with.
-        minutes: rough time of the full run (all seeds, one core) and of the quick one.
-        seeds: of the full run, unless told otherwise.
-    """
-
-    name: str
-    tests: str
-    data: str
-    variants: tuple[Variant, ...]
-    quick: tuple[Variant, ...]
-    minutes: tuple[float, float]
-    quick_data: str = ""
-    predecessors: tuple[Predecessor, ...] = ()
-    seeds: tuple[int, ...] = SEEDS
-
-
-def _quick(variants: tuple[Variant, ...], *overrides: str) -> tuple[Variant, ...]:
-    return tuple(
-        replace(v, name=f"{QUICK}/{v.name}", overrides=(*v.overrides, *overrides), exits=v.exits) for v in variants
-    )
-
-
-def _of_recipes(*recipes: str) -> tuple[Variant, ...]:
-    return tuple(Variant(f"runs/{recipe}", recipe) for recipe in recipes)
-
-
-WIDTHS = {"mnist": (5, 10, 40), "digits": (2, 4, 16)}  # below, below and above the recipe's own
-
-
-def base(data: str) -> Variant:
-    """The setting that every ablation and every point of a trade-off changes in one respect."""
-    return Variant(f"ablations/{data}/base", f"short-{data}", (), "base", "as it is", exits=True)
-
-
-def ablations(data: str) -> tuple[Variant, ...]:
-    """The base, and each respect in which it is changed."""
-    changes = [
-        ("thresholds", "shared by a layer", "thresholds-layer", ("network.threshold_mode=layer",)),
-        ("thresholds", "fixed after calibration", "thresholds-fixed", ("network.threshold_mode=fixed",)),
-        ("timing kernel", "exponential, tau 4", "kernel-exponential", ("rule.kernel=exponential",)),
-        ("timing kernel", "none: blind to timing", "kernel-none", ("rule.kernel=none",)),
-        *(("steps", f"T = {steps}", f"steps-{steps}", (f"network.num_steps={steps}",)) for steps in (4, 16, 32)),
-        (
-            "loss",
-            "relative target, gamma 2",
-            "loss-relative-target",
-            ("loss.name=relative_target", "loss.gamma=2", "loss.label_smoothing=0.0"),
-        ),
-        ("loss", "first to fire, no smoothing", "loss-unsmoothed", ("loss.label_smoothing=0.0",)),
-        *(("sensitivity", f"width {w}", f"width-{w}", (f"rule.width={w}",)) for w in WIDTHS[data]),
-        ("weights", "real in the forward pass", "weights-real", ("network.weights=real",)),
-        (
-            "weights",
-            "real, half the width, loss scale 0.5: their sums are smaller",
-            "weights-real-narrow",
-            ("network.weights=real", f"rule.width={WIDTHS[data][1]}", "loss.scale=0.5"),
-        ),
-    ]
-    start = base(data)
-    return (
-        start,
-        *(
-            Variant(f"ablations/{data}/{name}", start.recipe, set_, group, label)
-            for group, label, name, set_ in changes
-        ),
-    )
-
-
-LATENCY_WEIGHTS = (0.01, 0.03, 0.1, 0.3)
-SPIKE_WEIGHTS = (0.0003, 0.001, 0.003, 0.01)
-
-
-def tradeoff(data: str) -> tuple[Variant, ...]:
-    """The base, then a sweep of the weight on latency, one of the weight on spikes, and of both."""
-    start = base(data)
-
-    def point(group: str, latency: float, spikes: float) -> Variant:
-        set_ = (f"loss.latency_weight={latency}", f"loss.spike_weight={spikes}")
-        label = ", ".join(f"{what} {w:g}" for what, w in (("latency", latency), ("spikes", spikes)) if w)
-        name = f"tradeoff/{data}/latency-{latency:g}-spikes-{spikes:g}"
-        return Variant(name, start.recipe, set_, group, label)
-
-    return (
-        start,
-        *(point("latency weight", weight, 0.0) for weight in LATENCY_WEIGHTS),
-        *(point("spike weight", 0.0, weight) for weight in SPIKE_WEIGHTS),
-        *(point("both weights", a, b) for a, b in zip(LATENCY_WEIGHTS[1:], SPIKE_WEIGHTS[:-1], strict=True)),
-    )
-
 
 # Half of the pixels of clothes are bright: with the constants for MNIST nearly every neuron fires at once. Found on the
 # validation part of 12,000 training images; the papers do not say theirs.
@@ -207,8 +63,8 @@ def _on_data(
     quick: tuple[str, ...] = ("train.epochs=3",),
 ) -> Experiment:
     """All recipes of a data set, and the predecessors on it."""
-    variants = _of_recipes(*recipes_of(name))
-    return Experiment(name, tests, data, variants, _quick(variants, *quick), minutes, predecessors=predecessors)
+    variants = of_recipes(*recipes_of(name))
+    return Experiment(name, tests, data, variants, made_quick(variants, *quick), minutes, predecessors=predecessors)
 
 
 def _in_folds(name: str, tests: str, data: str, minutes: tuple[float, float], counted: str) -> Experiment:
@@ -220,7 +76,7 @@ def _in_folds(name: str, tests: str, data: str, minutes: tuple[float, float], co
 
 def _sweep(name: str, tests: str, made: Callable[[str], tuple[Variant, ...]], minutes: float) -> Iterator[Experiment]:
     """The same on MNIST, whose quick form is on digits, and on digits."""
-    short = _quick(made("digits"), "train.epochs=10")
+    short = made_quick(made("digits"), "train.epochs=10")
     said = f"{tests} (quick: on digits)"
     yield Experiment(name, said, "mnist", made("mnist"), short, (minutes, 1), quick_data="digits")
     yield Experiment(f"{name}-digits", "the same on digits", "digits", made("digits"), short, (minutes / 4, 1))
@@ -236,11 +92,12 @@ _EVERY = (
     ),
     _on_data(
         "mnist",
-        "accuracy above earlier binary and single-spike networks, 30 times sooner, half the hidden spikes",
+        "accuracy above earlier binary and single-spike networks, fewer operations, half the hidden spikes",
         "mnist",
         (240, 4),
         (
-            *(Predecessor(m, "mnist") for m in ("bs4nn", "binary", "binary-relu", "bptt", "mlp", "s4nn")),
+            Predecessor("bs4nn", "mnist", blocks=(64, 32, 16, 8, 4, 2)),
+            *(Predecessor(m, "mnist") for m in ("binary", "binary-relu", "bptt", "mlp", "s4nn")),
             Predecessor("s4nn", "mnist", 600),
             *_counterparts("mnist-conv"),
         ),

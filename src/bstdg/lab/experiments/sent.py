@@ -15,9 +15,9 @@ from bstdg.lab import cluster as clusters
 from bstdg.lab.cluster import Cluster, ClusterError
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments import run as running
-from bstdg.lab.experiments.catalogue import Experiment, Predecessor, Variant
 from bstdg.lab.experiments.results import Run
 from bstdg.lab.experiments.run import Job
+from bstdg.lab.experiments.variants import Experiment, Predecessor, Variant
 from bstdg.training.checkpoint import differences
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _job(values: Mapping[str, Any]) -> Job:
     fields = dict(values["fields"])
     if values["kind"] == Predecessor.__name__:
         settings = tuple((name, value) for name, value in fields.pop("settings"))
-        return Predecessor(**fields, settings=settings), values["seed"]
+        return Predecessor(**{**fields, "blocks": tuple(fields["blocks"])}, settings=settings), values["seed"]
     return Variant(**{**fields, "overrides": tuple(fields["overrides"])}), values["seed"]
 
 

@@ -2,8 +2,8 @@
 
 With K blocks the inputs of a block, 256 / K steps of theirs, arrive together, and a spike is seen in the block in which
 its neuron crosses its threshold. Nothing else changes: weights, thresholds and decision are as they were, and inputs
-too late to make any neuron fire (BS4NN's black pixels) stay so. Decision steps and spikes are counted in blocks, so that
-the steps of a network with T = K have something to be held against that counts time alike.
+too late to make any neuron fire (BS4NN's black pixels) stay so. Decision steps and spikes are counted in blocks, so
+that the steps of a network with T = K have something to be held against that counts time alike.
 """
 
 from __future__ import annotations
