@@ -16,7 +16,7 @@ from support.paths import ROOT
 from support.strange import changed
 
 from bstdg.errors import FileFormatError, InputError
-from bstdg.lab.experiments import catalogue, claims, figures, judge, page, results, sweeps, tables
+from bstdg.lab.experiments import catalogue, claims, figures, judge, page, results, steps, sweeps, tables
 from bstdg.lab.experiments.claims import CLAIMS, Claim
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import Run
