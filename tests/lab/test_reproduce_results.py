@@ -16,7 +16,7 @@ from support.paths import ROOT
 from support.strange import changed
 
 from bstdg.errors import FileFormatError, InputError
-from bstdg.lab.experiments import catalogue, claims, figures, judge, page, results, steps, sweeps, tables
+from bstdg.lab.experiments import alike, catalogue, claims, figures, judge, page, results, steps, sweeps, tables
 from bstdg.lab.experiments.claims import CLAIMS, Claim
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import Run
@@ -256,6 +256,23 @@ def test_the_page_says_what_of_a_ratio_of_steps_is_time_alone():
     assert [row[6] for row in rows] == ["2.00", "5.00", "1.25"]
     del named["runs/baseline-bs4nn-mnist"]
     assert list(steps.said(named)) == [] and steps.sheet(named.items()).rows == ()
+
+
+def test_networks_on_one_input_stand_in_one_row():
+    names = ("baseline-logistic-mnist", "baseline-ann-8-steps-mnist", "baseline-bptt-mnist", "mnist", "digits")
+    runs = {
+        f"runs/{name}": [make(f"runs/{name}", seed, test={"accuracy": 0.9 + n / 100}) for seed in range(3 - n % 2)]
+        for n, name in enumerate(names)
+    }
+    sheet = alike.sheet(runs)
+    head = dict(zip(sheet.columns, sheet.rows[0], strict=True))
+    assert [row[0] for row in sheet.rows] == ["mnist"]
+    assert (head["logistic regression"], head["float32"], head["BPTT"]) == ("90.00 ± 0.00", "-", "92.00 ± 0.00")
+    assert (head["float32, its steps"], head["here"]) == ("91.00 ± 0.00 (2)", "93.00 ± 0.00 (2)")
+    assert alike.sheet({"runs/mnist": runs["runs/mnist"]}).rows == ()  # nothing stands beside it
+    made = {p.name for e in catalogue.EXPERIMENTS for p in e.predecessors}
+    told = {f"runs/{n.format(recipe=r)}" for r in catalogue.WITH_COUNTERPARTS for n in list(alike.COLUMNS.values())[:5]}
+    assert {name for name in made if "-edges" in name} <= told and made >= {f"runs/{n}" for n in alike.BPTT.values()}
 
 
 def test_every_claim_belongs_to_an_experiment_and_to_a_run_it_makes():

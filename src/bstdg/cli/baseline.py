@@ -21,11 +21,13 @@ Examples:
   bstdg baseline s4nn --weights ~/s4nn                    the network its authors released
   bstdg baseline bs4nn --weights ~/bs4nn --blocks 8,4     the same at 8 and at 4 steps in place of 256
   bstdg baseline ann --recipe mnist-best                  float32, the structure and data of a recipe
+  bstdg baseline ann --recipe mnist-best --set steps=8    the same on the eight steps that the recipe's network reads
   bstdg baseline bnn --recipe mine.toml --set epochs=30 --resume
+  bstdg baseline logistic --recipe caltech-edges          what no hidden layer is needed for
 
 Baselines: s4nn, bs4nn, binary, binary-relu, bptt, mlp; and, of the structure of any recipe, with what it learns from
-and as it is augmented there: ann (float32), bnn (one-bit weights and activations) and bnn-relu (one-bit weights). What
-each is: docs/baselines.md.
+and as it is augmented there: ann (float32), bnn (one-bit weights and activations) and bnn-relu (one-bit weights); and
+logistic, logistic regression on what a recipe's network reads. What each is: docs/baselines.md.
 """
 
 UNTIMED = {  # the figures of a network without spikes, by other names: no step decides
@@ -56,7 +58,8 @@ def baseline(
         str | None,
         typer.Option(
             autocompletion=complete.recipes,
-            help="ann, bnn, bnn-relu: the recipe, or TOML file, whose structure, data and augmentation are taken.",
+            help="ann, bnn, bnn-relu, logistic: the recipe, or TOML file, whose structure, data and augmentation are "
+            "taken.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights, validation split and every random draw.")] = 0,
@@ -149,6 +152,8 @@ def _fitting(name: str, data: str | None, recipe: str | None, weights: Path | No
         if resume:
             raise InputError(f"--resume is for trainings with --recipe; {name} keeps no checkpoint: leave it out")
         return
+    if name == "logistic" and resume:
+        raise InputError("--resume does nothing for logistic, which keeps no checkpoint: leave it out")
     if name not in predecessors.COUNTERPARTS:
         raise InputError(f"{name} takes no --recipe, only {', '.join(predecessors.COUNTERPARTS)} do: give --data")
     for given, what in ((data, "--data"), (weights, "--weights")):
@@ -198,7 +203,8 @@ def _counterpart(
 
 def _print_epoch(row: dict[str, Any]) -> None:
     """One line an epoch on standard error."""
-    line = f"epoch {row['epoch']}/{row['epochs']}  accuracy {row['accuracy']:.2%}"
+    step = f"C = {row['strength']:g}, {row['epoch']}" if "strength" in row else f"epoch {row['epoch']}"
+    line = f"{step}/{row['epochs']}  accuracy {row['accuracy']:.2%}"
     if row.get("hidden_spikes") is not None:
         line += (
             f"  hidden spikes {row['hidden_spikes_to_decision']:.1f}"
@@ -231,7 +237,9 @@ def _show(report: dict[str, Any], out: Path | None) -> None:
         f"energy an image, an estimate: {picojoules['arithmetic']:,.0f} pJ of arithmetic, {picojoules['sram']:,.0f} pJ "
         "of memory (docs/baselines.md says what is assumed)"
     )
-    if "best_epoch" in report:
+    if report["baseline"] == "logistic":
+        say(f"{report['recipe']['title']}; {report['seconds']:.1f} s of training")
+    elif "best_epoch" in report:
         say(f"best of {report['epochs']} epochs: {report['best_epoch']}; {report['seconds']:.1f} s of training")
     if out is not None:
         say(out)

@@ -11,6 +11,7 @@ run         trains what is missing
 sent        has a cluster train it
 tables      what tables hold, from the JSON alone
 steps       steps of predecessors at equal T, from the JSON alone
+alike       networks on one input beside each other, from the JSON alone
 figures     the trade-off curves, from the JSON alone
 page        the results page
 show        what a terminal shows of an experiment

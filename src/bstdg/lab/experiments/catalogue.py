@@ -27,26 +27,44 @@ def _on_clothes(*methods: str) -> tuple[Predecessor, ...]:
     return tuple(Predecessor(method, "fashion-mnist", 1000, _FOR_CLOTHES.get(method, ())) for method in methods)
 
 
-# Float32 and binary networks that do not spike, of the structure of recipes with shared weights, and their epochs.
-_WITH_COUNTERPARTS = {
+# Networks that do not spike, on exactly what a recipe's network reads; and their epochs.
+WITH_COUNTERPARTS = {
+    "mnist": ("mnist", 15),
+    "mnist-edges": ("mnist", 15),
     "mnist-conv": ("mnist", 12),
+    "fashion-mnist": ("fashion-mnist", 15),
+    "fashion-mnist-edges": ("fashion-mnist", 15),
     "fashion-mnist-conv": ("fashion-mnist", 14),
+    "caltech": ("caltech-face-motorbike", 60),
+    "caltech-edges": ("caltech-face-motorbike", 60),
     "caltech-conv": ("caltech-face-motorbike", 60),
+    "hd-spikes-edges": ("hd-spikes", 20),
     "mit-bih": ("mit-bih", 10),
     "nmnist-counts": ("nmnist-counts", 40),
     "cifar10-conv": ("cifar10-jpeg75", 15),
 }
+STEPS = 8  # T of the fully connected recipes
+WITH_MAPS = ("ann", "bnn-relu")  # of recipes with shared weights
+FULLY_CONNECTED = (
+    "logistic",
+    "ann",
+    "ann-steps",
+    "bnn",
+)  # of the others; "-steps": on the steps that spiking ones read
 
 
-def _counterparts(recipe: str, folds: int = 0) -> tuple[Predecessor, ...]:
+def _counterparts(recipe: str, methods: tuple[str, ...] = FULLY_CONNECTED, folds: int = 0) -> tuple[Predecessor, ...]:
     """Those of a recipe, if this version comes with it."""
     if recipe not in shipped_recipes():
         return ()
-    data, epochs = _WITH_COUNTERPARTS[recipe]
-    return tuple(
-        Predecessor(method, data, settings=(("epochs", epochs),), recipe=recipe, folds=folds)
-        for method in ("ann", "bnn-relu")
-    )
+    data, epochs = WITH_COUNTERPARTS[recipe]
+    made = []
+    for method in methods:
+        name, coarse = method.removesuffix("-steps"), method.endswith("-steps")
+        settings = () if name == "logistic" else (("epochs", epochs),)
+        settings += (("steps", STEPS),) if coarse else ()
+        made.append(Predecessor(name, data, settings=settings, recipe=recipe, folds=folds))
+    return tuple(made)
 
 
 def recipes_of(data: str) -> tuple[str, ...]:
@@ -69,7 +87,7 @@ def _on_data(
 
 def _in_folds(name: str, tests: str, data: str, minutes: tuple[float, float], counted: str) -> Experiment:
     """All recipes of a data set in five-fold cross-validation; the counterparts of `counted` beside them."""
-    whole = _on_data(name, tests, data, minutes, _counterparts(counted, FOLDS), ("train.epochs=3",))
+    whole = _on_data(name, tests, data, minutes, _counterparts(counted, WITH_MAPS, FOLDS), ("train.epochs=3",))
     folded = tuple(replace(variant, folds=FOLDS) for variant in whole.variants)
     return replace(whole, variants=folded, seeds=tuple(range(FOLDS)))
 
@@ -99,7 +117,9 @@ _EVERY = (
             Predecessor("bs4nn", "mnist", blocks=(64, 32, 16, 8, 4, 2)),
             *(Predecessor(m, "mnist") for m in ("binary", "binary-relu", "bptt", "mlp", "s4nn")),
             Predecessor("s4nn", "mnist", 600),
-            *_counterparts("mnist-conv"),
+            *_counterparts("mnist"),
+            *_counterparts("mnist-edges"),
+            *_counterparts("mnist-conv", WITH_MAPS),
         ),
     ),
     _on_data(
@@ -107,17 +127,32 @@ _EVERY = (
         "the same on clothes",
         "fashion-mnist",
         (240, 4),
-        (*_on_clothes("bs4nn", "binary", "bptt", "mlp", "s4nn"), *_counterparts("fashion-mnist-conv")),
+        (
+            *_on_clothes("bs4nn", "binary", "bptt", "mlp", "s4nn"),
+            *_counterparts("fashion-mnist"),
+            *_counterparts("fashion-mnist-edges"),
+            *_counterparts("fashion-mnist-conv", WITH_MAPS),
+        ),
     ),
     _on_data(
         "caltech",
         "faces from motorbikes, 200 training images a class",
         "caltech-face-motorbike",
         (30, 1),
-        _counterparts("caltech-conv"),
+        (
+            *_counterparts("caltech"),
+            *_counterparts("caltech-edges"),
+            *_counterparts("caltech-conv", ("logistic", *WITH_MAPS)),
+        ),
     ),
-    _on_data("mit-bih", "heartbeats of patients never seen", "mit-bih", (10, 1), _counterparts("mit-bih")),
-    _on_data("cifar10", "small colour pictures after JPEG", "cifar10-jpeg75", (180, 8), _counterparts("cifar10-conv")),
+    _on_data("mit-bih", "heartbeats of patients never seen", "mit-bih", (10, 1), _counterparts("mit-bih", WITH_MAPS)),
+    _on_data(
+        "cifar10",
+        "small colour pictures after JPEG",
+        "cifar10-jpeg75",
+        (180, 8),
+        _counterparts("cifar10-conv", WITH_MAPS),
+    ),
     _in_folds(
         "nmnist",
         "digits before an event camera, five folds, beside networks that know no time",
@@ -125,7 +160,13 @@ _EVERY = (
         (15, 1),
         "nmnist-counts",
     ),
-    _on_data("hd-spikes", "spoken digits as spikes, two speakers never heard before", "hd-spikes", (120, 6)),
+    _on_data(
+        "hd-spikes",
+        "spoken digits as spikes, two speakers never heard before",
+        "hd-spikes",
+        (120, 6),
+        _counterparts("hd-spikes-edges", ("logistic", "ann", "bnn")),
+    ),
     *_sweep(
         "ablations",
         "what thresholds, kernel, binary weights, T, loss, early exit and sensitivity each do",

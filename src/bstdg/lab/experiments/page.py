@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bstdg import datasets, files, shown
 from bstdg.errors import InputError
-from bstdg.lab.experiments import figures, results, steps, sweeps, tables
+from bstdg.lab.experiments import alike, figures, results, steps, sweeps, tables
 from bstdg.lab.experiments.claims import CLAIMS, ENOUGH_SEEDS
 from bstdg.lab.experiments.judge import judge
 from bstdg.lab.experiments.results import Run
@@ -51,6 +51,8 @@ def text(runs: Runs, figure_names: Sequence[tuple[str, str]]) -> str:
     parts = [HEAD, *_machines(runs), "## Claims\n", *claimed]
     for data in datasets.names():
         parts += _data_set(data, datasets.source(data).title, runs)
+    if (same := alike.sheet(runs)).rows:
+        parts += ["## One input, network by network\n", alike.SAID, _table(same)]
     for data in ("mnist", "digits"):
         parts += _ablations(data, runs)
     for data in ("mnist", "digits"):

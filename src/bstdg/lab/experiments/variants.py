@@ -52,7 +52,8 @@ class Predecessor:
     def name(self) -> str:
         """Its place below the results folder."""
         if self.recipe:
-            return f"runs/baseline-{self.method}-{self.recipe}"
+            steps = dict(self.settings).get("steps")
+            return f"runs/baseline-{self.method}{f'-{steps}-steps' if steps else ''}-{self.recipe}"
         width = f"-{self.hidden}" if self.hidden else ""
         return f"runs/baseline-{self.method}{width}-{self.data}"
 

@@ -31,16 +31,17 @@ _HOME = {
     "ann": ("counterpart.settings.Settings", "counterpart.train"),
     "bnn": ("counterpart.settings.SignSettings", "counterpart.train"),
     "bnn-relu": ("counterpart.settings.ReluSettings", "counterpart.train"),
+    "logistic": ("counterpart.settings.LogisticSettings", "counterpart.logistic.train"),
 }
 WITHOUT_TORCH = ("s4nn", "bs4nn")
-COUNTERPARTS = ("ann", "bnn", "bnn-relu")  # of a recipe, whose structure, data and augmentation they take
+COUNTERPARTS = ("ann", "bnn", "bnn-relu", "logistic")  # of a recipe, whose structure, data and augmentation they take
 
 
 def names() -> tuple[str, ...]:
     """Every name; those in `COUNTERPARTS` are for `train_counterpart`, the others for `train`.
 
     >>> names()
-    ('s4nn', 'bs4nn', 'binary', 'binary-relu', 'bptt', 'mlp', 'ann', 'bnn', 'bnn-relu')
+    ('s4nn', 'bs4nn', 'binary', 'binary-relu', 'bptt', 'mlp', 'ann', 'bnn', 'bnn-relu', 'logistic')
     """
     return tuple(_HOME)
 
