@@ -12,6 +12,7 @@ sent        has a cluster train it
 tables      what tables hold, from the JSON alone
 steps       steps of predecessors at equal T, from the JSON alone
 alike       networks on one input beside each other, from the JSON alone
+notes       what stands beside some tables
 figures     the trade-off curves, from the JSON alone
 page        the results page
 show        what a terminal shows of an experiment

@@ -21,13 +21,14 @@ COLUMNS = {  # of a recipe's counterparts, by the name of their results
     "BPTT": "",
     "here": "{recipe}",
 }
+ROWS = (*catalogue.WITH_COUNTERPARTS, *(f"{name}-blocks" for name in catalogue.IN_BLOCKS))
 BPTT = {"mnist": "baseline-bptt-mnist", "fashion-mnist": "baseline-bptt-1000-fashion-mnist"}  # of what reads pixels
 
 
 def sheet(runs: Runs) -> Sheet:
     """A row for each recipe that has a counterpart, in the order of the catalogue."""
     rows = []
-    for recipe in catalogue.WITH_COUNTERPARTS:
+    for recipe in ROWS:
         names = [name.format(recipe=recipe) or BPTT.get(recipe, "") for name in COLUMNS.values()]
         cells = [_accuracy(f"runs/{name}", runs) for name in names]
         if any(cell != NONE for cell in cells[:-1]):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bstdg import datasets, files, shown
 from bstdg.errors import InputError
-from bstdg.lab.experiments import alike, figures, results, steps, sweeps, tables
+from bstdg.lab.experiments import alike, figures, notes, results, steps, sweeps, tables
 from bstdg.lab.experiments.claims import CLAIMS, ENOUGH_SEEDS
 from bstdg.lab.experiments.judge import judge
 from bstdg.lab.experiments.results import Run
@@ -93,6 +93,7 @@ def _data_set(data: str, title: str, runs: Runs) -> Iterator[str]:
     if not mine and not stated.rows:
         return
     yield f"## {title}\n"
+    yield from notes.of(data, runs)
     if mine:
         yield _table(tables.settings(title, [(tables.short(name), r) for name, r in mine]))
     if (in_blocks := steps.sheet(mine)).rows:

@@ -177,7 +177,7 @@ def _predecessor(predecessor: Predecessor, seed: int, folder: Path, data_dir: Pa
         "on_epoch": lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
     }
     if predecessor.recipe:
-        recipe = recipe_of(Variant(name, predecessor.recipe, folds=predecessor.folds), seed)
+        recipe = recipe_of(predecessor.variant, seed)
         report = predecessors.train_counterpart(
             predecessor.method, recipe, settings=settings, folder=folder, resume=True, **more
         )

@@ -36,7 +36,8 @@ class Predecessor:
     """A predecessor trained here: `method` of `bstdg.lab.predecessors`, on a data set; `hidden` 0 is its own width.
 
     `settings` are those of its fields that are not as its paper's MNIST network has them. A counterpart has a `recipe`,
-    from which it takes all but its settings, and `folds` as a variant has them. S4NN and BS4NN are also judged with
+    from which it takes all but its settings, with `overrides` and `folds` as a variant has them; its place ends with
+    the recipe's name and `suffix`. S4NN and BS4NN are also judged with
     their input times put into each number of `blocks`.
     """
 
@@ -47,15 +48,22 @@ class Predecessor:
     recipe: str = ""
     folds: int = 0
     blocks: tuple[int, ...] = ()
+    overrides: tuple[str, ...] = ()
+    suffix: str = ""
 
     @property
     def name(self) -> str:
         """Its place below the results folder."""
         if self.recipe:
             steps = dict(self.settings).get("steps")
-            return f"runs/baseline-{self.method}{f'-{steps}-steps' if steps else ''}-{self.recipe}"
+            return f"runs/baseline-{self.method}{f'-{steps}-steps' if steps else ''}-{self.recipe}{self.suffix}"
         width = f"-{self.hidden}" if self.hidden else ""
         return f"runs/baseline-{self.method}{width}-{self.data}"
+
+    @property
+    def variant(self) -> Variant:
+        """Its recipe, as a setting of its own."""
+        return Variant(self.name, self.recipe, self.overrides, folds=self.folds)
 
 
 @dataclass(frozen=True)
