@@ -6,6 +6,7 @@ They are written from their equations, trained on the same split and judged by t
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -177,8 +178,7 @@ def _in_blocks(name: str, blocks: Sequence[int], models: Path | None) -> Any:
         raise InputError("model files are left of bs4nn alone, one for each number of blocks: give both, or neither")
     from bstdg.lab.predecessors import blocks as in_blocks
 
-    chosen = in_blocks.check(blocks)
-    return lambda *network: in_blocks.judged(*network, chosen, models)
+    return functools.partial(in_blocks.judged, blocks=in_blocks.check(blocks), models=models)
 
 
 def _looked_at(data: str, split: Any, data_dir: Path | str | None, *, size: Sequence[int] = (), **part: Any) -> Any:

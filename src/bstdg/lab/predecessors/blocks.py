@@ -66,7 +66,7 @@ def deployed(
         InputError: a weight is 0, for which one bit has no sign; or its pixels do not fall into the same blocks by
             this project's latency code.
     """
-    code, grey = LatencyCode(reads, white), np.arange(white + 1, dtype=np.uint16)[:, None]
+    code, grey = LatencyCode(reads, white), np.arange(white + 1, dtype=np.uint8)[:, None]
     wanted = in_blocks(bs4nn.encode(grey, white), blocks) // (NUM_STEPS // blocks)
     if not np.array_equal(LatencyCode((1,), white).encode(grey, blocks), wanted):
         raise InputError(f"pixels of 0 … {white} fall into other blocks by the latency code with T = {blocks}")
@@ -103,8 +103,7 @@ def judged(
         return {}
     if models is not None:
         models.mkdir(parents=True, exist_ok=True)
-        reads = (1, *test.shape) if len(test.shape) == 2 else tuple(test.shape)
         for number in blocks:
-            model = deployed(network, number, reads, test.white, test.classes, test.name)
+            model = deployed(network, number, test.shape, test.white, test.classes, test.name)
             packed.save(model, models / f"bs4nn-{number}.bstdg")
     return {"blocks": [{"blocks": number, **figures(network, steps, labels, number)} for number in blocks]}

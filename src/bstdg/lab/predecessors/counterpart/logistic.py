@@ -45,7 +45,7 @@ def train(
     learnt, labels = _all(samples.first(len(samples.labels))), samples.labels.numpy()
     held, held_labels = _all(samples.held_out()), samples.validation_labels
     weights = None if samples.weights is None else samples.weights.double().numpy()
-    model = LogisticRegression(max_iter=settings.iterations, warm_start=True)
+    model: Any = LogisticRegression(max_iter=settings.iterations, warm_start=True)
     operations = learnt.shape[1] * classes
     begin, reached, best = time.monotonic(), (-1.0, 0.0), 0
     kept: tuple[Any, Any] = (None, None)

@@ -43,7 +43,7 @@ class Samples:
         recipe: whose input code, augmentation, split and class weights are taken.
         dataset: the training split.
         seed: of the run.
-        steps: T at which the input is read; 0: its finest for images, the recipe's for recordings.
+        num_steps: T at which the input is read; 0: its finest for images, the recipe's for recordings.
 
     Attributes:
         input: the recipe's input code.
@@ -55,7 +55,7 @@ class Samples:
         InputError: recipe and data do not fit, or an option would do nothing.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset | EventDataset, seed: int, steps: int = 0):
+    def __init__(self, recipe: Recipe, dataset: Dataset | EventDataset, seed: int, num_steps: int = 0):
         options.check(recipe, options.kind_of(dataset))
         self.input = input_code(dataset, recipe.input)
         if self.input.tied:
@@ -63,11 +63,11 @@ class Samples:
                 "input.windows take spikes back, which no network does that does not spike: leave them out"
             )
         pictures = isinstance(dataset, Dataset)
-        if steps and not pictures and not recipe.input.counts:
+        if num_steps and not pictures and not recipe.input.counts:
             raise InputError(
-                f"steps = {steps} does nothing for {recipe.data.name}, of which events are counted: leave it out"
+                f"steps = {num_steps} does nothing for {recipe.data.name}, of which events are counted: leave it out"
             )
-        self.num_steps = steps or (min(MAX_STEPS, dataset.white) if pictures else recipe.network.num_steps)
+        self.num_steps = num_steps or (min(MAX_STEPS, dataset.white) if pictures else recipe.network.num_steps)
         plain = dataclasses.replace(
             recipe,
             network=dataclasses.replace(recipe.network, num_steps=self.num_steps),
