@@ -15,8 +15,9 @@ from support.nasty import acting
 from support.paths import ROOT
 from support.strange import changed
 
+from bstdg import datasets
 from bstdg.errors import FileFormatError, InputError
-from bstdg.lab.experiments import alike, catalogue, claims, figures, judge, page, results, steps, sweeps, tables
+from bstdg.lab.experiments import alike, catalogue, claims, figures, judge, notes, page, results, steps, sweeps, tables
 from bstdg.lab.experiments.claims import CLAIMS, Claim
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import Run
@@ -100,6 +101,7 @@ def test_quick_tries_and_trained_networks_are_not_published(tmp_path):
         (lambda v: json.dumps(v | {"extra": {"exits": [{"offset": "x"}]}}), "extra.exits[0].offset should be"),
         (lambda v: json.dumps(v | {"extra": {"exits": [{}]}}), "extra.exits[0].offset should be"),
         (lambda v: json.dumps(v | {"extra": {"blocks": {}}}), "extra.blocks should be a list"),
+        (lambda v: json.dumps(v | {"extra": {"blocks": [{"blocks": 8}]}}), "extra.blocks[0].accuracy is missing"),
         (
             lambda v: json.dumps(v | {"extra": {"blocks": [{"blocks": None}]}}),
             "extra.blocks[0].blocks should be a whole",
@@ -245,10 +247,18 @@ def test_the_page_says_what_of_a_ratio_of_steps_is_time_alone():
     blocks = [{"blocks": number, **FIGURES, "decision_step_mean": step} for number, step in ((4, 1.25), (8, 5.0))]
     named = {
         "runs/mnist": [make(test=spikes)],
-        "runs/baseline-bs4nn-mnist": [make("runs/baseline-bs4nn-mnist", extra={"blocks": blocks}, method="bs4nn")],
+        "runs/baseline-bs4nn-mnist": [
+            make("runs/baseline-bs4nn-mnist", extra={"blocks": blocks}, method="bs4nn"),
+            make(
+                "runs/baseline-bs4nn-mnist", 1, method="bs4nn", test={"accuracy": 0.1}
+            ),  # judged at its own clock alone
+        ],
     }
     text = " ".join("".join(steps.said(named)).split())
-    assert "has 90.00 % there" in text and "decides at step 5.00; its released weights decide at 3.5" in text
+    assert (
+        "has 90.00 % there, 90.00 % at its own 256 steps" in text
+        and "decides at step 5.00; its released weights decide at 3.5" in text
+    )
     assert "At equal T these are 2.0 and 1.5 times fewer steps, counted from 1, not 38" in text
     assert "1,234 operations against 82,344" in text
     rows = steps.sheet(named.items()).rows
@@ -273,6 +283,32 @@ def test_networks_on_one_input_stand_in_one_row():
     made = {p.name for e in catalogue.EXPERIMENTS for p in e.predecessors}
     told = {f"runs/{n.format(recipe=r)}" for r in alike.ROWS for n in list(alike.COLUMNS.values())[:5]}
     assert {name for name in made if "-edges" in name} <= told and made >= {f"runs/{n}" for n in alike.BPTT.values()}
+
+
+def test_the_page_says_what_a_split_and_a_regression_without_hidden_layers_tell():
+    name = "runs/baseline-logistic-caltech-edges"
+    runs = {
+        name: [make(name, data="caltech-face-motorbike", test={"accuracy": 0.9875})],
+        f"{name}-blocks": [make(f"{name}-blocks", data="caltech-face-motorbike-blocks", test={"accuracy": 0.5})],
+    }
+    said = {data: " ".join("".join(notes.of(data, runs)).split()) for data in datasets.names()}
+    assert {data for data, text in said.items() if text} == {data for data in said if data.startswith("caltech")}
+    published, blocks = said["caltech-face-motorbike"], said["caltech-face-motorbike-blocks"]
+    assert "96.5 % of the faces that are tested, and 0.5 % of the motorbikes" in published
+    assert "reaches 98.75 %" in published and "50.00" not in published
+    assert "nobody is on both sides" in blocks and "reaches 50.00 %" in blocks
+    assert "reaches" not in said["caltech-face-motorbike-all"]
+
+
+def test_a_split_by_blocks_is_a_setting_of_its_own():
+    made = {one.name: one for e in catalogue.EXPERIMENTS for one in (*e.variants, *e.predecessors)}
+    for name in ("runs/caltech-edges-blocks", "runs/baseline-ann-8-steps-caltech-edges-blocks"):
+        one = made[name]
+        recipe = recipe_of(getattr(one, "variant", one))
+        assert recipe.data.name == catalogue.BLOCKS
+        assert dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, name="caltech-face-motorbike")) == (
+            recipe_of(catalogue.Variant("", "caltech-edges"))
+        )
 
 
 def test_every_claim_belongs_to_an_experiment_and_to_a_run_it_makes():

@@ -12,7 +12,7 @@ authors of a re-implementation (npvoid/SDNN_python) of S. R. Kheradpisheh, M. Ga
 
 Pictures of one person, and of one catalogue of motorbikes, are consecutive numbers, and both these splits put many on
 both sides (see `next_to_training`). "caltech-face-motorbike-blocks" does not: it learns from the first 200 of each
-category and tests on those from 231 to 435, and the 30 between, more than there are of one person, are left out.
+category and tests on those from 231 to 435, and the 30 between, which are more than one person has, are left out.
 
 Source: L. Fei-Fei, R. Fergus, P. Perona, "Learning generative visual models from few training examples", CVPR 2004
 Workshop on Generative-Model Based Vision; doi:10.22002/D1.20086, CC BY 4.0.

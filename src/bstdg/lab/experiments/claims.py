@@ -221,7 +221,7 @@ CLAIMS = (
         "caltech", "two convolutions on grey pixels: accuracy", "caltech-conv", "accuracy", "at least", 0.993, "99.3 %"
     ),
     _above_published("caltech", "caltech-edges", "S4NN", 0.992),
-    _beside_logistic("the same", "caltech-edges"),
+    _beside_logistic("one hidden layer, on edges", "caltech-edges"),
     _beside_logistic("nobody on both sides (split by blocks), one hidden layer, on edges", "caltech-edges-blocks"),
     _goal("hd-spikes", "700-300-20, plain integrate-and-fire", "hd-spikes", "accuracy", "at least", 0.65, "65 %"),
     _goal(

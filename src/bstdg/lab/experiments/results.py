@@ -264,7 +264,8 @@ def _check_extra(extra: dict[str, Any]) -> None:
             number = row.get(key, "") if isinstance(row, dict) else ""
             if number not in others and (type(number) is not int or abs(number) >= 2**31):
                 raise _Odd(f"extra.{table}[{i}].{key} should be a whole number{' or null' if others else ''}")
-            _check_figures({name: value for name, value in row.items() if name != key}, f"extra.{table}[{i}]")
+            needed = NEEDED[:1] if table == "blocks" else ()
+            _check_figures({name: value for name, value in row.items() if name != key}, f"extra.{table}[{i}]", *needed)
 
 
 def _is_size(value: Any) -> bool:

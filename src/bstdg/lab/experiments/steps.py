@@ -40,8 +40,10 @@ def said(runs: Runs) -> Iterator[str]:
     joules = [nano for run in ours if (nano := energy(run)) is not None]
     if step is None or at_equal is None or operations is None or not joules:
         return
-    right = spread([row["accuracy"] for run in bs4nn for row in run.extra["blocks"] if row["blocks"] == BLOCKS])[0]
-    own = spread([run.test["accuracy"] for run in bs4nn])[0]
+    rows = [(row, run) for run in bs4nn for row in run.extra.get("blocks", ()) if row["blocks"] == BLOCKS]
+    right, own = (
+        spread(shares)[0] for shares in zip(*((a["accuracy"], b.test["accuracy"]) for a, b in rows), strict=True)
+    )
     kept = f"has {100 * right:.2f} % there, {100 * own:.2f} % at its own {NUM_STEPS} steps, and decides at step"
     words = (
         f"Steps are those of a network's own clock; most of the ratio to BS4NN's is T, {NUM_STEPS} against {BLOCKS}.",
