@@ -15,7 +15,8 @@ from bstdg.lab.predecessors.temporal import NUM_STEPS
 
 BLOCKS_OF = """\
 The predecessors trained here, run as they are with their 256 input steps put into T equal blocks: the inputs of a block
-arrive together, and steps are counted in blocks (`bstdg baseline bs4nn --blocks 8`):
+arrive together, and steps are counted in blocks (`bstdg baseline bs4nn --blocks 8`). What an image then takes by the
+clock is told in [baselines](baselines.md#at-fewer-steps).
 """
 
 
