@@ -22,14 +22,22 @@ COLUMNS = {  # of a recipe's counterparts, by the name of their results
     "here": "{recipe}",
 }
 ROWS = (*catalogue.WITH_COUNTERPARTS, *(f"{name}-blocks" for name in catalogue.IN_BLOCKS))
-BPTT = {"mnist": "baseline-bptt-mnist", "fashion-mnist": "baseline-bptt-1000-fashion-mnist"}  # of what reads pixels
+# What reads pixels has its float, binary and BPTT networks among the predecessors, which take no recipe.
+PIXELS = {
+    recipe: {
+        "float32": f"baseline-mlp{width}-{recipe}",
+        "binary": f"baseline-binary{width}-{recipe}",
+        "BPTT": f"baseline-bptt{width}-{recipe}",
+    }
+    for recipe, width in (("mnist", ""), ("fashion-mnist", "-1000"))
+}
 
 
 def sheet(runs: Runs) -> Sheet:
     """A row for each recipe that has a counterpart, in the order of the catalogue."""
     rows = []
     for recipe in ROWS:
-        names = [name.format(recipe=recipe) or BPTT.get(recipe, "") for name in COLUMNS.values()]
+        names = [PIXELS.get(recipe, {}).get(column) or name.format(recipe=recipe) for column, name in COLUMNS.items()]
         cells = [_accuracy(f"runs/{name}", runs) for name in names]
         if any(cell != NONE for cell in cells[:-1]):
             structure = next((mine[0].structure for name in names[::-1] if (mine := runs.get(f"runs/{name}"))), NONE)

@@ -46,6 +46,7 @@ WITH_COUNTERPARTS = {
 BLOCKS = "caltech-face-motorbike-blocks"  # the same pictures, split so that no person is on both sides
 IN_BLOCKS = ("caltech", "caltech-edges", "caltech-conv")  # recipes that learn from that split too
 STEPS = 8  # T of the fully connected recipes
+ON_PIXELS = ("logistic", "ann-steps")  # beside the predecessors, which read pixels too
 WITH_MAPS = ("ann", "bnn-relu")  # of recipes with shared weights
 FULLY_CONNECTED = (
     "logistic",
@@ -133,7 +134,7 @@ _EVERY = (
             Predecessor("bs4nn", "mnist", blocks=(64, 32, 16, 8, 4, 2)),
             *(Predecessor(m, "mnist") for m in ("binary", "binary-relu", "bptt", "mlp", "s4nn")),
             Predecessor("s4nn", "mnist", 600),
-            *_counterparts("mnist"),
+            *_counterparts("mnist", ON_PIXELS),
             *_counterparts("mnist-edges"),
             *_counterparts("mnist-conv", WITH_MAPS),
         ),
@@ -145,7 +146,7 @@ _EVERY = (
         (240, 4),
         (
             *_on_clothes("bs4nn", "binary", "bptt", "mlp", "s4nn"),
-            *_counterparts("fashion-mnist"),
+            *_counterparts("fashion-mnist", ON_PIXELS),
             *_counterparts("fashion-mnist-edges"),
             *_counterparts("fashion-mnist-conv", WITH_MAPS),
         ),
