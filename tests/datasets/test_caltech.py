@@ -361,8 +361,21 @@ def test_the_lists_of_the_published_split(monkeypatch):
     for learnt, judged in zip(train, test, strict=True):
         assert not set(learnt) & set(judged)
         assert 1 <= min(*learnt, *judged) <= max(*learnt, *judged) <= 435
+    blocks = [caltech.SPLITS[f"{NAME}-blocks"](split) for split in ("train", "test")]
+    for learnt, judged in zip(*blocks, strict=True):
+        assert (learnt, judged) == (list(range(1, 201)), list(range(231, 436)))
     seeded = [caltech._seeded(split) for split in ("train", "test")]
     assert [len(numbers) for part in seeded for numbers in part] == [200, 200, 235, 598]
+
+
+def test_what_of_a_split_is_next_to_what_is_learnt_from(monkeypatch):
+    parts = {"train": [[1, 2, 6], [1]], "test": [[3, 4, 5, 9], [3, 4]]}
+    monkeypatch.setattr(caltech, "SPLITS", {"some": parts.get})
+    assert caltech.next_to_training("some") == {"face": 0.5, "motorbike": 0.0}
+    monkeypatch.undo()
+    shares = {name: caltech.next_to_training(name) for name in caltech.SPLITS}
+    assert shares[f"{NAME}-blocks"] == {"face": 0.0, "motorbike": 0.0}
+    assert shares[f"{NAME}-all"]["face"] == pytest.approx(0.711, abs=5e-4)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from support import needs
 import bstdg as package
 from bstdg.lab.experiments import catalogue, results, sent
 from bstdg.lab.experiments import run as running
-from bstdg.lab.experiments.catalogue import Variant
+from bstdg.lab.experiments.variants import Variant
 from bstdg.model import packed
 from bstdg.training.train import train
 

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from test_predecessors import FIGURES, KEYS, command
 
 from bstdg import datasets
@@ -18,7 +19,7 @@ from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.lab import predecessors
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments import run as running
-from bstdg.lab.experiments.catalogue import Experiment, Predecessor
+from bstdg.lab.experiments.variants import Experiment, Predecessor
 from bstdg.lab.predecessors.base import forget
 from bstdg.lab.predecessors.counterpart import network as networks
 from bstdg.lab.predecessors.counterpart.run import CounterpartRun
@@ -241,6 +242,8 @@ def test_recordings_are_learnt_from_as_the_recipe_encodes_them():
     assert read.shape == (10, 9) and 3 < read.sum(1).mean() < 9  # half of the time, half of the events
     report = train("ann", of, load=lambda *_: recordings(), settings={"epochs": 8, "batch": 16})
     assert report["test"]["accuracy"] > 0.9
+    with pytest.raises(InputError, match="steps = 8 does nothing for hd-spikes, of which events are counted"):
+        Samples(of, recordings(), 0, 8)
     with pytest.raises(InputError, match="take spikes back"):
         Samples(recipe(network={"layers": [8]}, train={"shift": 0}, input={"windows": [2]}), recordings(), 0)
 
@@ -250,10 +253,10 @@ def test_recordings_are_learnt_from_as_the_recipe_encodes_them():
 
 @pytest.fixture(scope="module")
 def reports():
-    return {name: train(name, seed=3, settings=FAST[name]) for name in predecessors.COUNTERPARTS}
+    return {name: train(name, seed=3, settings=FAST[name]) for name in KINDS}
 
 
-@pytest.mark.parametrize("name", predecessors.COUNTERPARTS)
+@pytest.mark.parametrize("name", KINDS)
 def test_each_learns_and_reports(reports, name):
     report = reports[name]
     assert set(report) == KEYS | {"structure", "sizes"}
@@ -268,6 +271,65 @@ def test_each_learns_and_reports(reports, name):
     costs = energy.of_report(report)
     multiplied = operations - 512 if name == "ann" else 0
     assert costs["counts"]["multiplications"] == multiplied + (512 + 64 + 32 if name == "bnn-relu" else 0)
+
+
+def test_logistic_regression_is_that_of_scikit_learn_with_the_strength_that_validation_chooses():
+    of, told = recipe(train={"shift": 0}), []
+    report = predecessors.train_counterpart(
+        "logistic", of, seed=3, settings={"strengths": [10.0, 1e-5, 0.3]}, on_epoch=told.append
+    )
+    assert set(report) == KEYS | {"structure"}
+    assert json.loads(json.dumps(report)) == report
+    assert (report["structure"], report["widths"]) == ("64-10", [64, 10])
+    samples = Samples(of, datasets.load("digits", "train"), 3)
+    learnt, held = (torch.cat(list(part)).numpy() for part in (samples.first(10**6), samples.held_out()))
+    assert [row["strength"] for row in told] == [1e-5, 0.3, 10.0]
+    rights = []
+    for row in told:
+        model = LogisticRegression(C=row["strength"], max_iter=3000).fit(learnt, samples.labels.numpy())
+        rights.append(model.score(held, samples.validation_labels))
+        assert row["accuracy"] == pytest.approx(rights[-1], abs=0.008)  # solvers stop near the same place
+    assert rights[0] < 0.9 < max(rights)
+    chosen = told[report["best_epoch"] - 1]
+    assert chosen["accuracy"] == max(row["accuracy"] for row in told) == report["validation"]["accuracy"]
+    assert report["recipe"]["title"].endswith(f"C = {chosen['strength']:g}")
+    assert report["test"]["accuracy"] > 0.93
+    assert energy.of_report(report)["counts"]["multiplications"] == 640
+
+
+def test_among_equal_strengths_the_likelier_one_is_taken():
+    """Two blobs far apart: every strength decides all, and the strongest penalty is the least sure."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 100)
+    images = (rng.integers(0, 20, (200, 2, 2)) + 200 * labels[:, None, None]).astype(np.uint8)
+    two = datasets.Dataset("two", "train", images, labels, 255, ("dark", "bright"))
+    of = recipe(network={"layers": [4]}, train={"shift": 0})
+    report = predecessors.train_counterpart("logistic", of, load=lambda *_: two)
+    assert report["validation"]["accuracy"] == 1 and report["best_epoch"] == 5
+
+
+def test_samples_weigh_in_a_logistic_regression_as_in_the_recipe():
+    whole = datasets.load("digits", "train")
+    few = whole.subset(np.flatnonzero((whole.labels == 0) | (np.arange(len(whole)) % 25 == 0)))
+    settings = {"strengths": [1e-3]}
+    shares = []
+    for of in (recipe(train={"shift": 0}), recipe(train={"shift": 0, "class_weight": "balanced"})):
+        given = predecessors.train_counterpart("logistic", of, load=lambda *_: few, settings=settings)
+        shares.append(given["test"]["macro_f1"])
+    assert shares[1] > shares[0] + 0.1  # zeros are most of all samples
+
+
+@pytest.mark.parametrize("name", ["ann", "logistic"])
+def test_it_can_read_the_steps_that_a_spiking_network_reads(name):
+    of, whole = recipe(train={"shift": 0}), datasets.load("digits", "train")
+    fine, coarse = Samples(of, whole, 0), Samples(of, whole, 0, 4)
+    assert (fine.num_steps, coarse.num_steps) == (16, 4)
+    read = torch.cat(list(coarse.held_out()))
+    assert set(read.unique().tolist()) == {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert len(torch.cat(list(fine.held_out())).unique()) == 17
+    rest = {} if name == "logistic" else {"epochs": 1, "batch": 32}
+    tests = [predecessors.train_counterpart(name, of, settings={"steps": n, **rest})["test"] for n in (0, 16, 1)]
+    assert tests[0] == tests[1] != tests[2]
 
 
 def test_float_weights_do_best(reports):
@@ -427,7 +489,7 @@ def test_the_command_goes_on_where_it_was_stopped(tmp_path, written, capsys, mon
     ("arguments", "said"),
     [
         (["ann"], "ann takes structure and data of a recipe: give --recipe"),
-        (["mlp", "--recipe", "digits"], "mlp takes no --recipe, only ann, bnn, bnn-relu do"),
+        (["mlp", "--recipe", "digits"], "mlp takes no --recipe, only ann, bnn, bnn-relu, logistic do"),
         (["mlp", "--resume"], "--resume is for trainings with --recipe"),
         (["ann", "--recipe", "digits", "--data", "digits"], "--data does nothing with --recipe"),
         (["bnn", "--recipe", "digits", "--weights", "."], "--weights does nothing with --recipe"),
@@ -439,6 +501,12 @@ def test_the_command_goes_on_where_it_was_stopped(tmp_path, written, capsys, mon
         (["ann", "--recipe", "digits", "--set", "batch=1"], "batch must be in 2"),
         (["ann", "--recipe", "digits", "--set", "rule.tau=2.0"], "rule.tau belongs to"),
         (["annn", "--recipe", "digits"], "did you mean 'ann'"),
+        (["logistic", "--recipe", "digits", "--resume"], "--resume does nothing for logistic"),
+        (["logistic", "--recipe", "digits", "--set", "strengths=[]"], "at least one number"),
+        (["logistic", "--recipe", "digits", "--blocks", "8"], "--blocks and --models are for s4nn and bs4nn"),
+        (["bs4nn", "--data", "digits", "--blocks", "7"], "64 blocks, not into 7"),
+        (["bs4nn", "--data", "digits", "--blocks", "x"], "--blocks takes whole numbers"),
+        (["mlp", "--data", "digits", "--models", "m"], "model files are left of bs4nn alone"),
     ],
 )
 def test_the_command_refuses_in_one_line(tmp_path, monkeypatch, capsys, arguments, said):

@@ -14,7 +14,8 @@ from support import temporal_twin as twin
 from bstdg import datasets
 from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.lab import predecessors
-from bstdg.lab.predecessors import bs4nn, network, online_training, released, s4nn, temporal
+from bstdg.lab.predecessors import blocks, bs4nn, network, online_training, released, s4nn, temporal
+from bstdg.model import runtime
 
 STEP_KINDS = ("random", "few", "all at 0", "late", "silent")
 
@@ -335,3 +336,92 @@ def test_a_header_that_promises_too_much_allocates_nothing(tmp_path):
             file.write(bytes(80))
         with pytest.raises(kind, match=r"a\.npy"):
             released.read_layers(tmp_path)
+
+
+# --- the same networks at fewer steps
+
+
+def in_blocks(steps, below, above, thresholds, number, binary):
+    """What a network decides whose clock has `number` steps, by nested loops: label, step, hidden steps, silent."""
+    width, heard = 256 // number, [int(s) for s in steps]
+    arrive = [s // width if s < 255 else None for s in heard]
+    seen = [np.sign(w) if binary else w for w in (below, above)]
+
+    def first(times, weights, threshold):
+        fired, potentials = [None] * weights.shape[1], []
+        for t in range(number):
+            v = [
+                sum(weights[i, k] for i, at in enumerate(times) if at is not None and at <= t)
+                for k in range(len(fired))
+            ]
+            potentials.append(v)
+            fired = [t if at is None and v[k] > threshold else at for k, at in enumerate(fired)]
+        return fired, potentials
+
+    hidden, _ = first(arrive, seen[0], thresholds[0])
+    output, potentials = first(hidden, seen[1], thresholds[1])
+    spoke = [t for t in output if t is not None]
+    step = min(spoke) if spoke else number - 1
+    among = [k for k, t in enumerate(output) if t == step] if spoke else range(len(output))
+    return max(among, key=lambda k: (potentials[step][k], -k)), step, hidden, not spoke
+
+
+@given(cases(), st.sampled_from(blocks.KNOWN), st.booleans())
+@settings(max_examples=150)
+def test_in_blocks_a_network_is_one_of_so_many_steps(case, number, binary):
+    steps, below, above, thresholds, label = case
+    row = network.figures(Between([below, above], thresholds, binary), steps[None], np.array([label]), number)
+    decided, step, hidden, silent = in_blocks(steps, below, above, thresholds, number, binary)
+    assert row["accuracy"] == (decided == label)
+    assert (row["decision_step_mean"], row["silent_rate"], row["num_steps"]) == (step, silent, number)
+    assert row["hidden_spikes"] == sum(t is not None for t in hidden)
+    assert row["hidden_spikes_to_decision"] == sum(t is not None and t <= step for t in hidden)
+    heard = sum(s < 255 and s // (256 // number) <= step for s in steps)
+    assert row["input_spikes_to_decision"] == heard
+
+
+@pytest.mark.parametrize("number", blocks.KNOWN)
+def test_bs4nn_in_blocks_is_a_model_of_this_project(tmp_path, number):
+    rng = np.random.default_rng(number)
+    images, labels = rng.integers(0, 256, (200, 5, 6), np.uint8), rng.integers(0, 4, 200)
+    images[rng.random(images.shape) < 0.3] = 0
+    test = datasets.Dataset("small", "test", images, labels, 255, tuple("abcd"))
+    net = bs4nn.BS4NN([rng.normal(size=(30, 20)), rng.normal(size=(20, 4))], scales=(40.0, 60.0))
+    judged = blocks.judged(net, bs4nn.encode(images), labels, test, (number,), tmp_path / "models")
+    model = runtime.load(tmp_path / "models" / f"bs4nn-{number}.bstdg")
+    assert model.packed.widths == (30, 20, 4) and model.packed.num_steps == number
+    row, own = judged["blocks"][0], model.evaluate(images, labels)
+    assert row["blocks"] == number
+    shared = set(row) & set(own) - {"engine", "accuracy_ties_correct"}  # of silent decisions the papers count no ties
+    assert {"accuracy", "decision_step_mean", "synaptic_operations_to_decision", "tie_rate"} <= shared
+    assert {key: row[key] for key in shared} == {key: own[key] for key in shared}
+
+
+def test_what_cannot_be_put_into_blocks_is_refused(tmp_path, small):
+    save(tmp_path, a=np.ones((4, 6)), b=np.zeros((2, 4)))
+    given = {"load": lambda *_: small, "data": "small"}
+    with pytest.raises(InputError, match=r"into 1, 2, 4, 8, 16, 32 or 64 blocks, not into 128"):
+        predecessors.run_released("bs4nn", tmp_path, blocks=(8, 128), **given)
+    with pytest.raises(InputError, match=r"only s4nn and bs4nn have 256 steps.*not 'mlp'"):
+        predecessors.train("mlp", "small", load=lambda *_: small, blocks=(8,))
+    for name, numbers in (("s4nn", (8,)), ("bs4nn", ())):
+        with pytest.raises(InputError, match="model files are left of bs4nn alone"):
+            predecessors.run_released(name, tmp_path, blocks=numbers, models=tmp_path / "m", **given)
+    with pytest.raises(InputError, match="a weight of this network is 0"):
+        predecessors.run_released("bs4nn", tmp_path, blocks=(8,), models=tmp_path / "m", **given)
+    odd = datasets.Dataset("small", "test", small.images // 4, small.labels, 70, small.classes)
+    save(tmp_path, a=np.ones((4, 6)), b=np.ones((2, 4)))
+    with pytest.raises(InputError, match="fall into other blocks"):
+        predecessors.run_released("bs4nn", tmp_path, "small", load=lambda *_: odd, blocks=(64,), models=tmp_path / "m")
+
+
+def test_a_training_is_judged_in_blocks_too(small):
+    grown = datasets.Dataset(
+        "small", "train", np.repeat(small.images, 20, 0), np.repeat(small.labels, 20), 255, ("n", "y")
+    )
+    settings_ = {"hidden": [5], "epochs": 1, "validation": 0.25}
+    for name in ("s4nn", "bs4nn"):
+        given = {"settings": settings_, "load": lambda *_: grown}
+        report = predecessors.train(name, "small", blocks=(8, 4, 8), **given)
+        assert [(row["blocks"], row["num_steps"]) for row in report["blocks"]] == [(8, 8), (4, 4)]
+        assert "blocks" not in predecessors.train(name, "small", **given)

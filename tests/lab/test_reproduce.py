@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bstdg.lab.experiments import catalogue, results
-from bstdg.lab.experiments.catalogue import Variant
+from bstdg.lab.experiments.variants import Variant
 from bstdg.model import packed
 from bstdg.training import checkpoint
 from bstdg.training.run_folder import CHECKPOINT

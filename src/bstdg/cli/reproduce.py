@@ -16,7 +16,7 @@ from bstdg.cli.options import AsJson, DataDir, Scheduler, whole_numbers
 from bstdg.errors import InputError
 
 if TYPE_CHECKING:
-    from bstdg.lab.experiments.catalogue import Experiment
+    from bstdg.lab.experiments.variants import Experiment
 
 EXAMPLES = """
 Examples:

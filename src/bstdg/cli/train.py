@@ -32,7 +32,8 @@ Processes train one network together, each with its share of train.batch and of 
   torchrun --nproc-per-node 2 -m bstdg train mnist --out runs/two
   torchrun --nproc-per-node 2 --max-restarts 3 -m bstdg train mnist   goes on by itself when one is killed
 
-Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all, cifar10,
+Data sets (data.name): digits, mnist, fashion-mnist, caltech-face-motorbike, caltech-face-motorbike-all,
+caltech-face-motorbike-blocks, cifar10,
 cifar10-jpeg75, shd, hd-spikes, nmnist, nmnist-counts, mit-bih, and folder, for pictures of your own.
 """
 

@@ -5,10 +5,14 @@ picture is made grey (ITU-R 601-2 luma) unless its three colours are asked for, 
 each pixel the mean of the area it covers. What is lost is the aspect: pictures are near 3:2 and become exactly what the
 size says; nothing is cropped or padded.
 
-Two splits. "caltech-face-motorbike" is the published one of 200 training and 198 test images a class, kept by the
+Three splits. "caltech-face-motorbike" is the published one of 200 training and 198 test images a class, kept by the
 authors of a re-implementation (npvoid/SDNN_python) of S. R. Kheradpisheh, M. Ganjtabesh, S. J. Thorpe, T. Masquelier,
 "STDP-based spiking deep convolutional neural networks for object recognition", Neural Networks 99, 2018.
 "caltech-face-motorbike-all" draws 200 training images a class with a fixed seed and tests on all others.
+
+Pictures of one person, and of one catalogue of motorbikes, are consecutive numbers, and both these splits put many on
+both sides (see `next_to_training`). "caltech-face-motorbike-blocks" does not: it learns from the first 200 of each
+category and tests on those from 231 to 435, and the 30 between, which are more than one person has, are left out.
 
 Source: L. Fei-Fei, R. Fergus, P. Perona, "Learning generative visual models from few training examples", CVPR 2004
 Workshop on Generative-Model Based Vision; doi:10.22002/D1.20086, CC BY 4.0.
@@ -38,6 +42,8 @@ CATEGORIES = {"Faces": 435, "Motorbikes": 798}  # images are numbered from 1
 SIZE = (32, 48)  # rows and columns; near 3:2, as most of the pictures are
 TRAINING_PER_CLASS = 200
 SPLIT_SEED = 0  # part of what "-all" means: never derive it from a training seed
+LEFT_OUT = 30  # pictures of each category between the blocks, of which neither learns
+BLOCKS_END = 435  # the last picture that is tested on: as many motorbikes as there are faces
 ROOT = "101_ObjectCategories"
 FOLDER = "caltech101"
 ARCHIVES = ("101_ObjectCategories.tar.gz", "caltech101-faces-motorbikes.tar.gz")
@@ -69,7 +75,29 @@ def _seeded(split: Split) -> list[list[int]]:
     return [sorted(numbers[part].tolist()) for numbers in drawn]
 
 
-SPLITS = {"caltech-face-motorbike": _published, "caltech-face-motorbike-all": _seeded}
+def _blocks(split: Split) -> list[list[int]]:
+    first, last = (1, TRAINING_PER_CLASS) if split == "train" else (TRAINING_PER_CLASS + LEFT_OUT + 1, BLOCKS_END)
+    return [list(range(first, last + 1)) for _ in CATEGORIES]
+
+
+SPLITS = {
+    "caltech-face-motorbike": _published,
+    "caltech-face-motorbike-all": _seeded,
+    "caltech-face-motorbike-blocks": _blocks,
+}
+
+
+def next_to_training(name: str) -> dict[str, float]:
+    """Of the test pictures of a split, the share a class whose number comes before or after one that is learnt from.
+
+    >>> {kind: round(share, 3) for kind, share in next_to_training("caltech-face-motorbike").items()}
+    {'face': 0.965, 'motorbike': 0.005}
+    """
+    shares = {}
+    for kind, learnt, judged in zip(CLASSES, SPLITS[name]("train"), SPLITS[name]("test"), strict=True):
+        near = {number + step for number in learnt for step in (-1, 1)}
+        shares[kind] = len(near & set(judged)) / len(judged)
+    return shares
 
 
 def load(
@@ -200,5 +228,6 @@ SOURCES = tuple(
     for name, title in {
         "caltech-face-motorbike": "Caltech-101 Face/Motorbike",
         "caltech-face-motorbike-all": "Caltech-101 Face/Motorbike, all images",
+        "caltech-face-motorbike-blocks": "Caltech-101 Face/Motorbike, blocks of numbers",
     }.items()
 )

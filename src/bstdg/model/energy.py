@@ -72,7 +72,12 @@ KINDS = {
     "binary-relu": Kind(1, 32, ("integer", "float"), spikes=False, rescales=True),
     "mlp": Kind(32, 32, ("float", "float"), multiplies=True, spikes=False),
 }
-KINDS |= {"ann": KINDS["mlp"], "bnn": KINDS["binary"], "bnn-relu": KINDS["binary-relu"]}  # of any structure
+KINDS |= {
+    "logistic": KINDS["mlp"],
+    "ann": KINDS["mlp"],
+    "bnn": KINDS["binary"],
+    "bnn-relu": KINDS["binary-relu"],
+}  # of any structure
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from bstdg import files
 from bstdg.drawing.lettering import lettering
-from bstdg.lab.experiments import catalogue
-from bstdg.lab.experiments.claims import figure_of
+from bstdg.lab.experiments import sweeps
+from bstdg.lab.experiments.judge import figure_of
 from bstdg.lab.experiments.published import RELEASED
 from bstdg.lab.experiments.results import OURS, Run
 from bstdg.lab.experiments.run import spread
@@ -83,7 +83,7 @@ def _draw(axes, points: Sequence[Point], color: str, marker: str, label: str, li
 
 
 def _curves(data: str, runs: Runs, of: str) -> Iterator[tuple[str, list[Point]]]:
-    variants = [v for v in catalogue.tradeoff(data) if runs.get(v.name)]
+    variants = [v for v in sweeps.tradeoff(data) if runs.get(v.name)]
     for group in LOOKS:
         chain = (group,) if group in ("base", "both weights") else ("base", group)  # from no weight to the greatest
         points = [point for v in variants if v.group in chain for point in _points(runs[v.name], of)]
@@ -100,8 +100,8 @@ def _others(data: str, axis: str, runs: Runs, of: str):
         label = f"recipe {short(name)}" if ours else f"{short(name).removeprefix('baseline-')}, trained here"
         yield RECIPE if ours else PREDECESSOR, label, points
     for released in RELEASED:
-        if released.data == data and axis == "steps":
-            yield STATED, f"{released.what}, released weights", [(released.steps, 0.0, 100 * released.accuracy, 0.0)]
+        if released.data == data and (x := {"steps": released.steps, "operations": released.operations}[axis]):
+            yield STATED, f"{released.what}, released weights", [(x, 0.0, 100 * released.accuracy, 0.0)]
 
 
 def _points(runs: Sequence[Run], of: str) -> list[Point]:

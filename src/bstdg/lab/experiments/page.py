@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bstdg import datasets, files, shown
 from bstdg.errors import InputError
-from bstdg.lab.experiments import figures, results, tables
-from bstdg.lab.experiments.claims import CLAIMS, ENOUGH_SEEDS, judge
+from bstdg.lab.experiments import alike, figures, notes, results, steps, sweeps, tables
+from bstdg.lab.experiments.claims import CLAIMS, ENOUGH_SEEDS
+from bstdg.lab.experiments.judge import judge
 from bstdg.lab.experiments.results import Run
 from bstdg.lab.experiments.tables import Runs, Sheet
 
@@ -46,9 +47,12 @@ def text(runs: Runs, figure_names: Sequence[tuple[str, str]]) -> str:
         runs: see `results.load_all`.
         figure_names: data set and file of each trade-off figure.
     """
-    parts = [HEAD, *_machines(runs), "## Claims\n", _verdicts(runs), _table(tables.claims(CLAIMS, runs))]
+    claimed = (_verdicts(runs), *steps.said(runs), _table(tables.claims(CLAIMS, runs)))
+    parts = [HEAD, *_machines(runs), "## Claims\n", *claimed]
     for data in datasets.names():
         parts += _data_set(data, datasets.source(data).title, runs)
+    if (same := alike.sheet(runs)).rows:
+        parts += ["## One input, network by network\n", alike.SAID, _table(same)]
     for data in ("mnist", "digits"):
         parts += _ablations(data, runs)
     for data in ("mnist", "digits"):
@@ -89,8 +93,12 @@ def _data_set(data: str, title: str, runs: Runs) -> Iterator[str]:
     if not mine and not stated.rows:
         return
     yield f"## {title}\n"
+    yield from notes.of(data, runs)
     if mine:
         yield _table(tables.settings(title, [(tables.short(name), r) for name, r in mine]))
+    if (in_blocks := steps.sheet(mine)).rows:
+        yield steps.BLOCKS_OF
+        yield _table(in_blocks)
     by_speaker = tables.speakers(mine)
     if by_speaker.rows:
         yield "Accuracy by speaker, %:\n"
@@ -104,11 +112,9 @@ def _ablations(data: str, runs: Runs) -> Iterator[str]:
     sheet, exits = tables.ablation(data, runs), tables.exits(data, runs)
     if not sheet.rows:
         return
-    from bstdg.lab.experiments import catalogue
-
-    epochs = sorted({str(run.epochs) for run in runs.get(catalogue.base(data).name, ())})
+    epochs = sorted({str(run.epochs) for run in runs.get(sweeps.base(data).name, ())})
     yield f"## Ablations, {datasets.source(data).title}\n"
-    yield ABLATIONS.format(recipe=catalogue.base(data).recipe, epochs=" or ".join(epochs)) + "\n"
+    yield ABLATIONS.format(recipe=sweeps.base(data).recipe, epochs=" or ".join(epochs)) + "\n"
     yield from _few(sheet)
     yield _table(sheet)
     if exits.rows:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bstdg import files
 from bstdg.errors import FileFormatError, InputError
+from bstdg.model import energy as model_energy
 from bstdg.model import figures as known_figures
 from bstdg.model.sizes import Size
 
@@ -42,8 +43,9 @@ class Run:
         engine: what computed.
         machine: versions and hardware (`bstdg.about.about_machine`).
         model_bytes: size of the deployed model, 0 if there is none.
-        extra: further figures, such as those by speaker; of networks with shared weights also their `structure` and the
-            `sizes` of their layers (`bstdg.model.sizes.Size`), which widths do not tell.
+        extra: further figures, such as those by speaker, at other `exits`, or with input times in `blocks`; of
+            networks with shared weights also their `structure` and the `sizes` of their layers
+            (`bstdg.model.sizes.Size`), which widths do not tell.
     """
 
     name: str
@@ -107,7 +109,7 @@ def from_report(report: Mapping[str, Any], name: str, *, quick: bool = False, ex
         engine=report["training_engine"],
         machine=report["machine"],
         model_bytes=report.get("model_bytes", 0),
-        extra={**_shared(report), **(report.get("extra") or {}), **(extra or {})},
+        extra={**_shared(report), **_in_blocks(report), **(report.get("extra") or {}), **(extra or {})},
     )
 
 
@@ -119,9 +121,29 @@ def _shared(report: Mapping[str, Any]) -> dict[str, Any]:
     return {"structure": structure, "sizes": report["sizes"]}
 
 
+def _in_blocks(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of a predecessor with its input times put into blocks, where it was judged so too."""
+    return {"blocks": report["blocks"]} if report.get("blocks") else {}
+
+
 def _there(figures: Mapping[str, Any] | None) -> dict[str, Any]:
     """Without what is not a figure of such a network: one that does not spike has no decision step."""
     return {name: value for name, value in (figures or {}).items() if value is not None}
+
+
+def energy(run: Run) -> float | None:
+    """An estimate of a decision's energy in nJ (see `bstdg.model.energy`); None where its figures do not suffice."""
+    if "synaptic_operations_to_decision" not in run.test:
+        return None
+    report = {"recipe": run.config, "widths": list(run.widths), "test": run.test}
+    if "sizes" in run.extra:
+        report["sizes"] = run.extra["sizes"]
+    if run.method != OURS:
+        report["baseline"] = run.method
+    try:
+        return model_energy.of_report(report)["estimate_pj"]["total"] / 1000
+    except InputError:
+        return None
 
 
 def path_of(results: Path, name: str, seed: int) -> Path:
@@ -235,13 +257,15 @@ def _check_extra(extra: dict[str, Any]) -> None:
             raise _Odd(f"extra.{table} should be an object")
         for name, figures in groups.items():
             _check_figures(figures, f"extra.{table}.{name[:20]}", *NEEDED[:1])
-    if not isinstance(rows := extra.get("exits", []), list):
-        raise _Odd("extra.exits should be a list")
-    for i, row in enumerate(rows):
-        offset = row.get("offset", "") if isinstance(row, dict) else ""
-        if offset is not None and (type(offset) is not int or abs(offset) >= 2**31):
-            raise _Odd(f"extra.exits[{i}].offset should be a whole number or null")
-        _check_figures({key: value for key, value in row.items() if key != "offset"}, f"extra.exits[{i}]")
+    for table, key, others in (("exits", "offset", (None,)), ("blocks", "blocks", ())):
+        if not isinstance(rows := extra.get(table, []), list):
+            raise _Odd(f"extra.{table} should be a list")
+        for i, row in enumerate(rows):
+            number = row.get(key, "") if isinstance(row, dict) else ""
+            if number not in others and (type(number) is not int or abs(number) >= 2**31):
+                raise _Odd(f"extra.{table}[{i}].{key} should be a whole number{' or null' if others else ''}")
+            needed = NEEDED[:1] if table == "blocks" else ()
+            _check_figures({name: value for name, value in row.items() if name != key}, f"extra.{table}[{i}]", *needed)
 
 
 def _is_size(value: Any) -> bool:

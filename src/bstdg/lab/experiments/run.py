@@ -12,8 +12,8 @@ from typing import Any
 from bstdg import disk
 from bstdg.errors import InputError
 from bstdg.lab.experiments import results
-from bstdg.lab.experiments.catalogue import Experiment, Predecessor, Variant
 from bstdg.lab.experiments.results import Run
+from bstdg.lab.experiments.variants import Experiment, Predecessor, Variant
 from bstdg.learning import recipe_file
 from bstdg.learning.recipe import Recipe
 from bstdg.shipped import shipped_recipes
@@ -177,13 +177,14 @@ def _predecessor(predecessor: Predecessor, seed: int, folder: Path, data_dir: Pa
         "on_epoch": lambda row: log(f"{name}, seed {seed}: epoch {row['epoch']}, accuracy {row['accuracy']:.2%}"),
     }
     if predecessor.recipe:
-        recipe = recipe_of(Variant(name, predecessor.recipe, folds=predecessor.folds), seed)
+        recipe = recipe_of(predecessor.variant, seed)
         report = predecessors.train_counterpart(
             predecessor.method, recipe, settings=settings, folder=folder, resume=True, **more
         )
     else:
         hidden = {"hidden": [predecessor.hidden]} if predecessor.hidden else {}
-        report = predecessors.train(predecessor.method, predecessor.data, settings=hidden | settings, **more)
+        more |= {"settings": hidden | settings, "blocks": predecessor.blocks}
+        report = predecessors.train(predecessor.method, predecessor.data, **more)
     return results.from_report(report, name)
 
 

@@ -15,9 +15,9 @@ from bstdg.lab import cluster as clusters
 from bstdg.lab.cluster import Cluster, ClusterError
 from bstdg.lab.experiments import results
 from bstdg.lab.experiments import run as running
-from bstdg.lab.experiments.catalogue import Experiment, Predecessor, Variant
 from bstdg.lab.experiments.results import Run
 from bstdg.lab.experiments.run import Job
+from bstdg.lab.experiments.variants import Experiment, Predecessor, Variant
 from bstdg.training.checkpoint import differences
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _plain(job: Job) -> dict[str, Any]:
 def _recipe(job: Job) -> dict[str, Any]:
     """The recipe that a run is made from; nothing of a predecessor that has none."""
     one, seed = job
-    variant = Variant(one.name, one.recipe, folds=one.folds) if isinstance(one, Predecessor) else one
+    variant = one.variant if isinstance(one, Predecessor) else one
     return running.recipe_of(variant, seed).to_dict() if variant.recipe else {}
 
 
@@ -114,7 +114,9 @@ def _job(values: Mapping[str, Any]) -> Job:
     fields = dict(values["fields"])
     if values["kind"] == Predecessor.__name__:
         settings = tuple((name, value) for name, value in fields.pop("settings"))
-        return Predecessor(**fields, settings=settings), values["seed"]
+        return Predecessor(
+            **{**fields, **{name: tuple(fields[name]) for name in ("blocks", "overrides")}}, settings=settings
+        ), values["seed"]
     return Variant(**{**fields, "overrides": tuple(fields["overrides"])}), values["seed"]
 
 

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 
 from bstdg.lab.experiments import tables
-from bstdg.lab.experiments.catalogue import Experiment
 from bstdg.lab.experiments.claims import CLAIMS
 from bstdg.lab.experiments.results import QUICK, Run
 from bstdg.lab.experiments.tables import Sheet
+from bstdg.lab.experiments.variants import Experiment
 
 
 def summary(experiment: Experiment, runs: Sequence[Run], quick: bool) -> list[Sheet]:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bstdg.errors import InputError
-from bstdg.lab.experiments import catalogue
-from bstdg.lab.experiments.claims import ENOUGH_SEEDS, Claim, Verdict, judge
+from bstdg.lab.experiments import sweeps
+from bstdg.lab.experiments.claims import ENOUGH_SEEDS, Claim
+from bstdg.lab.experiments.judge import Verdict, judge
 from bstdg.lab.experiments.published import STATED
-from bstdg.lab.experiments.results import OURS, Run
+from bstdg.lab.experiments.results import OURS, Run, energy
 from bstdg.lab.experiments.run import spread
-from bstdg.model.energy import of_report
 from bstdg.model.figures import FIGURES, TOGETHER, Figure
 from bstdg.shown import line
 
@@ -121,21 +120,6 @@ def overview(title: str, named: Iterable[tuple[str, Sequence[Run]]]) -> Sheet:
     return Sheet(title, tuple(whole.columns[i] for i in kept), rows)
 
 
-def energy(run: Run) -> float | None:
-    """An estimate of a decision's energy in nJ (see `bstdg.model.energy`); None where its figures do not suffice."""
-    if "synaptic_operations_to_decision" not in run.test:
-        return None
-    report = {"recipe": run.config, "widths": list(run.widths), "test": run.test}
-    if "sizes" in run.extra:
-        report["sizes"] = run.extra["sizes"]
-    if run.method != OURS:
-        report["baseline"] = run.method
-    try:
-        return of_report(report)["estimate_pj"]["total"] / 1000
-    except InputError:
-        return None
-
-
 def short(name: str) -> str:
     """A setting's own name, without the folder."""
     return name.rpartition("/")[2]
@@ -178,7 +162,7 @@ def ablation(data: str, runs: Runs) -> Sheet:
     """What changes with each respect in which the base is changed."""
     rows = [
         (variant.group, variant.label, str(len(mine)), *cells(mine))
-        for variant in catalogue.ablations(data)
+        for variant in sweeps.ablations(data)
         if (mine := runs.get(variant.name))
     ]
     return Sheet(f"ablations, {data}", ("changed", "to", "seeds", *map(head, COLUMNS)), tuple(rows))
@@ -186,7 +170,7 @@ def ablation(data: str, runs: Runs) -> Sheet:
 
 def exits(data: str, runs: Runs) -> Sheet:
     """The base's trained networks with their output thresholds raised, and without an early exit."""
-    base = catalogue.base(data).name
+    base = sweeps.base(data).name
     by_offset: dict[int | None, list[dict]] = {0: [run.test for run in runs.get(base, ())]}
     for run in runs.get(base, ()):
         for row in run.extra.get("exits", ()):
@@ -213,7 +197,7 @@ def tradeoff(data: str, runs: Runs) -> Sheet:
     """Every point of the sweep."""
     rows = [
         (variant.label, str(len(mine)), *cells(mine))
-        for variant in catalogue.tradeoff(data)
+        for variant in sweeps.tradeoff(data)
         if (mine := runs.get(variant.name))
     ]
     return Sheet(f"trade-off, {data}", ("weights", "seeds", *map(head, COLUMNS)), tuple(rows))

@@ -6,6 +6,7 @@ They are written from their equations, trained on the same split and judged by t
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,16 +32,17 @@ _HOME = {
     "ann": ("counterpart.settings.Settings", "counterpart.train"),
     "bnn": ("counterpart.settings.SignSettings", "counterpart.train"),
     "bnn-relu": ("counterpart.settings.ReluSettings", "counterpart.train"),
+    "logistic": ("counterpart.settings.LogisticSettings", "counterpart.logistic.train"),
 }
 WITHOUT_TORCH = ("s4nn", "bs4nn")
-COUNTERPARTS = ("ann", "bnn", "bnn-relu")  # of a recipe, whose structure, data and augmentation they take
+COUNTERPARTS = ("ann", "bnn", "bnn-relu", "logistic")  # of a recipe, whose structure, data and augmentation they take
 
 
 def names() -> tuple[str, ...]:
     """Every name; those in `COUNTERPARTS` are for `train_counterpart`, the others for `train`.
 
     >>> names()
-    ('s4nn', 'bs4nn', 'binary', 'binary-relu', 'bptt', 'mlp', 'ann', 'bnn', 'bnn-relu')
+    ('s4nn', 'bs4nn', 'binary', 'binary-relu', 'bptt', 'mlp', 'ann', 'bnn', 'bnn-relu', 'logistic')
     """
     return tuple(_HOME)
 
@@ -72,6 +74,8 @@ def train(
     data_dir: Path | str | None = None,
     load: Loader | None = None,
     on_epoch: OnEpoch | None = None,
+    blocks: Sequence[int] = (),
+    models: Path | None = None,
 ) -> dict[str, Any]:
     """Train a baseline, choose its epoch on a validation part, and judge it once on the test set.
 
@@ -83,9 +87,12 @@ def train(
         data_dir: where the data set's files are (see `bstdg.datasets.load`).
         load: gives a split of the data set, for data of one's own; called for "test" only after training.
         on_epoch: called after every epoch with its figures.
+        blocks: s4nn, bs4nn: also judge the network with its input times put into so many blocks, see
+            `bstdg.lab.predecessors.blocks`.
+        models: bs4nn: a folder where the network is left as a model file for each number of blocks.
 
     Returns:
-        The report: the keys of a run's `report.json`, and `baseline`.
+        The report: the keys of a run's `report.json`, and `baseline`; and `blocks`, figures at each number of them.
 
     Raises:
         InputError: the name, a setting or the data do not fit.
@@ -99,7 +106,13 @@ def train(
     chosen, seed = settings_of(settings_kind(name), settings), seed_of(seed)
     loader: Loader = load or (lambda which, split: _looked_at(which, split, data_dir, fold=chosen.fold))
     if name in WITHOUT_TORCH:
-        return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch)
+        judged = _in_blocks(name, blocks, models)
+
+        def also(run: Any, test: Any) -> dict[str, Any]:
+            return judged(run.network, run.encode(test.images, run.white), test.labels, test)
+
+        return train_and_judge(name, chosen, _find(name, 1), data, loader, seed, on_epoch, also)
+    _in_blocks(name, blocks, models)
     from bstdg.learning.surroundings import undisturbed
 
     with undisturbed():
@@ -153,6 +166,21 @@ def train_counterpart(
 _LISTED = ", ".join(COUNTERPARTS)
 
 
+def _in_blocks(name: str, blocks: Sequence[int], models: Path | None) -> Any:
+    """What judges a network in blocks, given it, its steps, labels and the test set.
+
+    Raises:
+        InputError: this baseline has no steps to be put into blocks, or is none that a model file holds.
+    """
+    if blocks and name not in WITHOUT_TORCH:
+        raise InputError(f"only s4nn and bs4nn have 256 steps that are put into blocks, not {name!r}: leave them out")
+    if models is not None and (name != "bs4nn" or not blocks):
+        raise InputError("model files are left of bs4nn alone, one for each number of blocks: give both, or neither")
+    from bstdg.lab.predecessors import blocks as in_blocks
+
+    return functools.partial(in_blocks.judged, blocks=in_blocks.check(blocks), models=models)
+
+
 def _looked_at(data: str, split: Any, data_dir: Path | str | None, *, size: Sequence[int] = (), **part: Any) -> Any:
     """A split; with the training part, the test part is looked at, so that no training ends without being judged."""
     from bstdg import datasets
@@ -170,6 +198,8 @@ def run_released(
     *,
     data_dir: Path | str | None = None,
     load: Loader | None = None,
+    blocks: Sequence[int] = (),
+    models: Path | None = None,
 ) -> dict[str, Any]:
     """Run the released weights of S4NN or BS4NN on a test set, with their published conventions.
 
@@ -178,7 +208,7 @@ def run_released(
         folder: plain numeric .npy files, one a layer (see `bstdg.lab.predecessors.released`).
         data: a data set's name; the released networks are of MNIST.
         data_dir: where the data set's files are.
-        load: as for `train`.
+        load, blocks, models: as for `train`.
 
     Raises:
         InputError: the folder, a file or an array is not what it has to be.
@@ -188,4 +218,5 @@ def run_released(
     from bstdg.lab.predecessors.base import images
 
     loader: Loader = load or (lambda which, split: datasets.load(which, split, data_dir))
-    return released.evaluate(name, Path(folder), images(loader, data, "test"))
+    judged = _in_blocks(name, blocks, models)
+    return released.evaluate(name, Path(folder), images(loader, data, "test"), judged)

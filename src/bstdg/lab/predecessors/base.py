@@ -116,8 +116,12 @@ def train_and_judge(
     loader: Loader,
     seed: int,
     on_epoch: OnEpoch | None,
+    also: Callable[[Any, Dataset], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Train, choose the epoch on the validation part, judge it once on the test set, and report."""
+    """Train, choose the epoch on the validation part, judge it once on the test set, and report.
+
+    `also` gives what else the report holds, from the run with its best network and the test set.
+    """
     from bstdg.about import about_machine
 
     weights, held = np.random.SeedSequence(seed).generate_state(2)
@@ -144,6 +148,7 @@ def train_and_judge(
         "best_epoch": best.epoch,
         "validation": best.figures,
         "test": run.figures(test.images, test.labels),
+        **(also(run, test) if also is not None else {}),
         "model_bytes": run.deployed_bytes(),
         "seconds": seconds,
         "training_engine": "numpy" if name in ("s4nn", "bs4nn") else "torch",

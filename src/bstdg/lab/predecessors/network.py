@@ -78,15 +78,22 @@ def decide(output: NDArray[np.int16], path: Trajectory) -> Verdict:
     return Verdict(label, earliest, False, int(best.sum()) > 1, output == earliest, int(output.argmin()))
 
 
-def figures(network: TemporalNetwork, steps: NDArray[np.int16], labels: NDArray[np.integer]) -> dict[str, Any]:
+def figures(
+    network: TemporalNetwork, steps: NDArray[np.int16], labels: NDArray[np.integer], blocks: int = NUM_STEPS
+) -> dict[str, Any]:
     """All figures of `bstdg.model.metrics.Tally` over images `[batch, inputs]`, under the predecessors' clock.
 
     The decision step is the smallest output stamp (255 for a silent decision), and spikes stamped up to it are
     counted. `accuracy_ties_correct` is the predecessors' own metric, `accuracy` this project's, and
     `accuracy_lowest_index` lets the lowest index win among the smallest stamps.
+
+    With fewer `blocks` than steps the input is put into them, and time is counted in them (see
+    `bstdg.lab.predecessors.blocks`).
     """
     widths = [network.weights[0].shape[1], network.weights[1].shape[1]]
-    tally, lowest = Tally(NUM_STEPS, widths), 0
+    tally, lowest, width = Tally(blocks, widths), 0, NUM_STEPS // blocks
+    if blocks < NUM_STEPS:
+        steps = temporal.in_blocks(steps, blocks)
     for part in np.array_split(np.arange(len(labels)), max(1, len(labels) // 500)):
         hidden, verdicts = [], []
         for i in part:
@@ -95,10 +102,11 @@ def figures(network: TemporalNetwork, steps: NDArray[np.int16], labels: NDArray[
             verdicts.append(decide(response.output, response.path))
         lowest += sum(int(v.first == labels[i]) for v, i in zip(verdicts, part, strict=True))
         # The tally's counts hold for steps of any integer type; 256 does not fit the one byte of this project's own.
-        tally.add(_decision(verdicts), labels[part], cast(Any, steps[part]), [cast(Any, np.array(hidden))])
+        decision, spikes = _decision(verdicts, width), (steps[part] // width, np.array(hidden) // width)
+        tally.add(decision, labels[part], cast(Any, spikes[0]), [cast(Any, spikes[1])])
     return {**tally.figures(), "accuracy_lowest_index": lowest / max(1, len(labels))}
 
 
-def _decision(verdicts: Sequence[Verdict]) -> Decision:
+def _decision(verdicts: Sequence[Verdict], width: int) -> Decision:
     label, step, silent, tie, candidates, _ = (np.array(column) for column in zip(*verdicts, strict=True))
-    return Decision(label, step, silent, tie, candidates)
+    return Decision(label, step // width, silent, tie, candidates)

@@ -12,6 +12,7 @@ from bstdg import _native
 from bstdg.errors import TrainingError
 from bstdg.lab.predecessors import bs4nn, network, s4nn
 from bstdg.lab.predecessors.base import Figures, RunSetup
+from bstdg.lab.predecessors.temporal import NUM_STEPS
 
 
 def learn_images(
@@ -77,9 +78,9 @@ class OnlineRun:
             self.network.end_epoch(self.generator)
             yield {"training_accuracy_ties_correct": right / samples}
 
-    def figures(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Figures:
+    def figures(self, images: NDArray[np.uint8], labels: NDArray[np.int64], blocks: int = NUM_STEPS) -> Figures:
         """See `network.figures`."""
-        return network.figures(self.network, self.encode(images, self.white), labels)
+        return network.figures(self.network, self.encode(images, self.white), labels, blocks)
 
     def keep(self) -> None:
         """Remember weights and scales."""

@@ -8,6 +8,7 @@ reads, and a pickle may run any program: split it where you trust it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,13 @@ def _layer(path: Path) -> NDArray:
     return weights.astype(np.float64)
 
 
-def evaluate(name: str, folder: Path, test: Dataset) -> dict[str, Any]:
-    """Figures of released weights on a test set, as a report (see `bstdg.lab.predecessors.run_released`)."""
+def evaluate(
+    name: str, folder: Path, test: Dataset, judged: Callable[..., dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Figures of released weights on a test set, as a report (see `bstdg.lab.predecessors.run_released`).
+
+    `judged` gives what else it holds, from the network, its steps, their labels and the test set.
+    """
     if name not in ("s4nn", "bs4nn"):
         raise InputError(f"only s4nn and bs4nn have released weights, not {name!r}")
     below, above = read_layers(folder)
@@ -105,17 +111,18 @@ def evaluate(name: str, folder: Path, test: Dataset) -> dict[str, Any]:
     begin = time.monotonic()
     if name == "s4nn":
         steps, labels = s4nn.encode(test.images, test.white), _unit_of(test.labels, classes)
-        figures = network.figures(s4nn.S4NN(weights), steps, labels)
+        net: network.TemporalNetwork = s4nn.S4NN(weights)
         size = 4 * sum(w.size for w in weights)
     else:
-        steps = bs4nn.encode(test.images, test.white)
-        figures = network.figures(bs4nn.BS4NN(weights, scales=bs4nn.RELEASED_SCALES), steps, test.labels)
+        steps, labels = bs4nn.encode(test.images, test.white), test.labels
+        net = bs4nn.BS4NN(weights, scales=bs4nn.RELEASED_SCALES)
         size = -(-sum(w.size for w in weights) // 8) + 8
     return {
         "baseline": name,
         "recipe": {"title": f"{name.upper()}, released weights", "data": {"name": test.name}},
         "widths": widths,
-        "test": figures,
+        "test": network.figures(net, steps, labels),
+        **(judged(net, steps, labels, test) if judged is not None else {}),
         "model_bytes": size,
         "seconds": time.monotonic() - begin,
         "machine": about_machine(),

@@ -100,6 +100,16 @@ def stamps(path: Trajectory, threshold: float) -> NDArray[np.int16]:
     return np.where(fired, path.times[first] + 1, NEVER).astype(np.int16)
 
 
+def in_blocks(steps: NDArray[np.int16], blocks: int) -> NDArray[np.int16]:
+    """Steps of inputs, each moved to the first step of its block; what came too late to tell, never.
+
+    >>> in_blocks(np.array([0, 31, 32, 254, 255, 256], np.int16), 8).tolist()
+    [0, 0, 32, 224, 256, 256]
+    """
+    width = NUM_STEPS // blocks
+    return np.where(steps < NEVER - 1, steps // width * width, NEVER).astype(np.int16)
+
+
 def potential_at(path: Trajectory, step: int) -> NDArray[np.floating]:
     """Potentials `[neurons]` at a step, 0 before anything arrived."""
     moment = int(np.searchsorted(path.times, step, side="right")) - 1

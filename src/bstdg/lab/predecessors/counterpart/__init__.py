@@ -3,7 +3,9 @@
 The input code is the recipe's own, read at its finest: with T steps a channel that fires at step s is the number
 (T - s) / T, and one that is silent is 0, so that at T = 254 two grey values become one here and there and nothing else
 is lost. Recordings are read as how many events each channel has. Augmentation, validation part, class weights and
-choice of the epoch are the recipe's too; there is no teacher. See docs/baselines.md.
+choice of the epoch are the recipe's too; there is no teacher. With `steps` the input is read at so many steps, as a
+spiking network reads it, so that what they cost is told apart from what bits and single spikes do. Logistic regression
+is a counterpart without structure. See docs/baselines.md.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class CounterpartRun:
         self.name, self.recipe, self.settings, self.seed = name, recipe, settings, seed
         seeds = np.random.SeedSequence(seed).generate_state(3)
         self.generator = torch.Generator("cpu").manual_seed(int(seeds[1]))
-        self.samples = Samples(recipe, dataset, seed)
+        self.samples = Samples(recipe, dataset, seed, settings.steps)
         self.layers = Network(self.samples.input.gives, len(dataset.classes), recipe.network).deployed()
         _, binary, activation = KINDS[name]
         self.network = Counterpart(

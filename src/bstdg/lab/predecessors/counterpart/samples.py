@@ -43,6 +43,7 @@ class Samples:
         recipe: whose input code, augmentation, split and class weights are taken.
         dataset: the training split.
         seed: of the run.
+        num_steps: T at which the input is read; 0: its finest for images, the recipe's for recordings.
 
     Attributes:
         input: the recipe's input code.
@@ -54,7 +55,7 @@ class Samples:
         InputError: recipe and data do not fit, or an option would do nothing.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset | EventDataset, seed: int):
+    def __init__(self, recipe: Recipe, dataset: Dataset | EventDataset, seed: int, num_steps: int = 0):
         options.check(recipe, options.kind_of(dataset))
         self.input = input_code(dataset, recipe.input)
         if self.input.tied:
@@ -62,7 +63,11 @@ class Samples:
                 "input.windows take spikes back, which no network does that does not spike: leave them out"
             )
         pictures = isinstance(dataset, Dataset)
-        self.num_steps = min(MAX_STEPS, dataset.white) if pictures else recipe.network.num_steps
+        if num_steps and not pictures and not recipe.input.counts:
+            raise InputError(
+                f"steps = {num_steps} does nothing for {recipe.data.name}, of which events are counted: leave it out"
+            )
+        self.num_steps = num_steps or (min(MAX_STEPS, dataset.white) if pictures else recipe.network.num_steps)
         plain = dataclasses.replace(
             recipe,
             network=dataclasses.replace(recipe.network, num_steps=self.num_steps),
