@@ -112,7 +112,8 @@ def export(
     folders.check_replaceable(out, force, source)
     coded = loaded.input.kind in chosen.encodes and sampled(loaded.input)
     signals = [vectors.signals(loaded)] if coded else []
-    inputs = vectors.joined(vectors.corners(loaded), *signals, vectors.images(whole, images, data_dir))
+    parts = [vectors.corners(loaded), *signals, vectors.images(whole, images, data_dir)]
+    inputs = vectors.joined(*sorted(parts, key=lambda part: part.samples is not None))
     golden = Golden.of(loaded, inputs.steps, inputs.samples if coded else None)
     written = chosen.write(loaded, golden, called)
     proof = vectors.to_bytes(golden)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import InputError
+from bstdg.fields import short
 from bstdg.spikes.events import MAX_STEPS
 
 Levels = tuple[int, ...]
@@ -42,7 +43,7 @@ def check_levels(levels: Any, white: int, name: str = "levels") -> Levels:
         raise InputError(f"{name} must be a list of the least value of each step, {MAX_STEPS} at most, not {what}")
     for step, level in enumerate(levels):
         if type(level) is not int or not 1 <= level <= white + 1:
-            raise InputError(f"{name}[{step}] must be an integer in 1 … {white + 1}, not {str(level)[:40]!r}")
+            raise InputError(f"{name}[{step}] must be an integer in 1 … {white + 1}, not {short(level)}")
         if step and level > levels[step - 1]:
             raise InputError(
                 f"{name}[{step}] = {level} is above {name}[{step - 1}] = {levels[step - 1]}: the later the step, the "
