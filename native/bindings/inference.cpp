@@ -104,7 +104,8 @@ void run_bytes(const bstdg::Network& network, const Rows<std::uint8_t, 2>& bytes
   ResultArrays arrays(network, bytes.shape(0));
   const bstdg::Results& results = arrays.fill(wanted);
   const OthersMayRun others_may_run;
-  network.run(bstdg::ByteRows{bytes.data(), bytes.shape(0), step_of.data(), by_greatest}, results, early_exit, threads);
+  network.run(bstdg::ByteRows{bytes.data(), bytes.shape(0), step_of.data(), by_greatest}, results, early_exit,
+              threads);
 }
 
 void run_events(const bstdg::Network& network, const ArrayIn<std::int64_t>& offsets,

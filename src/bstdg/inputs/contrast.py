@@ -7,8 +7,8 @@ With x a value 0 … white, and m the greatest value of its sample, of all its c
     by levels            step = the first t with x >= levels[t]
     relative, by levels  step = the first t with x white // m >= levels[t]
 
-All are integers. 0 never fires, and so a sample of zeros is silent; nor does what is below the last level. Levels, one a
-step, never rise, so that no value fires later than a smaller one; where two are equal, nothing fires at the second.
+All are integers. 0 never fires, and so a sample of zeros is silent; nor does what is below the last level. Levels, one
+a step, never rise, so that no value fires later than a smaller one; where two are equal, nothing fires at the second.
 Every monotone table from values to steps is such a row of levels.
 """
 
@@ -77,8 +77,8 @@ def equal_shares(counts: NDArray[np.int64], num_steps: int, silent_below: float 
         raise InputError(
             f"no value is above silent_below = {silent_below:g}, so there is nothing to choose levels from: lower it"
         )
-    wanted = np.arange(1, num_steps + 1) * int(seen[0])
-    levels = np.searchsorted(-seen, -(-(-wanted // num_steps)), side="right") - 1
+    wanted = -(-np.arange(1, num_steps + 1) * int(seen[0]) // num_steps)
+    levels = np.searchsorted(-seen, -wanted, side="right") - 1  # the last value of which so many are seen
     levels[-1] = np.flatnonzero(fires)[0]
     return tuple(levels.tolist())
 

@@ -106,7 +106,7 @@ def _by_fields(recipe: Recipe) -> Iterator[Idle]:
     at_once = network.num_steps == 1
     yield at_once, "rule kernel tau", "does nothing where network.num_steps = 1: there is one step"
     yield at_once, "train jitter", "does nothing where network.num_steps = 1: there is one step"
-    yield at_once, "input equalize", "does nothing where network.num_steps = 1: all that fires has the share of one step"
+    yield at_once, "input equalize", "does nothing where network.num_steps = 1: there is one share"
     same = at_once and not recipe.input.silent_below and not recipe.input.levels
     yield same, "input relative", "does nothing where network.num_steps = 1: there is one step"
     yield at_once, "loss latency_weight", "does nothing where network.num_steps = 1: every decision falls at step 0"

@@ -1,4 +1,4 @@
-"""Pixels that the C source encodes itself: `bstdg.inputs.contrast` in integers alone (see `templates/contrast.c.in`)."""
+"""Pixels that the C source encodes itself: `bstdg.inputs.contrast` in integers (see `templates/contrast.c.in`)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def fields(code: LatencyCode, num_steps: int, channels: int) -> dict[str, Any]:
         "SILENT_OF": str(silent.denominator),
         "PIXEL_HASH": f"0x{fnv1a(steps.astype(np.uint8).tobytes()):08x}u",
         "SILENT_PIXEL": str(int(np.flatnonzero(steps == num_steps).max())),
-        "GREATEST": "the greatest pixel" if code.relative or code.levels else "the greatest pixel, which fires at step 0",
+        "GREATEST": "the greatest pixel"
+        if code.relative or code.levels
+        else "the greatest pixel, which fires at step 0",
         "PIXELS": _told(code),
     }
 

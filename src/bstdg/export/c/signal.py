@@ -68,4 +68,3 @@ def fields(code: SignalCode) -> dict[str, Any]:
         "VECTOR": "VECTOR",
         "CHECKED": "vector",
     }
-
