@@ -121,7 +121,7 @@ def test_every_engine_decides_alike(data):
     code, num_steps = data.draw(codes(whites=(3, 200, 255, 1000)))
     images = data.draw(images_of(code)).astype(np.uint8 if code.white <= 255 else np.uint16)
     images = images.reshape(-1, *code.reads)
-    model = random_model((int(np.prod(code.reads)), 5, 3), num_steps, shape=code.reads)
+    model = random_model((int(np.prod(code.reads)), 40, 10), num_steps, threshold=1, shape=code.reads)
     model = dataclasses.replace(model, input=code)
     wanted = Model(model, "oracle").predict(images)
     for name in ("native", "dense"):
@@ -129,6 +129,36 @@ def test_every_engine_decides_alike(data):
         assert np.array_equal(runner.predict(images), wanted)
         assert [int(runner.predict(image[None])[0]) for image in images] == wanted.tolist()
         assert np.array_equal(runner.run(runner.encode(images)).decision.label, wanted)
+
+
+@pytest.mark.parametrize("white", [1, 3, 255])
+@pytest.mark.parametrize("levels", [(), (256, 120, 120, 3, 1)])
+def test_a_table_names_the_step_of_every_byte_beside_every_brightest_one(white, levels):
+    levels = tuple(min(level, white + 1) for level in levels)
+    code = LatencyCode((256,), white, 0.0 if levels else 0.2, relative=True, levels=levels)
+    table = code.step_of_byte(5)
+    assert table.shape == (256, 256) and (table[white + 1 :] == 255).all() and (table[:, white + 1 :] == 255).all()
+    images = np.minimum(np.arange(256), np.arange(white + 1)[:, None])
+    steps = np.array([steps_of(image, code, 5) for image in images.tolist()])
+    for most in range(white + 1):
+        assert np.array_equal(table[most, : most + 1], steps[most, : most + 1])
+    # Each image goes by the row of its own brightest byte.
+    model = random_model((256, 40, 10), 5, threshold=1, shape=(256,))
+    runner = Model(dataclasses.replace(model, input=code), "native")
+    found, wanted = (
+        runner._network.decide(given, *more)
+        for given, more in ((images.astype(np.uint8), (table.ravel(),)), (runner.encode(images), ()))
+    )
+    assert np.array_equal(found.step, wanted.step) and np.array_equal(found.candidates, wanted.candidates)
+    assert np.array_equal(runner.predict(images.astype(np.uint8)), wanted.label)
+
+
+def test_levels_alone_are_a_table_of_bytes():
+    code = LatencyCode((4,), 200, levels=(150, 3))
+    table = code.step_of_byte(2)
+    assert table.shape == (256,) and (table[201:] == 255).all()
+    assert np.bincount(table[:201]).tolist() == [51, 147, 3]
+    assert LatencyCode((4,), 256, levels=(150, 3)).step_of_byte(2) is None
 
 
 def test_bytes_above_white_are_refused_by_every_engine():

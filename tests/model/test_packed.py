@@ -216,7 +216,7 @@ def test_a_file_larger_than_any_model_is_not_read(tmp_path):
 def test_the_network_alone_reads_what_its_code_would_feed_it():
     whole = packed.load(GOLDEN / "model-edges-v1.bstdg")
     alone = packed.network_alone(whole)
-    assert (alone.input, alone.widths) == (LatencyCode((16,), 200), whole.widths)
+    assert (alone.input, alone.widths) == (LatencyCode((16,), 200, 0.05), whole.widths)
     plain = packed.load(GOLDEN / "model-v1.bstdg")
     assert packed.network_alone(plain) is plain
 

@@ -83,7 +83,7 @@ class Compiled:
         Args:
             spikes: `Events`, or one byte a channel, uint8 `[batch, channels]`: its step, or what `step_of` makes one.
             step_of: the step of each of the 256 bytes, T for never and `NOT_ALLOWED` where a byte may not come; or
-                `[256, 256]`, as much for each greatest byte that a sample may have.
+                65,536 of them, 256 for each greatest byte that a sample may have.
 
         Raises:
             InputError: the input has another type, width or T, holds what is not allowed, or is not C-contiguous.
@@ -110,7 +110,7 @@ class Compiled:
                 self._network.run_events(spikes.offsets, spikes.channels, spikes.steps, results, early_exit, threads)
             else:
                 _check_bytes(spikes)
-                self._network.run_bytes(spikes, step_of.reshape(-1), results, early_exit, self._worth(len(spikes)))
+                self._network.run_bytes(spikes, step_of, results, early_exit, self._worth(len(spikes)))
         except InputError:
             raise
         except ValueError as error:
