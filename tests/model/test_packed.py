@@ -255,7 +255,8 @@ except OSError as error:
 
 VERSIONS = [("v1", ""), ("v1", "scaled-"), ("v1", "edges-"), ("v1", "recordings-")]
 VERSIONS += [("v2", ""), ("v2", "scaled-"), ("v2", "edges-"), ("v2", "recordings-")]
-VERSIONS += [("v2", f"{kind}-") for kind in ("colour", "convolution", "signal", "signal-top", "pixels")]
+VERSIONS += [("v2", f"{kind}-") for kind in ("colour", "convolution", "signal", "signal-top")]
+VERSIONS += [("v2", f"{kind}-") for kind in ("pixels", "relative", "levels")]
 
 
 @pytest.mark.parametrize(("version", "kind"), VERSIONS)
