@@ -138,11 +138,11 @@ def _compared(found: dict[str, Any], model: PackedModel, golden: Golden) -> str:
         wrong.append("hidden steps")
     if found["early"] != count:
         wrong.append("early exit")
-    images = golden.samples is not None
-    if images and base64.b64decode(found["encoded"]) != golden.steps[count - len(golden.samples) :].tobytes():
+    images = 0 if golden.samples is None else len(golden.samples)
+    if images and base64.b64decode(found["encoded"]) != golden.steps[count - images :].tobytes():
         wrong.append("steps of images")
     if wrong:
         raise Failed(f"{', '.join(wrong)} not as the oracle computes them")
     spikes = f"{sum(model.widths[1:-1]):,} hidden steps each, " if golden.hidden else ""
-    encoded = f", and steps of {len(golden.samples):,} images" if images else ""
+    encoded = f", and steps of {images:,} images" if images else ""
     return f"{count:,} vectors: {spikes}decision, step, silence and early exit as the oracle's{encoded}"
