@@ -138,8 +138,8 @@ void bind_inference(nb::module_& module) {
       .def(nb::new_(&make_network), "layers"_a, "num_steps"_a)
       .def("run_bytes", &run_bytes, "bytes"_a.noconvert(), "step_of"_a.noconvert(), "results"_a,
            "early_exit"_a, "threads"_a,
-           "Run `[batch, channels]` bytes, `step_of` naming the step of each of 256, or of 256 for each "
-           "greatest byte of a sample in turn, into the arrays of `results`.")
+           "Run `[batch, channels]` bytes into `results`: `step_of` names each byte's step, or so for each "
+           "greatest byte.")
       .def("run_events", &run_events, "offsets"_a.noconvert(), "channels"_a.noconvert(),
            "steps"_a.noconvert(), "results"_a, "early_exit"_a, "threads"_a,
            "Run event streams, sorted by step within each sample, into the arrays of `results`.");
