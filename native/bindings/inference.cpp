@@ -96,11 +96,16 @@ void run_bytes(const bstdg::Network& network, const Rows<std::uint8_t, 2>& bytes
     throw std::invalid_argument("the network reads " + std::to_string(network.channels()) +
                                 " channels, not " + std::to_string(bytes.shape(1)));
   }
-  if (step_of.shape(0) != 256) throw std::invalid_argument("step_of must name the step of each of 256 bytes");
+  const bool by_greatest = step_of.shape(0) == 256 * 256;
+  if (step_of.shape(0) != 256 && !by_greatest) {
+    throw std::invalid_argument(
+        "step_of must name the step of each of 256 bytes, once or for each greatest byte");
+  }
   ResultArrays arrays(network, bytes.shape(0));
   const bstdg::Results& results = arrays.fill(wanted);
   const OthersMayRun others_may_run;
-  network.run(bstdg::ByteRows{bytes.data(), bytes.shape(0), step_of.data()}, results, early_exit, threads);
+  network.run(bstdg::ByteRows{bytes.data(), bytes.shape(0), step_of.data(), by_greatest}, results, early_exit,
+              threads);
 }
 
 void run_events(const bstdg::Network& network, const ArrayIn<std::int64_t>& offsets,
@@ -133,8 +138,8 @@ void bind_inference(nb::module_& module) {
       .def(nb::new_(&make_network), "layers"_a, "num_steps"_a)
       .def("run_bytes", &run_bytes, "bytes"_a.noconvert(), "step_of"_a.noconvert(), "results"_a,
            "early_exit"_a, "threads"_a,
-           "Run `[batch, channels]` bytes, `step_of` naming the step of each of 256, into the arrays of "
-           "`results`.")
+           "Run `[batch, channels]` bytes into `results`: `step_of` names each byte's step, or so for each "
+           "greatest byte.")
       .def("run_events", &run_events, "offsets"_a.noconvert(), "channels"_a.noconvert(),
            "steps"_a.noconvert(), "results"_a, "early_exit"_a, "threads"_a,
            "Run event streams, sorted by step within each sample, into the arrays of `results`.");

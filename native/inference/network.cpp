@@ -30,6 +30,12 @@ void check(const Layer& layer, std::int64_t channels, const std::string& name) {
   if (!why.empty()) refuse(name + " " + why);
 }
 
+std::uint8_t greatest(const std::uint8_t* bytes, std::size_t count) {
+  std::uint8_t found = 0;
+  for (std::size_t i = 0; i < count; ++i) found = bytes[i] > found ? bytes[i] : found;
+  return found;
+}
+
 // One thread's working memory.
 struct StateMemory {
   std::vector<std::shared_ptr<void>> own;
@@ -167,7 +173,9 @@ void Network::run(const ByteRows& input, const Results& results, bool early_exit
   parts_->run(input.batch, results, early_exit, threads,
               [&](std::size_t n, const TimelineSpace& space, Timeline& time) {
                 const std::uint8_t* bytes = input.bytes + n * plan.channels;
-                if (!kernels.of_bytes({bytes, input.step_of, plan.channels, plan.num_steps}, space, time)) {
+                const std::size_t table = input.by_greatest ? greatest(bytes, plan.channels) : 0;
+                const std::uint8_t* step_of = input.step_of + 256 * table;
+                if (!kernels.of_bytes({bytes, step_of, plan.channels, plan.num_steps}, space, time)) {
                   refuse("sample " + std::to_string(n) + " holds a value out of range");
                 }
               });

@@ -17,6 +17,7 @@ struct ByteRows {
   const std::uint8_t* bytes;
   std::size_t batch;
   const std::uint8_t* step_of;  // 256 entries
+  bool by_greatest = false;     // or as many for each greatest byte that a sample may have, 65,536 in all
 };
 
 // What is known of each sample; null where the caller does not want it.

@@ -201,6 +201,30 @@ int main(int argc, char** argv) {
   }
   for (std::thread& caller : callers) caller.join();
   for (const auto& mine : labels) check(mine == labels[0], "the same from every caller");
+  // A table for each greatest byte of a sample gives what the steps give that it names.
+  {
+    const auto channels = static_cast<std::size_t>(network.channels());
+    const auto num_steps = static_cast<unsigned>(network.num_steps());
+    Steps bytes(batch * channels), named(batch * channels), tables(std::size_t{256} * 256), same(256, 0);
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+      bytes[i] = static_cast<std::uint8_t>(other() % (1 + i / channels));
+    for (std::size_t i = 0; i < tables.size(); ++i)
+      tables[i] = static_cast<std::uint8_t>(other() % (num_steps + 1));
+    for (unsigned t = 0; t <= num_steps; ++t) same[t] = static_cast<std::uint8_t>(t);
+    for (std::size_t n = 0; n < batch; ++n) {
+      const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(n * channels);
+      const std::size_t most = *std::max_element(begin, begin + static_cast<std::ptrdiff_t>(channels));
+      for (std::size_t i = n * channels; i < (n + 1) * channels; ++i)
+        named[i] = tables[256 * most + bytes[i]];
+    }
+    std::vector<std::int64_t> told(batch), expected(batch);
+    bstdg::Results results;
+    results.label = told.data();
+    network.run(bstdg::ByteRows{bytes.data(), batch, tables.data(), true}, results, true, 2);
+    results.label = expected.data();
+    network.run(bstdg::ByteRows{named.data(), batch, same.data()}, results, true, 2);
+    check(told == expected, "a table for each greatest byte");
+  }
   // What is refused from a helper thread reaches the caller as an exception.
   std::vector<std::uint8_t> nothing_allowed(256, bstdg::kNotAllowed);
   bool refused = false;

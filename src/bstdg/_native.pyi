@@ -49,7 +49,7 @@ class Network:
         threads: int,
     ) -> None:
         """
-        Run `[batch, channels]` bytes, `step_of` naming the step of each of 256, into the arrays of `results`.
+        Run `[batch, channels]` bytes into `results`: `step_of` names each byte's step, or so for each greatest byte.
         """
 
     def run_events(

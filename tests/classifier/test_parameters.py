@@ -48,7 +48,9 @@ ELSEWHERE = {
     "device": "meta",
     "n_jobs": 2,
     "verbose": True,
-}  # where it is computed, and what is said
+    "relative": True,
+    "equalize": True,
+}  # where it is computed, and what is said; contrast, which is for pictures: `test_contrast_classifier`
 
 
 def begun(how: str) -> BSTDGClassifier:

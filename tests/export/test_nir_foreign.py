@@ -251,7 +251,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = ("num_steps", "image_shape", "white", "silent_below", "classes", "trained", "input")
+FIELDS = ("num_steps", "image_shape", "white", "silent_below", "relative", "levels", "classes", "trained", "input")
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=2))

@@ -38,9 +38,10 @@ from bstdg import templates
 from bstdg.errors import InputError
 from bstdg.export import web
 from bstdg.export.base import Golden
-from bstdg.export.golden import corners
+from bstdg.export.golden import corners, from_bytes
 from bstdg.export.web import outside
 from bstdg.export.web import proof as web_proof
+from bstdg.inputs import LatencyCode
 from bstdg.inputs.coding import InputCoding
 from bstdg.inputs.latency import latency
 from bstdg.layers import FullLayer, size
@@ -244,6 +245,59 @@ def test_latency_of_every_pixel(engine, white, silent_below, num_steps):
     levels = np.arange(white + 1) if white < 1000 else np.unique(np.r_[0:300, 19_000:20_000, 65_000:65_536])
     expected = latency(levels[None], num_steps, white=white, silent_below=silent_below)[0]
     assert engine.ask(pixels=levels.tolist()) == expected.tolist()
+
+
+CONTRAST = {
+    "relative": {"relative": True},
+    "relative, some silent": {"relative": True, "silent_below": 0.3},
+    "levels": {"levels": (201, 90, 90, 33, 1)},
+    "relative, levels": {"relative": True, "levels": (201, 90, 90, 33, 1)},
+    "words": {"white": 65_535, "relative": True, "levels": (65_536, 40_000, 39_999, 300, 2)},
+    "relative words": {"white": 65_535, "relative": True, "silent_below": 0.1},
+}
+
+
+def contrast_model(name: str, width: int = 12) -> PackedModel:
+    return dataclasses.replace(random_model((width, 5, 3), 5), input=LatencyCode((width,), **CONTRAST[name]))
+
+
+@pytest.mark.parametrize("name", CONTRAST)
+def test_images_are_encoded_as_in_training(engine, name):
+    model = contrast_model(name)
+    white = model.input.white
+    export(model, engine.folder)
+    rng = np.random.default_rng(0)
+    for most in (0, 1, 2, 77, white // 2, white - 1, white):
+        for image in (rng.integers(0, most + 1, 12), np.minimum(np.arange(12) * 11, most)):
+            assert engine.ask(pixels=image.tolist()) == model.input.encode(image[None], 5)[0].tolist()
+
+
+@pytest.mark.parametrize("name", ["relative, levels", "relative words"])
+def test_the_proof_runs_images_through_the_page(engine, name, tmp_path):
+    model = contrast_model(name)
+    made = bstdg_export.export("web", model, tmp_path / "web", images=0)
+    golden = from_bytes((made.folder / "golden.safetensors").read_bytes(), model)
+    page = made.folder / web.PAGE
+    assert f"and steps of {len(golden.samples)} images" in web_proof.in_node(page, model, golden).detail
+    # Corners, then what was made up; and of these, where nothing comes from data, any may be shown.
+    assert len(golden.steps) == web.CORNERS + len(golden.samples)
+    assert len(golden.steps[web.from_data(model, golden)]) == 0
+    more = golden._replace(samples=golden.samples[[*range(len(golden.samples)), 0, 1, 2]])
+    more = Golden.of(model, np.concatenate([golden.steps, golden.steps[-3:]]), more.samples)
+    assert web.from_data(model, more) == slice(len(golden.steps), None)
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace("Math.max(most, pixel)", "Math.max(most, pixel, 9)"), encoding="utf-8")
+    check = web_proof.in_node(page, model, golden)
+    assert check.status == "failed" and "steps of images not as the oracle" in check.detail
+
+
+@needs.mark("chromium", web_proof.chromium())
+def test_a_browser_encodes_images_too(tmp_path):
+    model = contrast_model("relative, some silent")
+    made = bstdg_export.export("web", model, tmp_path / "web", images=0)
+    golden = from_bytes((made.folder / "golden.safetensors").read_bytes(), model)
+    check = web_proof.in_chromium(made.folder / web.PAGE, model, golden)
+    assert check.status == "passed" and "images" in check.detail, check.detail
 
 
 def test_a_drawing_becomes_an_image_as_those_of_mnist(engine):

@@ -1,7 +1,7 @@
 """How the golden models of format version 2 were made: run once; later versions must go on reading what it wrote.
 
 Those of version 1 were written by version 0.1. Four of version 2 are these again, so both say the same; the others have
-what version 1 could not say: colour, windows that slide, the maps of signals, a sensor with pixels.
+what version 1 could not say: colour, windows that slide, the maps of signals, contrast, a sensor with pixels.
 
 python tests/golden/make.py
 """
@@ -75,6 +75,18 @@ def signal() -> None:
         keep(kind, packed.PackedModel(code, layers, 8, ("n", "s", "v"), {"data": "golden"}), rng, (2, 1, 17))
 
 
+def contrast() -> None:
+    """Pixels relative to the brightest of their image, evenly and by levels: two are equal, one is out of reach."""
+    for kind, silent, levels in (("relative", 0.1, ()), ("levels", 0.0, (201, 120, 90, 90, 31, 2))):
+        rng = np.random.default_rng(11)
+        code = LatencyCode((2, 4, 5), 200, silent, relative=True, levels=levels)
+        layers = tuple(
+            FullLayer(signs(rng, (above, below)), rng.integers(1, 5, above))
+            for below, above in itertools.pairwise((40, 9, 3))
+        )
+        keep(kind, packed.PackedModel(code, layers, 6, ("a", "b", "c"), {"data": "golden"}), rng, (2, 4, 5), dim=True)
+
+
 def pixels() -> None:
     """Events of a sensor with pixels: squares are joined, gates, delays and windows make planes of their own."""
     rng = np.random.default_rng(10)
@@ -101,11 +113,17 @@ def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
     return rng.choice([-1, 1], shape).astype(np.int8)
 
 
-def keep(kind: str, model: packed.PackedModel, rng: np.random.Generator, shape: tuple[int, ...]) -> None:
-    """Save a model that reads images of `shape` up to 200, and what the reference makes of some."""
+def keep(
+    kind: str, model: packed.PackedModel, rng: np.random.Generator, shape: tuple[int, ...], *, dim: bool = False
+) -> None:
+    """Save a model that reads images of `shape` up to 200, and what the reference makes of some; with `dim`, of images
+    each in another light.
+    """
     packed.save(model, HERE / f"model-{kind}-v2.bstdg")
     images = rng.integers(0, 201, (20, *shape)).astype(np.uint8)
     images[0] = 0
+    if dim:
+        images = (images * np.linspace(0.05, 1, 20)[:, None, None, None]).astype(np.uint8)
     loaded = runtime.Model(model, "oracle")
     keep_run(kind, loaded.run(loaded.encode(images)), {"images": images})
 
@@ -127,4 +145,5 @@ if __name__ == "__main__":
     colour()
     convolution()
     signal()
+    contrast()
     pixels()

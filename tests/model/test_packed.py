@@ -216,7 +216,7 @@ def test_a_file_larger_than_any_model_is_not_read(tmp_path):
 def test_the_network_alone_reads_what_its_code_would_feed_it():
     whole = packed.load(GOLDEN / "model-edges-v1.bstdg")
     alone = packed.network_alone(whole)
-    assert (alone.input, alone.widths) == (LatencyCode((16,), 200), whole.widths)
+    assert (alone.input, alone.widths) == (LatencyCode((16,), 200, 0.05), whole.widths)
     plain = packed.load(GOLDEN / "model-v1.bstdg")
     assert packed.network_alone(plain) is plain
 
@@ -255,7 +255,8 @@ except OSError as error:
 
 VERSIONS = [("v1", ""), ("v1", "scaled-"), ("v1", "edges-"), ("v1", "recordings-")]
 VERSIONS += [("v2", ""), ("v2", "scaled-"), ("v2", "edges-"), ("v2", "recordings-")]
-VERSIONS += [("v2", f"{kind}-") for kind in ("colour", "convolution", "signal", "signal-top", "pixels")]
+VERSIONS += [("v2", f"{kind}-") for kind in ("colour", "convolution", "signal", "signal-top")]
+VERSIONS += [("v2", f"{kind}-") for kind in ("pixels", "relative", "levels")]
 
 
 @pytest.mark.parametrize(("version", "kind"), VERSIONS)

@@ -38,7 +38,12 @@ CASES: dict[str, dict[str, Any]] = {
     "plain": {"network": SHALLOW},
     "noisy": {"network": SHALLOW, "train": {**NOISY, "class_weight": {"a": 3.0}}},
     "measured": {"network": {"layers": ["4c3p1", "pool2", 12]}, "rule": MEASURED},
-    "taught": {"network": SHALLOW, "distort": {"copies": 2, "rotation": 20.0}, "teacher": TEACHER},
+    "taught": {
+        "network": SHALLOW,
+        "input": {"relative": True, "equalize": True},
+        "distort": {"copies": 2, "rotation": 20.0},
+        "teacher": TEACHER,
+    },
     "dense": {"network": SHALLOW, "rule": MEASURED, "loss": {"spike_weight": 0.001}},
     "recorded": {"network": SHALLOW, "input": {"duration": 1.0}, "events": MOVED},
 }
@@ -75,6 +80,7 @@ def trained(name: str, ranks: Ranks = ALONE) -> dict[str, Tensor]:
     run.prepare()
     losses = [run.learn(Quiet()) for _ in range(2)]
     tensors = {key: tensor.detach().clone() for key, tensor in run.checkpoint().tensors.items()}
+    tensors["levels"] = torch.tensor(getattr(run.input, "levels", ()), dtype=torch.int64)
     return {**tensors, "losses": torch.tensor(losses), "counts": torch.from_numpy(run.validate().numbers())}
 
 

@@ -127,6 +127,7 @@ SPECIAL = {
     "data.channels": [3],
     "data.fold": [2],
     "data.limit": [40],
+    "input.levels": [[9], [12, 9, 9, 4, 2, 1]],
     "input.signal": [["above"], ["rise", "level"]],
     "input.signal_top": [5],
     "network.layers": [[9], [14, 9]],

@@ -68,7 +68,9 @@ def trained(dataset: Dataset | StoredDataset, recipe: Recipe, seed: int) -> tupl
     batch=st.sampled_from([7, 64, 1000]),
     limit=st.sampled_from([0, 90]),
     weight=st.sampled_from(["none", "balanced"]),
-    code=st.sampled_from([InputOptions(), InputOptions(edges=2), InputOptions(silent_below=0.3)]),
+    code=st.sampled_from(
+        [InputOptions(equalize=True), InputOptions(edges=2, relative=True), InputOptions(silent_below=0.3)]
+    ),
     seed=st.integers(0, 3),
 )
 @settings(max_examples=8, phases=(Phase.explicit, Phase.generate))  # a simpler example would say no more

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bstdg.errors import BstdgWarning, InputError
+from bstdg.fields import short
 from bstdg.inputs import FeatureCode, InputCode, LatencyCode, Shape
 from bstdg.inputs.features import Codes, Spread
 from bstdg.spikes.events import MAX_CHANNELS
@@ -26,13 +28,41 @@ WHITE = 255
 
 
 def code_for(
-    rows: NDArray, shape: Shape, num_steps: int, spread: Spread | str, codes: Codes | str | int
+    rows: NDArray,
+    shape: Shape,
+    num_steps: int,
+    spread: Spread | str,
+    codes: Codes | str | int,
+    *,
+    relative: bool = False,
+    equalize: bool = False,
 ) -> LatencyCode | FeatureCode:
     """The input code for training samples `rows`, `[samples, features]`, of images or features of `shape`.
 
+    With `equalize`, levels are still to be chosen, from those of the samples that are learnt from.
+
     Raises:
-        InputError: the spread or code is unknown.
+        InputError: the spread or code is unknown; or contrast is asked for, of what has none.
     """
+    for name, asked in (("relative", relative), ("equalize", equalize)):
+        if type(asked) is not bool:
+            raise InputError(f"{name} must be True or False, not {short(asked)}")
+        if asked and num_steps == 1:
+            raise InputError(f"{name} does nothing where num_steps is 1: leave it out")
+    code = _code_for(rows, shape, num_steps, spread, codes)
+    if not (relative or equalize):
+        return code
+    if not isinstance(code, LatencyCode):
+        raise InputError(
+            f"{'relative' if relative else 'equalize'} is for pictures, [samples, rows, columns] of integers or of "
+            "floats 0 … 1; these samples are scaled as features: leave it out"
+        )
+    return replace(code, relative=relative)
+
+
+def _code_for(
+    rows: NDArray, shape: Shape, num_steps: int, spread: Spread | str, codes: Codes | str | int
+) -> LatencyCode | FeatureCode:
     if len(shape) == 3 and spread == codes == AUTO:
         if rows.dtype.kind in "ui" and rows.min() >= 0 and rows.max() <= 65_535:
             brightest = max(1, int(rows.max()))
@@ -44,7 +74,7 @@ def code_for(
                 f"these images are floats up to {rows.max():g}; pixels are 0 … 255 as integers, 0 … 1 as floats: "
                 "divide X by 255, or give it as uint8 (for now it is scaled by the greatest value seen)",
                 BstdgWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
     codes = int(codes) if isinstance(codes, np.integer) else codes
     picture = _like_pixels(rows)

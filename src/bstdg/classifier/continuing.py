@@ -18,7 +18,8 @@ from bstdg.learning.recipe import Recipe
 from bstdg.training import schedule
 from bstdg.training.run import TrainingRun
 
-MADE_WITH = ("layers", "image_shape", "num_steps", "scaling", "codes", "random_state")  # the network, or its draws
+# The network, or its draws.
+MADE_WITH = ("layers", "image_shape", "num_steps", "scaling", "codes", "relative", "equalize", "random_state")
 OF_FIT = ("epochs", "validation_fraction", "patience")  # partial_fit makes one pass, and holds nothing out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,6 +55,8 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
             `bstdg.inputs.features.FeatureScaling.fit`), or "auto" (see `docs/estimator.md`).
         codes: "on-off" gives a feature a second channel that fires the sooner the smaller the value, "on" does not, a
             number n gives it n such pairs, each for a part of its levels; or "auto".
+        relative: of pictures: the brightest pixel of each fires at step 0, and others by their share of it.
+        equalize: of pictures: each step has an equal share of the pixels that fire, of those that are learnt from.
         class_weight: how much samples count by their class: a table of weights by label, 1 for those it leaves out;
             "balanced" lets all classes weigh alike; None all samples.
         engine: of training, "native" or "dense"; None: native on a CPU, else dense.
@@ -106,6 +109,8 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
         patience: int = 0,
         scaling: str = AUTO,
         codes: str | int = AUTO,
+        relative: bool = False,
+        equalize: bool = False,
         class_weight: Mapping[Any, float] | str | None = None,
         engine: str | None = None,
         device: str = "cpu",
@@ -130,6 +135,8 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
         self.patience = patience
         self.scaling = scaling
         self.codes = codes
+        self.relative = relative
+        self.equalize = equalize
         self.class_weight = class_weight
         self.engine = engine
         self.device = device
@@ -259,14 +266,17 @@ class BSTDGClassifier(Decisions, ClassifierMixin, BaseEstimator):
         settings = Settings.of(self.get_params(deep=False), len(rows))
         shape = samples.shape or (rows.shape[1],)
         check_layers(settings.recipe.network.layers, shape)
-        code = code_for(rows, shape, settings.recipe.network.num_steps, self.scaling, self.codes)
+        contrast = {"relative": self.relative, "equalize": self.equalize}
+        code = code_for(rows, shape, settings.recipe.network.num_steps, self.scaling, self.codes, **contrast)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return Learner(settings, code, [str(c) for c in classes.tolist()], seed), Reading(code, samples.values)
+        names = [str(c) for c in classes.tolist()]
+        return Learner(settings, code, names, seed, equalize=self.equalize), Reading(code, samples.values)
 
     def _take(self, learner: Learner, reading: Reading, classes: NDArray) -> None:
         """What was learnt becomes this estimator's fitted attributes."""
         self._learner_: Learner | None = learner
-        self._reading, self._asked = reading, continuing.remembered(self.get_params(deep=False))
+        self._reading = replace(reading, code=learner.code)  # with the levels that were chosen
+        self._asked = continuing.remembered(self.get_params(deep=False))
         self.classes_, self.model_ = classes, Model(learner.model)
         self.figures_, self.history_ = learner.figures, learner.history
         self.scale_, self.n_iter_, self.best_iter_ = learner.scale, learner.epochs, learner.best_epoch

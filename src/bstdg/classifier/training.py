@@ -21,7 +21,8 @@ from bstdg.datasets import StepDataset
 from bstdg.engine import native_training
 from bstdg.errors import BstdgWarning, InputError
 from bstdg.fields import short
-from bstdg.inputs import InputCode
+from bstdg.inputs import FeatureCode, LatencyCode
+from bstdg.inputs.equalize import equalized
 from bstdg.learning.recipe import Recipe
 from bstdg.learning.recipe_file import from_dict
 from bstdg.learning.surroundings import at_work
@@ -37,6 +38,7 @@ from bstdg.training.train import find_device
 from bstdg.whole import plain as own_number
 
 FEWEST_HELD_OUT = 10
+LEVELS_AT_ONCE = 1 << 20  # pixels from which levels are chosen: what bounds the memory
 MOST_THREADS = 1024
 WORK_A_THREAD = 1 << 30  # samples times synapses of an epoch, above which more threads pay
 SECTIONS = {
@@ -101,6 +103,7 @@ class Learner:
         code: how samples become steps.
         classes: a name for each label 0 … n-1.
         seed: decides all draws.
+        equalize: choose the code's levels from what is learnt from first.
 
     Attributes:
         model: the network as deployed.
@@ -111,8 +114,17 @@ class Learner:
         samples: how many it began with.
     """
 
-    def __init__(self, settings: Settings, code: InputCode, classes: Sequence[str], seed: int):
+    def __init__(
+        self,
+        settings: Settings,
+        code: LatencyCode | FeatureCode,
+        classes: Sequence[str],
+        seed: int,
+        *,
+        equalize: bool = False,
+    ):
         self.settings, self.code, self.classes, self.seed = settings, code, tuple(classes), seed
+        self.equalize = equalize
         self.run: TrainingRun | None = None
         self.samples = 0
         self.model: Any = None
@@ -138,9 +150,10 @@ class Learner:
         verbose: bool,
     ) -> None:
         """Train from the start, on all samples but those held out."""
+        parts, held_out = _parts(labels, validation_fraction, self.seed)
+        self._choose_levels(rows[parts[0]] if self.equalize else rows)
         data = self._data(rows, labels)
         warn_of_idle_steps(rows, data.steps, self.settings.recipe.network.num_steps)
-        parts, held_out = _parts(labels, validation_fraction, self.seed)
         run = self.run = self._start(data, parts, weights)
         progress = live(self.settings.recipe.train.epochs, len(parts[0])) if verbose else Quiet()
         try:
@@ -172,6 +185,8 @@ class Learner:
 
     def learn(self, rows: NDArray, labels: NDArray[np.int64], weights: Weights | None, *, verbose: bool) -> None:
         """One pass over a batch, at rates that do not fall."""
+        if self.run is None:
+            self._choose_levels(rows)
         data = self._data(rows, labels)
         if self.run is None:
             every = np.arange(len(rows))
@@ -192,6 +207,14 @@ class Learner:
         self.best_epoch = self.epochs
         self.history.append({"epoch": self.epochs, "loss": loss, **self.figures})
         run.release()
+
+    def _choose_levels(self, rows: NDArray) -> None:
+        """Choose the levels from the samples that are learnt from, where they are asked for."""
+        if self.equalize and isinstance(self.code, LatencyCode):
+            few = max(1, LEVELS_AT_ONCE // max(1, rows.shape[1]))
+            parts = (rows[i : i + few] for i in range(0, len(rows), few))
+            code = equalized(self.code, parts, self.settings.recipe.network.num_steps)
+            self.code = replace(self.code, levels=code.levels)
 
     def _data(self, rows: NDArray, labels: NDArray[np.int64]) -> StepDataset:
         self.samples = self.samples or len(rows)

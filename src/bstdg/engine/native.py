@@ -82,7 +82,8 @@ class Compiled:
 
         Args:
             spikes: `Events`, or one byte a channel, uint8 `[batch, channels]`: its step, or what `step_of` makes one.
-            step_of: the step of each of the 256 bytes, T for never and `NOT_ALLOWED` where a byte may not come.
+            step_of: the step of each of the 256 bytes, T for never and `NOT_ALLOWED` where a byte may not come; or
+                65,536 of them, 256 for each greatest byte that a sample may have.
 
         Raises:
             InputError: the input has another type, width or T, holds what is not allowed, or is not C-contiguous.

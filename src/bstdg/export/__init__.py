@@ -17,7 +17,8 @@ from bstdg.errors import BstdgError, FileFormatError, InputError
 from bstdg.export import folder as folders
 from bstdg.export import golden as vectors
 from bstdg.export import names
-from bstdg.export.base import Check, Golden, Target
+from bstdg.export.base import Check, Golden, Target, sampled
+from bstdg.inputs import LatencyCode
 from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 
@@ -109,9 +110,10 @@ def export(
     if images is not None and images < 0:
         raise InputError(f"the number of images cannot be {images}")
     folders.check_replaceable(out, force, source)
-    coded = loaded.input.kind in chosen.encodes
+    coded = loaded.input.kind in chosen.encodes and sampled(loaded.input)
     signals = [vectors.signals(loaded)] if coded else []
-    inputs = vectors.joined(vectors.corners(loaded), *signals, vectors.images(whole, images, data_dir))
+    parts = [vectors.corners(loaded), *signals, vectors.images(whole, images, data_dir)]
+    inputs = vectors.joined(*sorted(parts, key=lambda part: part.samples is not None))
     golden = Golden.of(loaded, inputs.steps, inputs.samples if coded else None)
     written = chosen.write(loaded, golden, called)
     proof = vectors.to_bytes(golden)
@@ -137,15 +139,21 @@ def export(
             "vectors": len(golden.steps),
             "parts": [{"what": what, "vectors": count} for what, count in inputs.parts],
         },
-        "figures": {**written.figures, **({} if loaded is whole else _input_of(whole))},
+        "figures": {**written.figures, **_input_of(whole, loaded, chosen)},
     }
     folders.write(out, {**written.files, folders.MODEL: data, folders.GOLDEN: proof}, manifest)
     return Exported(out, folders.read_manifest(out))
 
 
-def _input_of(model: PackedModel) -> dict[str, str]:
-    done = model.input.done_outside()
-    return {} if done is None else {"input": done}
+def _input_of(whole: PackedModel, written: PackedModel, chosen: Target) -> dict[str, str]:
+    """What is left to whoever feeds the files, besides the plain latency of pixels."""
+    code = whole.input
+    if written is not whole:
+        done = code.done_outside()
+        return {} if done is None else {"input": done}
+    if isinstance(code, LatencyCode) and not code.plain and code.kind not in chosen.encodes:
+        return {"input": f"steps alone: bstdg.load(…).encode makes them of images ({code.told()})"}
+    return {}
 
 
 def _default_name(model: PackedModel) -> str:

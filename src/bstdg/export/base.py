@@ -14,7 +14,7 @@ from bstdg.engine import oracle
 from bstdg.engine.base import knows_full_layers_alone
 from bstdg.engine.decide import decide
 from bstdg.errors import InputError
-from bstdg.inputs import LatencyCode
+from bstdg.inputs import InputCode, LatencyCode, SignalCode
 from bstdg.layers import FullLayer, Layer
 from bstdg.model.packed import PackedModel
 
@@ -31,7 +31,7 @@ class Golden(NamedTuple):
         step: int64 `[vectors]`, the step of the decision.
         silent: bool `[vectors]`, no output reached its threshold.
         samples: uint16 `[k, values]` of the last k vectors, the samples that were encoded; None where the target reads
-            steps or pixels alone.
+            steps alone, or pixels of which each becomes a step by itself.
     """
 
     steps: NDArray[np.uint8]
@@ -74,6 +74,11 @@ def pixel_code(model: PackedModel) -> LatencyCode:
     """How a byte of a plain row of them becomes a step, where nothing else encodes: by its latency."""
     code = model.input
     return code if isinstance(code, LatencyCode) else LatencyCode((model.widths[0],), code.white)
+
+
+def sampled(code: InputCode) -> bool:
+    """Whether a code has to be proven sample by sample: what a value becomes depends on the others of its sample."""
+    return isinstance(code, SignalCode) or (isinstance(code, LatencyCode) and code.relative)
 
 
 def full_layers(model: PackedModel) -> tuple[FullLayer, ...]:
@@ -131,8 +136,7 @@ class Target:
         write: model, golden vectors and a name that is an identifier in C and Verilog, to files. Raises `InputError`
             where the model is beyond the target's limits, saying which and by how much.
         refuses: why the target cannot hold a layer, in words; None where it can. By default, all but full ones.
-        encodes: kinds of input codes that its files compute themselves, besides the latency of pixels; of others the
-            network alone is written.
+        encodes: kinds of input codes that its files compute themselves; of others the network alone is written.
         verify: runs the proof in an export's folder: its path, the model and the golden vectors, read back.
     """
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from bstdg import files
 from bstdg.errors import BstdgError, FileFormatError, InputError
-from bstdg.export.base import Golden, encoded
-from bstdg.inputs import SignalCode
+from bstdg.export.base import Golden, encoded, sampled
+from bstdg.inputs import LatencyCode, SignalCode
 from bstdg.model import runtime
 from bstdg.model.packed import PackedModel
 
@@ -56,7 +56,10 @@ def corners(model: PackedModel) -> Inputs:
 
 
 def signals(model: PackedModel) -> Inputs:
-    """Signals that need no data: flat ones, ramps, single peaks, the least differences, the greatest, noise, walks."""
+    """Samples that need no data: flat ones, ramps, single peaks, the least differences, the greatest, noise, walks.
+
+    Of pixels also dim ramps, whose brightest is far from white, and near it.
+    """
     rng, code = np.random.RandomState(SEED), model.input
     width, white = int(np.prod(code.reads)), code.white
     place = np.arange(width)
@@ -74,8 +77,15 @@ def signals(model: PackedModel) -> Inputs:
         "noise": noise,
         "walks": [np.clip(walk + white // 2, 0, white) for walk in walks],
     }
+    name = "signals"
+    if isinstance(code, LatencyCode):
+        name, tops = (
+            "images",
+            sorted({1, min(2, white), min(3, white), -(-white // 3), -(-white // 2), white - 1} - {0}),
+        )
+        groups |= {"dim ramps": [place * top // max(1, width - 1) for top in tops]}
     samples = np.array([row for rows in groups.values() for row in rows], np.uint16)
-    parts = tuple((f"signals: {what}", len(rows)) for what, rows in groups.items())
+    parts = tuple((f"{name}: {what}", len(rows)) for what, rows in groups.items())
     return Inputs(encoded(model, samples), parts, samples)
 
 
@@ -105,7 +115,7 @@ def images(model: PackedModel, count: int | None, data_dir: str | Path | None = 
             return none
         raise
     steps = runtime.Model(model, "oracle").encode(pixels)
-    samples = pixels.reshape(len(pixels), -1).astype(np.uint16) if isinstance(model.input, SignalCode) else None
+    samples = pixels.reshape(len(pixels), -1).astype(np.uint16) if sampled(model.input) else None
     return Inputs(steps, ((f"the first test images of {name}", len(steps)),), samples)
 
 
@@ -194,8 +204,8 @@ def from_bytes(data: bytes, model: PackedModel, name: str = "the golden vectors"
 
 
 def _expected_samples(parsed: files.TensorFile, model: PackedModel, count: int) -> dict[str, tuple[str, Any]]:
-    """What a file has to have of samples: some of a signal, and of anything else none."""
-    if not isinstance(model.input, SignalCode):
+    """What a file has to have of samples: some of a signal, of a relative code where the target encodes them."""
+    if not sampled(model.input) or ("samples" not in parsed.tensors and not isinstance(model.input, SignalCode)):
         return {}
     shape = parsed.tensors["samples"].shape if "samples" in parsed.tensors else ()
     return {"samples": ("U16", (min(shape[0], count) if shape else 0, int(np.prod(model.input.reads))))}

@@ -72,7 +72,10 @@ class InputCode(ABC):
         never(num_steps)
 
     def step_of_byte(self, num_steps: int) -> NDArray[np.uint8] | None:
-        """The step of each of 256 bytes, `REFUSED` where one may not come; None where a sample is no row of bytes."""
+        """The step of each of 256 bytes, `REFUSED` where one may not come; None where a sample is no row of bytes.
+
+        `[256, 256]` where steps depend on the greatest byte of a sample, which then chooses the row.
+        """
         return None
 
     def done_outside(self) -> str | None:

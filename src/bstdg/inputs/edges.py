@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from bstdg.errors import InputError
 from bstdg.inputs.base import InputCode, Samples, Shape, batch_of, by, shape_of
-from bstdg.inputs.latency import check_pixels, latency
+from bstdg.inputs.contrast import Levels
+from bstdg.inputs.latency import LatencyCode, check_pixels, contrast_header, latency
 from bstdg.whole import own_numbers
 
 DIRECTIONS = 4
@@ -38,6 +39,8 @@ class EdgeCode(InputCode):
         white: the pixel value of full intensity, 1 … 255, and where a map saturates.
         silent_below: cells at or below this share of white never fire.
         pixels: after the maps come the cells' mean pixels, rounded down, a channel a colour.
+        relative, levels: of the latency code that reads all of these (see `bstdg.inputs.latency.LatencyCode`); the
+            brightest is the greatest value of all maps and means of an image.
 
     >>> code = EdgeCode((1, 28, 28), cell=2)
     >>> code.gives
@@ -51,6 +54,8 @@ class EdgeCode(InputCode):
     white: int = 255
     silent_below: float = 0.0
     pixels: bool = False
+    relative: bool = False
+    levels: Levels = ()
 
     def __post_init__(self) -> None:
         own_numbers(self)
@@ -60,6 +65,12 @@ class EdgeCode(InputCode):
             raise InputError(f"edges need the side of a cell in pixels, not {self.cell!r}")
         check_pixels(self.reads, self.white, self.silent_below, 255)  # maps are bytes
         maps_shape(self.reads, self.cell)
+        object.__setattr__(self, "levels", self.latency.levels)
+
+    @property
+    def latency(self) -> LatencyCode:
+        """How maps and means become steps."""
+        return LatencyCode(self.gives, self.white, self.silent_below, self.relative, self.levels)
 
     @property
     def gives(self) -> Shape:
@@ -69,15 +80,25 @@ class EdgeCode(InputCode):
 
     def encode(self, samples: ArrayLike, num_steps: int) -> NDArray[np.uint8]:
         """Steps of the edge maps of images; which images are taken, see `bstdg.inputs.latency.LatencyCode.encode`."""
+        return self.latency.encode(self._made(samples), num_steps)
+
+    def values(self, samples: ArrayLike) -> NDArray[np.integer]:
+        """What levels are held against, see `bstdg.inputs.latency.LatencyCode.values`."""
+        return self.latency.values(self._made(samples))
+
+    def check(self, num_steps: int) -> None:
+        """Raise `InputError` where the levels are of another number of steps."""
+        self.latency.check(num_steps)
+
+    def _made(self, samples: ArrayLike) -> NDArray[np.uint8]:
+        """Maps and means of images, `[batch, *gives]`."""
         pixels = batch_of(samples, self.reads, "images")
         whole = np.issubdtype(pixels.dtype, np.integer)
         latency(pixels, 1, white=self.white if whole else 1.0)  # refuses what is out of range
         levels = pixels if whole else np.rint(pixels.astype(np.float64) * self.white)
         images = levels.astype(np.uint8).reshape(len(levels), *self.reads)
         made = maps(images, self.cell, self.white)
-        if self.pixels:
-            made = np.concatenate([made, means(images, self.cell)], axis=1)
-        return latency(made, num_steps, white=self.white, silent_below=self.silent_below)
+        return np.concatenate([made, means(images, self.cell)], axis=1) if self.pixels else made
 
     def done_outside(self) -> str:
         """Finding the edges."""
@@ -86,19 +107,24 @@ class EdgeCode(InputCode):
 
     def describe(self) -> str:
         """What is read, in words."""
-        silent, what = f"silent at or below {self.silent_below:g} of it", "edges and means" if self.pixels else "edges"
-        return f"{by(self.reads)}, 0 … {self.white}, {silent}; {what} in cells of {self.cell} x {self.cell} pixels"
+        what = "edges and means" if self.pixels else "edges"
+        told = self.latency.told()
+        return f"{by(self.reads)}, 0 … {self.white}, {told}; {what} in cells of {self.cell} x {self.cell} pixels"
 
     def header(self) -> dict[str, Any]:
         """What a file says of it."""
         images = {"reads": list(self.reads), "white": self.white, "silent_below": self.silent_below}
-        return {**images, "cell": self.cell, **({"pixels": True} if self.pixels else {})}
+        contrast = contrast_header(self.relative, self.levels)
+        return {**images, "cell": self.cell, **({"pixels": True} if self.pixels else {}), **contrast}
 
     @classmethod
     def of(cls, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> EdgeCode:
         """What `header` gave, read back."""
         pixels = header.get("pixels", False)
-        return cls(shape_of(header["reads"]), header["cell"], header["white"], header["silent_below"], pixels)
+        contrast = header.get("relative", False), header.get("levels", ())
+        return cls(
+            shape_of(header["reads"]), header["cell"], header["white"], header["silent_below"], pixels, *contrast
+        )
 
 
 def maps_shape(shape: Shape, cell: int) -> Shape:

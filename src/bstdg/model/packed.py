@@ -18,7 +18,7 @@ from typing import Any
 from bstdg import files, inputs, layers, strict_json
 from bstdg.errors import FileFormatError, InputError
 from bstdg.files import TensorSlot
-from bstdg.inputs import InputCode, LatencyCode
+from bstdg.inputs import EdgeCode, InputCode, LatencyCode
 from bstdg.layers import FullLayer, Layer, size
 from bstdg.layers.convolution import by
 from bstdg.model import figures, version1
@@ -238,7 +238,8 @@ def network_alone(model: PackedModel) -> PackedModel:
     if model.input.done_outside() is None:
         return model
     fed = (model.widths[0],) if isinstance(model.layers[0], FullLayer) else model.input.gives
-    return dataclasses.replace(model, input=LatencyCode(fed, model.input.white))
+    code = model.input.latency if isinstance(model.input, EdgeCode) else LatencyCode(fed, model.input.white)
+    return dataclasses.replace(model, input=dataclasses.replace(code, reads=fed))
 
 
 def with_figures(model: PackedModel, **trained: Any) -> PackedModel:

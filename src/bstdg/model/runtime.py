@@ -48,7 +48,8 @@ class Model:
     def __init__(self, model: packed.PackedModel, engine_name: str | None = None):
         self.packed = model
         self.engine, self._network = choose.inference(engine_name, model.layers, model.num_steps)
-        self._step_of_byte = model.input.step_of_byte(model.num_steps)
+        table = model.input.step_of_byte(model.num_steps)
+        self._step_of_byte = None if table is None else table.ravel()
         # What a sample may look like, worked out once: one image is decided in microseconds.
         self._one = (squeezed(model.input.reads), model.input.reads)
         self._many = (*self._one, (model.widths[0],)) if self._step_of_byte is not None else ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,10 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bstdg.datasets import Dataset, EventDataset, StepDataset, StoredDataset
+from bstdg.datasets.pieces.base import pieces
 from bstdg.distributed.ranks import ALONE, Ranks
 from bstdg.distributed.share import Share
 from bstdg.errors import InputError
-from bstdg.inputs import InputCode, checks
+from bstdg.inputs import EdgeCode, InputCode, LatencyCode, checks
+from bstdg.inputs.equalize import equalized
 from bstdg.inputs.options import InputOptions
 from bstdg.learning.recipe import Recipe
 from bstdg.spikes.events import Events
@@ -57,12 +62,42 @@ class Loader(Protocol):
 
 
 def input_code(dataset: Dataset | StoredDataset | EventDataset | StepDataset, options: InputOptions) -> InputCode:
-    """How the samples of a data set become steps under a recipe's options; errors as for the code itself."""
+    """How the samples of a data set become steps under a recipe's options; errors as for the code itself.
+
+    Levels that are chosen from a training part are still to come, see `learnt_code`.
+    """
     if isinstance(dataset, StepDataset):
         return dataset.input
     if isinstance(dataset, EventDataset):
         return options.for_recordings(dataset.shape)
     return options.for_images(dataset.shape, dataset.white)
+
+
+def learnt_code(
+    code: InputCode,
+    options: InputOptions,
+    dataset: Dataset | StoredDataset | EventDataset | StepDataset,
+    training: NDArray[np.integer],
+    num_steps: int,
+    ranks: Ranks = ALONE,
+) -> InputCode:
+    """The input code with all that is chosen from the training part, at positions `training`, and from that alone.
+
+    Images are looked at as they are, undistorted, some at a time. The first of several ranks does it for all.
+
+    Raises:
+        InputError: nothing in the training part fires.
+    """
+    if not options.equalize or not isinstance(dataset, (Dataset, StoredDataset)):
+        return code
+    if not isinstance(code, (LatencyCode, EdgeCode)):
+        raise InputError(f"input.equalize is for pixels and edges, not for input codes of kind {code.kind!r}")
+
+    def learnt() -> bytes:
+        parts = (dataset.read(training[few]) for few in pieces(len(training), math.prod(dataset.shape)))
+        return json.dumps(equalized(code, parts, num_steps).levels).encode()
+
+    return dataclasses.replace(code, levels=tuple(json.loads(ranks.bytes_of_first(learnt))), silent_below=0.0)
 
 
 def encoded(dataset: Dataset | StepDataset, code: InputCode, num_steps: int) -> NDArray[np.uint8]:

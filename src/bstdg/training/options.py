@@ -42,6 +42,9 @@ def check(recipe: Recipe, kind: Kind) -> None:
             if asked(recipe, section, name):
                 raise InputError(f"{section}.{name} {why}")
     _check_recordings(recipe, kind)
+    levels, num_steps = len(recipe.input.levels), recipe.network.num_steps
+    if levels and levels != num_steps:
+        raise InputError(f"input.levels are {levels}, one a step are needed: network.num_steps = {num_steps}")
 
 
 def asked(recipe: Recipe, section: str, name: str) -> bool:
@@ -60,7 +63,8 @@ def _by_data(recipe: Recipe, kind: Kind) -> Iterator[Idle]:
     ):
         yield recorded, f"train {name}", f"is for images; for the events of {data} use {instead}"
     yield recorded, "train shift_share", f"is for images; {data} holds recordings of events"
-    yield recorded, "input pixels silent_below signal signal_top", f"is for images; {data} holds recordings of events"
+    of_images = [name for name in FOR_IMAGES if name not in FOR_RECORDINGS]
+    yield recorded, f"input {' '.join(of_images)}", f"is for images; {data} holds recordings of events"
     yield recorded, "distort", f"is for images; {data} holds recordings of events"
     yield recorded, "teacher", f"is for images; {data} holds recordings of events"
     only_recordings = [name for name in FOR_RECORDINGS if name not in FOR_IMAGES]
@@ -102,6 +106,9 @@ def _by_fields(recipe: Recipe) -> Iterator[Idle]:
     at_once = network.num_steps == 1
     yield at_once, "rule kernel tau", "does nothing where network.num_steps = 1: there is one step"
     yield at_once, "train jitter", "does nothing where network.num_steps = 1: there is one step"
+    yield at_once, "input equalize", "does nothing where network.num_steps = 1: there is one share"
+    same = at_once and not recipe.input.silent_below and not recipe.input.levels
+    yield same, "input relative", "does nothing where network.num_steps = 1: there is one step"
     yield at_once, "loss latency_weight", "does nothing where network.num_steps = 1: every decision falls at step 0"
 
     yield not recipe.input.edges, "input pixels", "goes with input.edges: pixels are what is read without them"

@@ -33,7 +33,7 @@ from bstdg.training import checkpoint, loader, schedule
 from bstdg.training.best_epoch import BestEpoch
 from bstdg.training.evaluation import evaluate
 from bstdg.training.health import HealthWatch
-from bstdg.training.loader import Loader, RecordingLoader, StepLoader, input_code
+from bstdg.training.loader import Loader, RecordingLoader, StepLoader, input_code, learnt_code
 from bstdg.training.pieces import loader as pieces
 from bstdg.training.split import Parts, split
 from bstdg.whole import seed_of
@@ -97,6 +97,8 @@ class TrainingRun:
     def _read(self, dataset: Dataset | StoredDataset | EventDataset | StepDataset, parts: Parts) -> None:
         """Make both parts of a data set ready to be learnt from and judged on."""
         training, validation = parts
+        chosen = dataset, training, self.recipe.network.num_steps, self.ranks
+        self.input = learnt_code(self.input, self.recipe.input, *chosen)
         self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
         self.training: Loader
         self.validation: Any  # steps uint8 [N, channels], or StoredSteps, or Events

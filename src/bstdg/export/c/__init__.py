@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from bstdg import templates
 from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
-from bstdg.export.base import Golden, Target, Written, fnv1a, pixel_code
-from bstdg.export.c import proof, signal, windows
+from bstdg.export.base import Golden, Target, Written, pixel_code
+from bstdg.export.c import contrast, proof, signal, windows
 from bstdg.export.c.texts import array, class_names, golden_header
 from bstdg.export.c.windows import Windowed, Windows
-from bstdg.inputs import SignalCode
+from bstdg.inputs import LatencyCode, SignalCode
 from bstdg.layers import Conv2dLayer, FullLayer, Pool2dLayer, size
 from bstdg.model.packed import PackedModel
 
@@ -172,25 +172,23 @@ def _fields(
     fired = sum(layer.words for layer in layers)
     code = pixel_code(model)
     coded = model.input if isinstance(model.input, SignalCode) else None
-    step_table = 256 if code.white <= 255 and coded is None else 0
-    table_bytes = sum(layer.table_bytes for layer in layers) + step_table + 36 * len(layers)
-    code_bytes = CODE_BYTES
+    table_bytes = sum(layer.table_bytes for layer in layers) + 36 * len(layers)
+    table_bytes += contrast.table_bytes(code) if coded is None else 0
+    code_bytes = CODE_BYTES + (contrast.CODE_BYTES if code.relative else 0)
     if windowed:
         table_bytes += sum(layer.table_bytes for layer in windowed) + 72 * len(windowed)
         code_bytes += WINDOW_CODE_BYTES
     if coded is not None:
         code_bytes += signal.CODE_BYTES
-    steps = code.step_of_value(model.num_steps)
     ram = _state_bytes(model, windowed, layers, planes, fired)
     texts = ["".join(_layer_arrays(i, layer)) for i, layer in enumerate(layers)]
-    if step_table:
-        texts.append("".join(array("uint8_t step_of_pixel[256]", [*steps.tolist(), *[255] * (255 - code.white)])))
+    if coded is None:
+        texts += filter(None, ["".join(contrast.tables(code, model.num_steps))])
     return {
         "NAME": name,
         "GUARD": name.upper(),
         "STRUCTURE": model.structure if windowed else "-".join(map(str, model.widths)),
         "CHANNELS": str(model.widths[0]),
-        "VALUES": str(model.widths[0]),
         "STEPS": str(model.num_steps),
         "CLASSES": str(model.widths[-1]),
         "LAYERS": str(len(model.layers)),
@@ -198,8 +196,6 @@ def _fields(
         "HIDDEN": str(sum(model.widths[1:-1])),
         "HIDDEN_WIDTHS": "".join(f"{layer.neurons}, " for layer in layers[:-1]),
         "WHITE": str(code.white),
-        "PIXEL_HASH": f"0x{fnv1a(steps.astype(np.uint8).tobytes()):08x}u",
-        "SILENT_PIXEL": str(int(np.flatnonzero(steps == model.num_steps).max())),
         "MOST_EVENTS": str(most_events),
         "PIXEL": "uint8_t" if code.white <= 255 else "uint16_t",
         "PLANES": str(planes),
@@ -219,7 +215,7 @@ def _fields(
         "CLASS_NAMES": "".join(class_names(model.classes)),
         "LAYER_TABLE": "".join(_layer_rows(layers)),
         **windows.fields(windowed, len(layers), events),
-        **(signal.PIXELS if coded is None else signal.fields(coded)),
+        **(contrast.fields(code, model.num_steps, model.widths[0]) if coded is None else signal.fields(coded)),
     }
 
 
@@ -260,5 +256,5 @@ TARGET = Target(
     write=write,
     verify=proof.verify,
     refuses=knows_own_kinds,
-    encodes=(SignalCode.kind,),
+    encodes=(LatencyCode.kind, SignalCode.kind),
 )

@@ -48,8 +48,10 @@ def fields(code: SignalCode) -> dict[str, Any]:
     maps = set(code.maps)
     return {
         "SIGNAL": True,
+        "CODED": True,
         "WHAT": "sample",
         "VALUES": str(channels * rows * columns),
+        "COUNT": "SAMPLES",
         "SIGNALS": str(channels),
         "PLACES": str(rows * columns),
         "MAPS": [(name, f"{code.top}u" if code.top else _MAPS[name][0], _MAPS[name][1]) for name in code.maps],
@@ -66,6 +68,3 @@ def fields(code: SignalCode) -> dict[str, Any]:
         "VECTOR": "VECTOR",
         "CHECKED": "vector",
     }
-
-
-PIXELS: dict[str, Any] = {"SIGNAL": False, "WHAT": "pixel", "VECTOR": "CHANNELS", "CHECKED": "steps"}

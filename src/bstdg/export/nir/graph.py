@@ -32,6 +32,7 @@ from bstdg.export.base import pixel_code
 from bstdg.export.nir import once
 from bstdg.inputs import RecordingCode
 from bstdg.inputs.base import squeezed
+from bstdg.inputs.latency import contrast_header
 from bstdg.layers import Conv2dLayer, FullLayer, Layer, Pool2dLayer, Shape
 from bstdg.layers.convolution import Convolution
 from bstdg.model.packed import PackedModel
@@ -55,6 +56,15 @@ SEMANTICS = (
 INPUT_CODE = (
     "x = pixel / white; step = floor((1 - x) * T), 0 for x = 1; x <= silent_below, and step T, mean that the channel "
     "never spikes"
+)
+RELATIVE_CODE = (
+    "m the greatest pixel of the image, of all channels; step = T (m - pixel) // m in integers; pixel / m <= "
+    "silent_below, 0, and step T, mean that the channel never spikes"
+)
+LEVELS_CODE = (
+    "step = the first t with value >= levels[t]; T, which means that the channel never spikes, where there is none; "
+    "value is the pixel, or, where relative is true, pixel * white // m, m being the greatest pixel of the image, of "
+    "all channels"
 )
 THRESHOLDS = (
     "Add one input channel at the end that spikes at step 0: it brings neuron j to C - threshold_j, C being twice the "
@@ -245,6 +255,7 @@ def _metadata(model: PackedModel, variant: str) -> dict[str, Any]:
         "image_shape": list(squeezed(model.input.reads)),
         "white": code.white,
         "silent_below": code.silent_below,
+        **contrast_header(code.relative, code.levels),
         "classes": list(model.classes),
         "trained": model.trained,
         **({"input": model.input.coding.to_dict()} if isinstance(model.input, RecordingCode) else {}),
@@ -255,7 +266,7 @@ def _metadata(model: PackedModel, variant: str) -> dict[str, Any]:
         "variant": variant,
         "fires": "at most once",
         "semantics": SEMANTICS,
-        "input_code": INPUT_CODE,
+        "input_code": LEVELS_CODE if code.levels else RELATIVE_CODE if code.relative else INPUT_CODE,
         "dt": LIF_DT if variant == "lif" else 1.0,
         "config": json.dumps(config, sort_keys=True, allow_nan=False),
     }

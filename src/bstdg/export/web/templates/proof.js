@@ -44,5 +44,15 @@ bstdg.proof = (() => {
     return { ...told, hidden: hidden.map(textOf) };
   }
 
-  return { unpack, samples, vectors };
+  /** The steps that the page makes of images, two bytes a pixel, the lower first, one image after another. */
+  function encoded(network, bytes) {
+    const { channels } = network.layers[0], count = bytes.length / 2 / channels, steps = new Uint8Array(channels * count);
+    for (let n = 0; n < count; n++) {
+      const pixel = (_, i) => bytes[2 * (n * channels + i)] + 256 * bytes[2 * (n * channels + i) + 1];
+      steps.set(bstdg.latency(Array.from({ length: channels }, pixel), network), n * channels);
+    }
+    return textOf(steps);
+  }
+
+  return { unpack, samples, vectors, encoded };
 })();

@@ -16,7 +16,7 @@ from bstdg.learning import weights as sample_weights
 from bstdg.learning.recipe import Recipe, TeacherConfig
 from bstdg.spikes.events import MAX_STEPS, Events
 from bstdg.training import options
-from bstdg.training.loader import Loader, RecordingLoader, StepLoader, encoded, input_code
+from bstdg.training.loader import Loader, RecordingLoader, StepLoader, encoded, input_code, learnt_code
 from bstdg.training.split import split
 
 AT_ONCE = 1000  # samples that are judged together
@@ -77,6 +77,7 @@ class Samples:
         parts = training, validation = split(
             dataset, recipe.data, int(np.random.SeedSequence(seed).generate_state(3)[2])
         )
+        self.input = learnt_code(self.input, recipe.input, dataset, training, self.num_steps)
         self.labels, self.validation_labels = torch.from_numpy(dataset.labels[training]), dataset.labels[validation]
         self.training: Loader
         self.validation: Any
