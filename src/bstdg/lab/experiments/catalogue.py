@@ -40,7 +40,7 @@ class Variant:
 class Predecessor:
     """A predecessor trained here: `method` of `bstdg.lab.predecessors`, on a data set; `hidden` 0 is its own width.
 
-    `settings` are those of its fields that are not as its paper's MNIST network has them. A counterpart has a `recipe`,
+    `settings` are those of its fields that are not as they are for MNIST. A counterpart has a `recipe`,
     from which it takes all but its settings, and `folds` as a variant has them.
     """
 
@@ -159,11 +159,11 @@ def tradeoff(data: str) -> tuple[Variant, ...]:
     )
 
 
-# Half of the pixels of clothes are bright: with the constants for MNIST nearly every neuron fires at once. Found on the
-# validation part of 12,000 training images; the papers do not say theirs.
+# Half of the pixels of clothes are bright: thresholds are higher, and weights more alike in sign and number. The papers
+# do not say theirs. See docs/baselines.md.
 _FOR_CLOTHES = {
-    "bs4nn": (("threshold", 400.0), ("epochs", 20)),
-    "s4nn": (("greatest_hidden", 1.0), ("greatest_output", 20.0), ("rate", 0.1), ("epochs", 30)),
+    "bs4nn": (("least_hidden", -3.5), ("scale", 1.6), ("output_scale", 0.5), ("output_rate", 0.5), ("epochs", 15)),
+    "s4nn": (("least_hidden", -3.8), ("rate", 1.0), ("output_rate", 0.5), ("least_output", -30.0), ("epochs", 15)),
 }
 
 
