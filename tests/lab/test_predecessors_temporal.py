@@ -203,13 +203,20 @@ def run_on(small, module, **fields):
 
 
 def test_an_epoch_is_judged_before_idle_neurons_get_new_weights(small):
-    run = run_on(small, s4nn, reset_below=1.0, rate=1e-6, output_rate=1e-6, greatest_hidden=0.1, least_hidden=0.0)
-    before = run.network.weights[0].copy()  # so small that no neuron fires
-    epochs = run.epochs()
+    new = {"least_hidden": 80.0, "greatest_hidden": 90.0}
+    run = run_on(small, s4nn, reset_below=1.0, rate=1e-6, output_rate=1e-6, **new)
+    run.network.weights[0][:] = np.array([[60], [0], [60], [0], [0], [60]])  # they fire for the first image alone
+    before, epochs = run.network.weights[0].copy(), run.epochs()
     next(epochs)
-    np.testing.assert_allclose(run.network.weights[0], before, atol=1e-5)
+    np.testing.assert_allclose(run.network.weights[0], before, rtol=1e-4, atol=1e-4)
     next(epochs)
-    assert not np.allclose(run.network.weights[0], before, atol=1e-3)
+    assert not np.allclose(run.network.weights[0], before, atol=1)
+
+
+@pytest.mark.parametrize("module", [s4nn, bs4nn])
+def test_a_hidden_layer_that_never_fires_ends_training(small, module):
+    with pytest.raises(TrainingError, match="no hidden neuron fired for any image: raise least_hidden or lower thresh"):
+        next(run_on(small, module, threshold=1e5).epochs())
 
 
 @pytest.mark.parametrize("module", [s4nn, bs4nn])
@@ -226,6 +233,7 @@ def test_rates_fall_in_a_line_to_nothing_or_not_at_all(small, module, monkeypatc
 def _note(shares, net, order):
     shares.append(net.share)
     net.images += len(order)
+    net.fired += 1
     return 0
 
 

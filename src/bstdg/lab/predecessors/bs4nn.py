@@ -47,9 +47,9 @@ class Settings(TemporalSettings):
     """
 
     title: str = "BS4NN: signs of weights, a trained scale a layer, relative targets"
-    epochs: int = 30
+    epochs: int = 15
     hidden: tuple[int, ...] = (600,)
-    gamma: int = 12
+    gamma: int = 30
     rate: float = 3.0
     output_rate: float = 1.0
     least_hidden: float = -2.5

@@ -71,7 +71,11 @@ class OnlineRun:
         return below.shape[0], below.shape[1], above.shape[1]
 
     def epochs(self) -> Iterator[dict[str, Any]]:
-        """One pass at a time, or as many images drawn; a schedule lowers the rates in `PARTS` steps an epoch."""
+        """One pass at a time, or as many images drawn; a schedule lowers the rates in `PARTS` steps an epoch.
+
+        Raises:
+            TrainingError: no hidden neuron fires, or a scale is no longer positive.
+        """
         samples, total = len(self.labels), self.settings.epochs * len(self.labels)
         for epoch in range(self.settings.epochs):
             self.network.begin_epoch(self.generator)
@@ -80,6 +84,8 @@ class OnlineRun:
                 if self.settings.schedule == "linear":
                     self.network.share = 1.0 - (epoch * samples + self.network.images) / total
                 right += learn_images(self.network, self.steps, self.labels, part)
+            if not self.network.fired.any():
+                raise TrainingError("no hidden neuron fired for any image: raise least_hidden or lower threshold")
             self.network.settle()
             yield {"training_accuracy_ties_correct": right / samples}
 
