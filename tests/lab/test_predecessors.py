@@ -191,8 +191,7 @@ def test_every_baseline_learns_and_reports(reports, name):
 def test_a_seed_decides_everything():
     given = {"epochs": 1, "hidden": [16], "least_hidden": 0.0, "least_output": 0.0}
     first, again, other = (
-        predecessors.train("s4nn", "digits", seed=seed, settings=given, load=half)
-        for seed in (5, 5, 6)
+        predecessors.train("s4nn", "digits", seed=seed, settings=given, load=half) for seed in (5, 5, 6)
     )
     assert first["test"] == again["test"] != other["test"]
 

@@ -47,7 +47,7 @@ class Predecessor:
     method: str
     data: str
     hidden: int = 0
-    settings: tuple[tuple[str, float], ...] = ()
+    settings: tuple[tuple[str, float | str], ...] = ()
     recipe: str = ""
     folds: int = 0
 
@@ -159,16 +159,16 @@ def tradeoff(data: str) -> tuple[Variant, ...]:
     )
 
 
-# Half of the pixels of clothes are bright: thresholds are higher, and weights more alike in sign and number. The papers
-# do not say theirs. See docs/baselines.md.
-_FOR_CLOTHES = {
-    "bs4nn": (("least_hidden", -3.5), ("scale", 1.6), ("output_scale", 0.5), ("output_rate", 0.5), ("epochs", 15)),
-    "s4nn": (("least_hidden", -3.8), ("rate", 1.0), ("output_rate", 0.5), ("least_output", -30.0), ("epochs", 15)),
+# Half of the pixels of clothes are bright; the papers do not say their constants. See docs/baselines.md.
+_FOR_CLOTHES: dict[str, dict[str, float | str]] = {
+    "bs4nn": {"least_hidden": -3.5, "scale": 1.6, "output_scale": 0.5, "gamma": 12, "output_rate": 0.5},
+    "s4nn": {"schedule": "linear", "order": "shuffled", "gamma": 10, "rate": 1.0, "output_rate": 0.3}
+    | {"least_hidden": -3.8, "least_output": -45.0, "epochs": 15},
 }
 
 
 def _on_clothes(*methods: str) -> tuple[Predecessor, ...]:
-    return tuple(Predecessor(method, "fashion-mnist", 1000, _FOR_CLOTHES.get(method, ())) for method in methods)
+    return tuple(Predecessor(m, "fashion-mnist", 1000, tuple(_FOR_CLOTHES.get(m, {}).items())) for m in methods)
 
 
 # Float32 and binary networks that do not spike, of the structure of recipes with shared weights, and their epochs.
