@@ -1,5 +1,5 @@
-// S4NN's and BS4NN's learning, image by image: what bstdg.lab.predecessors.s4nn and bs4nn do in NumPy, in one
-// loop.
+// S4NN's and BS4NN's learning, image by image, and their inference: what bstdg.lab.predecessors.s4nn, bs4nn
+// and network do in NumPy, in one loop.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ struct PredecessorRule {
   std::int32_t gamma;        // steps by which other outputs should trail the first
   std::int32_t silent_lead;  // how long before 256 the label should fire if no output does
   double threshold;
-  double rate;
-  double keep;  // what remains of a weight after each image
+  double rates[2];  // of the hidden and the output layer
+  double keeps[2];  // what remains of their weights after each image
   double scale_rate;
 };
 
@@ -42,5 +42,26 @@ struct PredecessorImages {
 // longer positive.
 std::int64_t learn_predecessor(const PredecessorRule& rule, PredecessorState& state,
                                const PredecessorImages& images);
+
+// Weights [inputs][hidden] and [hidden][classes], in the units of the thresholds.
+struct PredecessorNetwork {
+  bool binary;
+  std::size_t inputs, hidden, classes;
+  const float* below;
+  const float* above;
+  double thresholds[2];
+};
+
+// Of every image, [images][...]: stamps of both layers, and the output's potentials when it decides, which is
+// the step before its first stamp, or `silent_step` where no output fires.
+struct PredecessorAnswers {
+  std::int16_t* hidden;
+  std::int16_t* output;
+  float* potential;
+};
+
+// Throws std::invalid_argument if a step is out of range.
+void run_predecessor(const PredecessorNetwork& network, const std::int16_t* steps, std::size_t images,
+                     std::int32_t silent_step, const PredecessorAnswers& answers);
 
 }  // namespace bstdg

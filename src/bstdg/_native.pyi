@@ -376,15 +376,30 @@ def learn_temporal(
     labels: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
     order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)],
     threshold: float,
-    rate: float,
     binary: bool,
     gamma: int,
     silent_lead: int,
-    keep: float,
+    rates: tuple[float, float],
+    keeps: tuple[float, float],
     scale_rate: float,
     scales: tuple[float, float],
     shrunk: float,
 ) -> tuple[int, float, float, float]:
     """
     S4NN's and BS4NN's learning of some images: (right, scale, scale, shrunk) after it; weights change in place.
+    """
+
+def run_temporal(
+    below: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    above: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    steps: Annotated[NDArray[numpy.int16], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    binary: bool,
+    thresholds: tuple[float, float],
+    silent_step: int,
+    hidden: Annotated[NDArray[numpy.int16], dict(shape=(None, None), order="C", device="cpu")],
+    output: Annotated[NDArray[numpy.int16], dict(shape=(None, None), order="C", device="cpu")],
+    potential: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu")],
+) -> None:
+    """
+    S4NN's and BS4NN's stamps of both layers and their output's potentials when it decides, into the arrays given.
     """

@@ -14,7 +14,7 @@ from support import temporal_twin as twin
 from bstdg import datasets
 from bstdg.errors import FileFormatError, InputError, TrainingError
 from bstdg.lab import predecessors
-from bstdg.lab.predecessors import blocks, bs4nn, network, online_training, released, s4nn, temporal
+from bstdg.lab.predecessors import base, blocks, bs4nn, network, online_training, released, s4nn, temporal
 from bstdg.model import runtime
 
 STEP_KINDS = ("random", "few", "all at 0", "late", "silent")
@@ -82,41 +82,51 @@ def test_inference_is_that_of_the_equations(case, binary):
 @given(cases(), st.integers(1, 4))
 def test_s4nn_learns_by_its_equations(case, gamma):
     steps, below, above, _, label = case
-    fields = {"threshold": 1.5, "gamma": gamma, "rate": 0.3, "penalty": 0.01}
-    net = s4nn_of(below, above, **fields)
+    net = s4nn_of(below, above, threshold=1.5, gamma=gamma, rate=0.6, output_rate=0.2, penalty=0.01)
+    net.share = 0.5
     net.learn(steps, label)
+    rates, keeps = (0.3, 0.1), (0.997, 0.999)
     wanted = twin.learn(
-        steps, below.T, above.T, label, gamma=gamma, silent_lead=gamma, rate=0.3, thresholds=(1.5, 1.5), keep=0.997
+        *(steps, below.T, above.T, label),
+        **{"gamma": gamma, "silent_lead": gamma, "rates": rates, "thresholds": (1.5, 1.5), "keeps": keeps},
     )
     np.testing.assert_allclose(net.weights[0].T * net.shrunk, wanted[0], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(net.weights[1].T, wanted[1], rtol=1e-12, atol=1e-12)
 
 
-@given(cases(), st.integers(1, 3))
-def test_bs4nn_learns_by_its_equations(case, gamma):
+@given(cases(), st.integers(1, 3), st.booleans())
+def test_bs4nn_learns_by_its_equations(case, gamma, learn_silent):
     steps, below, above, _, label = case
-    chosen = bs4nn.Settings(threshold=3.0, gamma=gamma, rate=0.3, scale_rate=0.05)
-    net = bs4nn.BS4NN([below.copy(), above.copy()], chosen, scales=(2.0, 4.0))
+    fields = {"threshold": 3.0, "gamma": gamma, "rate": 0.6, "output_rate": 0.2, "learn_silent": learn_silent}
+    net = bs4nn.BS4NN([below.copy(), above.copy()], bs4nn.Settings(**fields, scale_rate=0.1), scales=(2.0, 4.0))
+    net.share = 0.5
     net.learn(steps, label)
+    lead = gamma if learn_silent else 0
     *wanted, slopes = twin.learn(
-        steps, below.T, above.T, label, gamma=gamma, silent_lead=0, rate=0.3, thresholds=(1.5, 0.75), binary=True
+        *(steps, below.T, above.T, label),
+        **{"gamma": gamma, "silent_lead": lead, "rates": (0.3, 0.1), "thresholds": (1.5, 0.75), "binary": True},
     )
     np.testing.assert_allclose(net.weights[0].T, wanted[0], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(net.weights[1].T, wanted[1], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(net.scales, [2.0 - 0.05 * slopes[0], 4.0 - 0.05 * slopes[1]], rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["s4nn", "bs4nn"])
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [("s4nn", {"penalty": 0.0}), ("s4nn", {"penalty": 1e-4}), ("bs4nn", {}), ("bs4nn", {"learn_silent": False})],
+)
 @pytest.mark.parametrize("seed", range(4))
-def test_the_native_loop_learns_what_numpy_learns(name, seed):
+def test_the_native_loop_learns_what_numpy_learns(name, fields, seed):
     rng = np.random.default_rng(seed)
     module, kind = (s4nn, s4nn.S4NN) if name == "s4nn" else (bs4nn, bs4nn.BS4NN)
-    chosen = module.Settings(hidden=(70,))
+    start = {"least_hidden": 0.0, "least_output": 0.0, "gamma": 3, "rate": 0.2, "output_rate": 0.1}
+    chosen = module.Settings(hidden=(70,), **start, **fields)
     steps = np.stack([make_steps(rng, k, 90) for k in itertools.islice(itertools.cycle(STEP_KINDS), 40)])
     labels = rng.integers(0, 5, 40)
     slow = kind.initial((90, 70, 5), chosen, rng)
     slow.weights[0] -= 1.5
     slow.weights[1] -= 14.0
+    slow.share = 0.75
     fast, order = copy.deepcopy(slow), rng.integers(0, 40, 60)
     right = 0
     for i in order:
@@ -155,7 +165,8 @@ def test_the_native_loop_refuses_what_is_out_of_range(change, said):
 
 def test_a_scale_that_is_no_longer_positive_ends_training():
     steps, weights = np.zeros((1, 3), np.int16), [np.ones((3, 2), np.float32), np.ones((2, 2), np.float32)]
-    chosen = bs4nn.Settings(threshold=1e-4, scale=0.001, scale_rate=1000.0)
+    scales, rates = {"scale": 0.001, "output_scale": 0.001, "scale_rate": 1000.0}, {"rate": 0.1, "output_rate": 0.1}
+    chosen = bs4nn.Settings(threshold=1e-4, **scales, **rates)
     for learn in (
         lambda net: net.learn(steps[0], 1),
         lambda net: online_training.learn_images(net, steps, LABEL, ORDER),
@@ -175,14 +186,95 @@ def test_codes_of_all_pixels():
     assert bs4nn.encode(np.array([[0, 16]], np.uint8), white=16)[0].tolist() == [255, 0]
 
 
-def test_idle_neurons_get_new_weights():
-    net = s4nn.S4NN.initial((9, 3, 2), s4nn.Settings(hidden=(3,), reset_below=0.5), np.random.default_rng(0))
+def test_idle_neurons_get_new_weights_as_they_start():
+    chosen = s4nn.Settings(hidden=(3,), reset_below=0.5, least_hidden=-2.0, greatest_hidden=-1.0)
+    net = s4nn.S4NN.initial((9, 3, 2), chosen, np.random.default_rng(0))
     before = net.weights[0].copy()
     net.fired[:], net.images = [4, 5, 0], 10
-    net.end_epoch(np.random.default_rng(1))
+    net.begin_epoch(np.random.default_rng(1))
     changed = (net.weights[0] != before).any(axis=0)
     assert changed.tolist() == [True, False, True]
+    assert -2.0 <= net.weights[0].min() < net.weights[0].max() <= -1.0
     assert net.fired.tolist() == [0, 0, 0]
+
+
+def run_on(small, module, **fields):
+    chosen = module.Settings(hidden=(4,), epochs=3, **fields)
+    return online_training.OnlineRun(base.RunSetup(chosen, small, 0))
+
+
+def test_an_epoch_is_judged_before_idle_neurons_get_new_weights(small):
+    new = {"least_hidden": 80.0, "greatest_hidden": 90.0}
+    run = run_on(small, s4nn, reset_below=1.0, rate=1e-6, output_rate=1e-6, **new)
+    run.network.weights[0][:] = np.array([[60], [0], [60], [0], [0], [60]])  # they fire for the first image alone
+    before, epochs = run.network.weights[0].copy(), run.epochs()
+    next(epochs)
+    np.testing.assert_allclose(run.network.weights[0], before, rtol=1e-4, atol=1e-4)
+    next(epochs)
+    assert not np.allclose(run.network.weights[0], before, atol=1)
+
+
+@pytest.mark.parametrize("module", [s4nn, bs4nn])
+def test_a_hidden_layer_that_never_fires_ends_training(small, module):
+    with pytest.raises(TrainingError, match="no hidden neuron fired for any image: raise least_hidden or lower thresh"):
+        next(run_on(small, module, threshold=1e5).epochs())
+
+
+@pytest.mark.parametrize("module", [s4nn, bs4nn])
+def test_rates_fall_in_a_line_to_nothing_or_not_at_all(small, module, monkeypatch):
+    shares = []
+    monkeypatch.setattr(online_training, "learn_images", lambda net, *rest: _note(shares, net, rest[-1]))
+    assert len(list(run_on(small, module, schedule="linear").epochs())) == 3
+    np.testing.assert_allclose(shares, [1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])  # two images an epoch
+    shares.clear()
+    list(run_on(small, module, schedule="constant").epochs())
+    assert shares == [1.0] * 6
+
+
+def _note(shares, net, order):
+    shares.append(net.share)
+    net.images += len(order)
+    net.fired += 1
+    return 0
+
+
+@pytest.mark.parametrize(("order", "sets"), [("fixed", {(0, 1)}), ("shuffled", {(0, 1), (1, 0)})])
+def test_images_come_in_the_order_that_is_set(small, order, sets):
+    run = run_on(small, bs4nn, order=order)
+    assert {tuple(run._order(2).tolist()) for _ in range(30)} == sets
+    drawn = run_on(small, bs4nn, order="drawn")
+    assert {tuple(drawn._order(2).tolist()) for _ in range(60)} == set(itertools.product((0, 1), repeat=2))
+
+
+def test_weights_start_between_the_ends_that_are_set():
+    chosen = bs4nn.Settings(least_hidden=-3.0, greatest_hidden=-1.0, least_output=4.0, greatest_output=4.5)
+    below, above = chosen.initial_weights((20, 30, 10), np.random.default_rng(0))
+    assert -3.0 <= below.min() < -2.9 and -1.1 < below.max() <= -1.0
+    assert 4.0 <= above.min() < 4.05 and 4.45 < above.max() <= 4.5
+    with pytest.raises(InputError, match=r"least_output must be at most greatest_output \(1\), not 2"):
+        s4nn.Settings(least_output=2.0, greatest_output=1.0)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_native_answers_are_those_of_numpy_bit_for_bit(binary):
+    rng = np.random.default_rng(5)
+    steps = np.stack([make_steps(rng, k, 90) for k in itertools.islice(itertools.cycle(STEP_KINDS), 40)])
+    below, above = rng.normal(0.3, 3, (90, 70)).astype(np.float32), rng.normal(0.1, 5, (70, 5)).astype(np.float32)
+    below[below < -4], above[0] = 0.0, 0.0  # whose sign is 0
+    first, second = (3.5, 2.0) if binary else (11.0, 13.0)
+    for threshold, silent in (
+        (second, {False, True}),
+        (1e4, {True}),
+    ):  # late spikes count for nothing where all is silent
+        net = Between([below, above], (first, threshold), binary)
+        hidden, verdicts = network._answers(net, steps)
+        responses = [network.run(net, image) for image in steps]
+        np.testing.assert_array_equal(hidden, [r.hidden for r in responses])
+        assert {v.silent for v in verdicts} == silent
+        assert any(v.candidates.sum() > 1 for v in verdicts) or threshold == 1e4
+        for verdict, wanted in zip(verdicts, (network.decide(r.output, r.path) for r in responses), strict=True):
+            assert verdict.candidates.tolist() == wanted.candidates.tolist()
+            assert verdict._replace(candidates=None) == wanted._replace(candidates=None)
 
 
 def test_figures_tell_the_metrics_apart():

@@ -55,20 +55,25 @@ def output_error(stamps, label, gamma, silent_lead):
     return unit([(target - stamp) / T for target, stamp in zip(targets, stamps, strict=True)])
 
 
-def learn(steps, below, above, label, *, gamma, silent_lead, rate, thresholds, keep=1.0, binary=False):
+def learn(steps, below, above, label, *, gamma, silent_lead, rates, thresholds, keeps=(1.0, 1.0), binary=False):
     """One image: weights `below[j][i]` and `above[k][j]` after it, and the slopes of the scales."""
+    (rate_below, rate_above), (keep_below, keep_above) = rates, keeps
     seen = (signs(below), signs(above)) if binary else (below, above)
     hidden, _ = layer(steps, seen[0], thresholds[0])
     output, _ = layer(hidden, seen[1], thresholds[1])
     error = output_error(output, label, gamma, silent_lead)
-    above = [[w - rate * error[k] * (hidden[j] < output[k]) for j, w in enumerate(row)] for k, row in enumerate(above)]
+    above = [
+        [w - rate_above * error[k] * (hidden[j] < output[k]) for j, w in enumerate(row)] for k, row in enumerate(above)
+    ]
     count = len(above) * len(hidden)
     slopes = [sum(error[k] * sign(w) * (hidden[j] < output[k]) for k, r in enumerate(above) for j, w in enumerate(r))]
-    above = [[w * keep for w in row] for row in above]
+    above = [[w * keep_above for w in row] for row in above]
     told = unit(
         [sum(error[k] * above[k][j] * (hidden[j] < output[k]) for k in range(len(above))) for j in range(len(hidden))]
     )
-    below = [[w - rate * told[j] * (steps[i] < hidden[j]) for i, w in enumerate(row)] for j, row in enumerate(below)]
+    below = [
+        [w - rate_below * told[j] * (steps[i] < hidden[j]) for i, w in enumerate(row)] for j, row in enumerate(below)
+    ]
     slopes.append(sum(told[j] * sign(w) * (steps[i] < hidden[j]) for j, r in enumerate(below) for i, w in enumerate(r)))
-    below = [[w * keep for w in row] for row in below]
+    below = [[w * keep_below for w in row] for row in below]
     return below, above, (slopes[1] / (len(below) * len(steps)), slopes[0] / count)

@@ -35,7 +35,7 @@ class Variant:
 class Predecessor:
     """A predecessor trained here: `method` of `bstdg.lab.predecessors`, on a data set; `hidden` 0 is its own width.
 
-    `settings` are those of its fields that are not as its paper's MNIST network has them. A counterpart has a `recipe`,
+    `settings` are those of its fields that are not as they are for MNIST. A counterpart has a `recipe`,
     from which it takes all but its settings, with `overrides` and `folds` as a variant has them; its place ends with
     the recipe's name and `suffix`. S4NN and BS4NN are also judged with
     their input times put into each number of `blocks`.
@@ -44,7 +44,7 @@ class Predecessor:
     method: str
     data: str
     hidden: int = 0
-    settings: tuple[tuple[str, float], ...] = ()
+    settings: tuple[tuple[str, float | str], ...] = ()
     recipe: str = ""
     folds: int = 0
     blocks: tuple[int, ...] = ()

@@ -36,20 +36,28 @@ RELEASED_SCALES = (4.03707844, 9.06516109)
 
 @dataclass(frozen=True)
 class Settings(TemporalSettings):
-    """How BS4NN is trained; the defaults are the published ones but for the number of epochs, 200 there.
+    """How BS4NN is trained; what the defaults change of what was published is in docs/baselines.md.
 
     Attributes:
-        scale: alpha of both layers at the start.
+        scale: alpha of the hidden layer at the start.
+        output_scale: alpha of the output layer at the start.
         scale_rate: learning rate of alpha.
+        learn_silent: where no output fires, the label's target is 256 - gamma; False: nothing is learnt, as in the
+            published program.
     """
 
     title: str = "BS4NN: signs of weights, a trained scale a layer, relative targets"
-    epochs: int = 50
+    epochs: int = 15
     hidden: tuple[int, ...] = (600,)
-    gamma: int = 1
-    rate: float = 0.1
-    scale: Annotated[float, POSITIVE] = 5.0
+    gamma: int = 30
+    rate: float = 3.0
+    output_rate: float = 1.0
+    least_hidden: float = -2.5
+    least_output: float = -30.0
+    scale: Annotated[float, POSITIVE] = 2.5
+    output_scale: Annotated[float, POSITIVE] = 2.0
     scale_rate: Annotated[float, Range(0.0, 1e3)] = 0.01
+    learn_silent: bool = True
 
 
 def encode(images: NDArray[np.uint8], white: int = 255) -> NDArray[np.int16]:
@@ -71,8 +79,12 @@ class BS4NN:
         scales: alpha of the hidden and the output layer.
 
     Attributes:
+        binary: True: potentials are sums of the weights' signs.
+        share: of the learning rates, at this time of the training.
         fired: int64 `[hidden]`, images for which a neuron fired, of `images` in all.
     """
+
+    binary = True
 
     def __init__(
         self,
@@ -81,13 +93,14 @@ class BS4NN:
         scales: tuple[float, float] | None = None,
     ):
         self.weights, self.settings = weights, settings or Settings()
-        self.scales = list(scales or (self.settings.scale, self.settings.scale))
+        self.scales = list(scales or (self.settings.scale, self.settings.output_scale))
         self.fired = np.zeros(weights[0].shape[1], np.int64)
         self.images = 0
+        self.share = 1.0
 
     @classmethod
     def initial(cls, widths: tuple[int, int, int], settings: Settings, generator: np.random.Generator) -> BS4NN:
-        """Latent weights uniform in [0, 5] and [0, 48]."""
+        """With latent weights as the settings say."""
         return cls(settings.initial_weights(widths, generator), settings)
 
     def thresholds(self) -> tuple[float, float]:
@@ -100,8 +113,15 @@ class BS4NN:
 
     def rule(self) -> temporal.Rule:
         """For the native module."""
-        given = self.settings
-        return temporal.Rule(True, given.gamma, 0, 1.0, given.scale_rate, (self.scales[0], self.scales[1]), 1.0)
+        given, scales = self.settings, (self.scales[0], self.scales[1])
+        scale_rate = self.share * given.scale_rate
+        return temporal.Rule(True, given.gamma, self._lead(), self._rates(), (1.0, 1.0), scale_rate, scales, 1.0)
+
+    def _rates(self) -> tuple[float, float]:
+        return self.share * self.settings.rate, self.share * self.settings.output_rate
+
+    def _lead(self) -> int:
+        return self.settings.gamma if self.settings.learn_silent else 0
 
     def update_state(self, scales: Sequence[float], shrunk: float) -> None:
         """What the native module left behind."""
@@ -117,27 +137,31 @@ class BS4NN:
         self.fired += response.hidden < temporal.NEVER
         self.images += 1
         below, above = self.weights
-        error = temporal.errors(response.output, label, self.settings.gamma, 0, above.dtype.type)
+        error = temporal.errors(response.output, label, self.settings.gamma, self._lead(), above.dtype.type)
         credit = temporal.causal_mask(response.hidden, response.output) * error
-        above -= self.settings.rate * credit
+        below_rate, above_rate = self._rates()
+        above -= above_rate * credit
         self._scale(1, float(np.vdot(credit, np.sign(above))) / above.size)
         error = temporal.unit_length((credit * above).sum(axis=1))
         if error.any():
             # A neuron that stayed silent has no error, so inputs at 255, after all stamps but its, need no change.
             order, times = temporal.arrivals(steps, temporal.NEVER - 1)
-            change = temporal.causal_mask(times, response.hidden) * (error * below.dtype.type(self.settings.rate))
+            change = temporal.causal_mask(times, response.hidden) * (error * below.dtype.type(below_rate))
             changed = below[order]
             changed -= change
             below[order] = changed
-            self._scale(0, float(np.vdot(change, np.sign(changed))) / self.settings.rate / below.size)
+            self._scale(0, float(np.vdot(change, np.sign(changed))) / below_rate / below.size)
         return response
 
     def _scale(self, layer: int, slope: float) -> None:
-        self.scales[layer] -= self.settings.scale_rate * slope
+        self.scales[layer] -= self.share * self.settings.scale_rate * slope
         if not self.scales[layer] > 0:
             raise TrainingError(f"the scale of layer {layer} fell to {self.scales[layer]}; lower scale_rate")
 
-    def end_epoch(self, generator: np.random.Generator) -> None:
+    def settle(self) -> None:
+        """Nothing is left to bring into the weights."""
+
+    def begin_epoch(self, generator: np.random.Generator) -> None:
         """Count anew."""
         self.fired[:] = 0
         self.images = 0

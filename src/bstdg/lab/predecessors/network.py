@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from bstdg import _native
 from bstdg.engine.decide import Decision
 from bstdg.lab.predecessors import temporal
 from bstdg.lab.predecessors.temporal import NEVER, NUM_STEPS, Trajectory
@@ -27,9 +28,11 @@ class TemporalNetwork(Protocol):
 
     Attributes:
         weights: `[inputs, hidden]` and `[hidden, classes]`, real.
+        binary: whether potentials are sums of their signs.
     """
 
     weights: list[NDArray[np.floating]]
+    binary: bool
 
     def thresholds(self) -> tuple[float, float]:
         """Of the hidden and of the output layer, in units of the potential."""
@@ -69,9 +72,13 @@ def decide(output: NDArray[np.int16], path: Trajectory) -> Verdict:
     potential at step 253 decides, at the last step.
     """
     earliest = int(output.min())
-    silent = earliest == NEVER
-    potential = temporal.potential_at(path, temporal.SILENT_STEP if silent else earliest - 1)
-    label = int(potential.argmax())
+    return _verdict(output, temporal.potential_at(path, temporal.SILENT_STEP if earliest == NEVER else earliest - 1))
+
+
+def _verdict(output: NDArray[np.int16], potential: NDArray[np.floating]) -> Verdict:
+    """From the potentials at the step that decides."""
+    earliest = int(output.min())
+    silent, label = earliest == NEVER, int(potential.argmax())
     best = potential == potential[label]
     if silent:
         return Verdict(label, NUM_STEPS - 1, True, int(best.sum()) > 1, np.arange(len(output)) == label, label)
@@ -95,16 +102,25 @@ def figures(
     if blocks < NUM_STEPS:
         steps = temporal.in_blocks(steps, blocks)
     for part in np.array_split(np.arange(len(labels)), max(1, len(labels) // 500)):
-        hidden, verdicts = [], []
-        for i in part:
-            response = run(network, steps[i])
-            hidden.append(response.hidden)
-            verdicts.append(decide(response.output, response.path))
+        hidden, verdicts = _answers(network, steps[part])
         lowest += sum(int(v.first == labels[i]) for v, i in zip(verdicts, part, strict=True))
         # The tally's counts hold for steps of any integer type; 256 does not fit the one byte of this project's own.
-        decision, spikes = _decision(verdicts, width), (steps[part] // width, np.array(hidden) // width)
+        decision, spikes = _decision(verdicts, width), (steps[part] // width, hidden // width)
         tally.add(decision, labels[part], cast(Any, spikes[0]), [cast(Any, spikes[1])])
     return {**tally.figures(), "accuracy_lowest_index": lowest / max(1, len(labels))}
+
+
+def _answers(network: TemporalNetwork, steps: NDArray[np.int16]) -> tuple[NDArray[np.int16], list[Verdict]]:
+    """Hidden stamps and verdicts of images; by the native module where the weights are float32, with the same bits."""
+    below, above = network.weights
+    if below.dtype != np.float32 or above.dtype != np.float32:
+        responses = [run(network, image) for image in steps]
+        return np.array([r.hidden for r in responses]), [decide(r.output, r.path) for r in responses]
+    hidden = np.empty((len(steps), below.shape[1]), np.int16)
+    output, potential = (np.empty((len(steps), above.shape[1]), kind) for kind in (np.int16, np.float32))
+    given = below, above, np.ascontiguousarray(steps)
+    _native.run_temporal(*given, network.binary, network.thresholds(), temporal.SILENT_STEP, hidden, output, potential)
+    return hidden, [_verdict(*pair) for pair in zip(output, potential, strict=True)]
 
 
 def _decision(verdicts: Sequence[Verdict], width: int) -> Decision:

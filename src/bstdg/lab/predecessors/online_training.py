@@ -14,6 +14,8 @@ from bstdg.lab.predecessors import bs4nn, network, s4nn
 from bstdg.lab.predecessors.base import Figures, RunSetup
 from bstdg.lab.predecessors.temporal import NUM_STEPS
 
+PARTS = 50
+
 
 def learn_images(
     net: s4nn.S4NN | bs4nn.BS4NN, steps: NDArray[np.int16], labels: NDArray[np.int64], order: NDArray[np.int64]
@@ -35,7 +37,7 @@ def learn_images(
     below, above = net.weights
     try:
         right, *scales, shrunk = _native.learn_temporal(
-            below, above, net.fired, steps, labels, order, net.settings.threshold, net.settings.rate, *net.rule()
+            below, above, net.fired, steps, labels, order, net.settings.threshold, *net.rule()
         )
     except ValueError as error:
         raise TrainingError(str(error)) from None
@@ -54,12 +56,12 @@ class OnlineRun:
     def __init__(self, setup: RunSetup[Any]):
         self.settings, self.white = setup.settings, setup.training.white
         self.generator = np.random.default_rng(setup.seed)
-        self.replace = isinstance(self.settings, bs4nn.Settings)
-        self.encode = bs4nn.encode if self.replace else s4nn.encode
+        self.binary = isinstance(self.settings, bs4nn.Settings)
+        self.encode = bs4nn.encode if self.binary else s4nn.encode
         self.steps = self.encode(setup.training.images, self.white)
         self.labels = setup.training.labels
         widths = (self.steps.shape[1], *self.settings.hidden, len(setup.training.classes))
-        kind = bs4nn.BS4NN if self.replace else s4nn.S4NN
+        kind = bs4nn.BS4NN if self.binary else s4nn.S4NN
         self.network: s4nn.S4NN | bs4nn.BS4NN = kind.initial(widths, self.settings, self.generator)
         self._kept: dict[str, Any] = {}
 
@@ -70,13 +72,28 @@ class OnlineRun:
         return below.shape[0], below.shape[1], above.shape[1]
 
     def epochs(self) -> Iterator[dict[str, Any]]:
-        """One pass at a time: S4NN in the order of the training part, BS4NN as many images drawn with replacement."""
-        samples = len(self.labels)
-        for _ in range(self.settings.epochs):
-            order = self.generator.integers(samples, size=samples) if self.replace else np.arange(samples)
-            right = learn_images(self.network, self.steps, self.labels, order)
-            self.network.end_epoch(self.generator)
+        """One pass at a time, or as many images drawn; a schedule lowers the rates in `PARTS` steps an epoch.
+
+        Raises:
+            TrainingError: no hidden neuron fires, or a scale is no longer positive.
+        """
+        samples, total = len(self.labels), self.settings.epochs * len(self.labels)
+        for epoch in range(self.settings.epochs):
+            self.network.begin_epoch(self.generator)
+            right = 0
+            for part in np.array_split(self._order(samples), min(samples, PARTS)):
+                if self.settings.schedule == "linear":
+                    self.network.share = 1.0 - (epoch * samples + self.network.images) / total
+                right += learn_images(self.network, self.steps, self.labels, part)
+            if not self.network.fired.any():
+                raise TrainingError("no hidden neuron fired for any image: raise least_hidden or lower threshold")
+            self.network.settle()
             yield {"training_accuracy_ties_correct": right / samples}
+
+    def _order(self, samples: int) -> NDArray[np.int64]:
+        if self.settings.order == "drawn":
+            return self.generator.integers(samples, size=samples)
+        return np.arange(samples) if self.settings.order == "fixed" else self.generator.permutation(samples)
 
     def figures(self, images: NDArray[np.uint8], labels: NDArray[np.int64], blocks: int = NUM_STEPS) -> Figures:
         """See `network.figures`."""
@@ -96,4 +113,4 @@ class OnlineRun:
     def deployed_bytes(self) -> int:
         """32 bits a real weight; a bit a sign and 32 bits a layer's scale."""
         weights = sum(weights.size for weights in self.network.weights)
-        return -(-weights // 8) + 4 * len(self.network.weights) if self.replace else 4 * weights
+        return -(-weights // 8) + 4 * len(self.network.weights) if self.binary else 4 * weights

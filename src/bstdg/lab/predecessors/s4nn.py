@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,8 @@ class Settings(TemporalSettings):
     """How S4NN is trained; the defaults are the published ones but for the number of epochs, 100 there.
 
     Attributes:
-        penalty: share of the weights lost an image, divided by `rate`.
-        reset_below: hidden neurons that fire for a smaller share of images get new weights after the epoch.
+        penalty: share of the weights lost an image, divided by their learning rate.
+        reset_below: hidden neurons that fire for a smaller share of images get new weights before the next epoch.
     """
 
     title: str = "S4NN: real weights, relative targets"
@@ -49,6 +49,9 @@ class Settings(TemporalSettings):
     hidden: tuple[int, ...] = (400,)
     gamma: int = 3
     rate: float = 0.2
+    output_rate: float = 0.2
+    schedule: Literal["constant", "linear"] = "constant"
+    order: Literal["fixed", "shuffled", "drawn"] = "fixed"
     penalty: Annotated[float, SHARE] = 1e-6
     reset_below: Annotated[float, SHARE] = 0.001
 
@@ -71,19 +74,24 @@ class S4NN:
         settings: see there.
 
     Attributes:
+        binary: False: potentials are sums of the weights.
         shrunk: what the hidden weights are to be multiplied by; the penalty of an image touches this alone.
+        share: of the learning rates, at this time of the training.
         fired: int64 `[hidden]`, images of this epoch for which a neuron fired, of `images` in all.
     """
+
+    binary = False
 
     def __init__(self, weights: list[NDArray[np.floating]], settings: Settings | None = None):
         self.weights, self.settings = weights, settings or Settings()
         self.fired = np.zeros(weights[0].shape[1], np.int64)
         self.images = 0
         self.shrunk = 1.0
+        self.share = 1.0
 
     @classmethod
     def initial(cls, widths: tuple[int, int, int], settings: Settings, generator: np.random.Generator) -> S4NN:
-        """Weights uniform in [0, 5] and [0, 48]."""
+        """With weights as the settings say."""
         return cls(settings.initial_weights(widths, generator), settings)
 
     def thresholds(self) -> tuple[float, float]:
@@ -96,8 +104,15 @@ class S4NN:
 
     def rule(self) -> temporal.Rule:
         """For the native module."""
-        gamma, keep = self.settings.gamma, 1.0 - self.settings.rate * self.settings.penalty
-        return temporal.Rule(False, gamma, gamma, keep, 0.0, (1.0, 1.0), self.shrunk)
+        gamma = self.settings.gamma
+        return temporal.Rule(False, gamma, gamma, self._rates(), self._keeps(), 0.0, (1.0, 1.0), self.shrunk)
+
+    def _rates(self) -> tuple[float, float]:
+        return self.share * self.settings.rate, self.share * self.settings.output_rate
+
+    def _keeps(self) -> tuple[float, float]:
+        below, above = self._rates()
+        return 1.0 - below * self.settings.penalty, 1.0 - above * self.settings.penalty
 
     def update_state(self, scales: Sequence[float], shrunk: float) -> None:
         """What the native module left behind."""
@@ -105,30 +120,32 @@ class S4NN:
 
     def learn(self, steps: NDArray[np.int16], label: int) -> Response:
         """One image; returns how the network answered before it learnt."""
-        response, keep = run(self, steps), 1.0 - self.settings.rate * self.settings.penalty
+        response, (below_rate, above_rate), keeps = run(self, steps), self._rates(), self._keeps()
         self.fired += response.hidden < NEVER
         self.images += 1
-        rate, below, above = self.settings.rate, *self.weights
+        below, above = self.weights
         error = temporal.errors(response.output, label, self.settings.gamma, self.settings.gamma, above.dtype.type)
         credit = temporal.causal_mask(response.hidden, response.output) * error
-        above -= rate * credit
-        above *= keep
+        above -= above_rate * credit
+        above *= keeps[1]
         error = temporal.unit_length((credit * above).sum(axis=1))
         if error.any():
             order, times = temporal.arrivals(steps)
-            change = temporal.causal_mask(times, response.hidden) * (error * below.dtype.type(rate / self.shrunk))
+            change = temporal.causal_mask(times, response.hidden) * (error * below.dtype.type(below_rate / self.shrunk))
             changed = below[order]
             changed -= change
             below[order] = changed
-        self.shrunk *= keep
+        self.shrunk *= keeps[0]
         return response
 
-    def end_epoch(self, generator: np.random.Generator) -> None:
-        """Bring the penalty into the weights, and give new weights to hidden neurons that hardly fired."""
+    def settle(self) -> None:
+        """Bring the penalty into the weights."""
         self.weights[0] *= self.shrunk
         self.shrunk = 1.0
+
+    def begin_epoch(self, generator: np.random.Generator) -> None:
+        """Give new weights to hidden neurons that hardly fired in the last epoch, and count anew."""
         idle = np.flatnonzero(self.fired < self.settings.reset_below * self.images)
-        shape = (self.weights[0].shape[0], len(idle))
-        self.weights[0][:, idle] = self.settings.greatest_hidden * generator.random(shape)
+        self.weights[0][:, idle] = self.settings.new_hidden((self.weights[0].shape[0], len(idle)), generator)
         self.fired[:] = 0
         self.images = 0

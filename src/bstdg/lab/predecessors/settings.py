@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from bstdg.learning.recipe_file import from_dict
 from bstdg.spikes.events import MAX_CHANNELS
 
 POSITIVE = Range(1e-9, 1e6)
+ANY = Range(-1e6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,47 @@ class TemporalSettings(Settings):
     Attributes:
         threshold: of every neuron, before a scale divides it.
         gamma: steps by which other outputs should trail the first.
-        rate: learning rate of the weights.
-        greatest_hidden: weights into the hidden layer start uniform between 0 and this.
-        greatest_output: the same for the output layer.
+        rate: learning rate of the weights into the hidden layer.
+        output_rate: the same for the output layer.
+        schedule: the rates of all that is learnt are "constant", as published, or fall in a line to 0 ("linear").
+        order: images come in the order of the training part ("fixed"), in a new one each epoch ("shuffled"), or are
+            drawn with replacement ("drawn").
+        least_hidden, greatest_hidden: weights into the hidden layer start uniform between these.
+        least_output, greatest_output: the same for the output layer.
     """
 
     threshold: Annotated[float, POSITIVE] = 100.0
     gamma: Annotated[int, Range(1, 256)] = 1
     rate: Annotated[float, POSITIVE] = 0.1
-    greatest_hidden: Annotated[float, POSITIVE] = 5.0
-    greatest_output: Annotated[float, POSITIVE] = 48.0
+    output_rate: Annotated[float, POSITIVE] = 0.1
+    schedule: Literal["constant", "linear"] = "linear"
+    order: Literal["fixed", "shuffled", "drawn"] = "shuffled"
+    least_hidden: Annotated[float, ANY] = 0.0
+    greatest_hidden: Annotated[float, ANY] = 5.0
+    least_output: Annotated[float, ANY] = 0.0
+    greatest_output: Annotated[float, ANY] = 48.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for layer in ("hidden", "output"):
+            least, greatest = getattr(self, f"least_{layer}"), getattr(self, f"greatest_{layer}")
+            if least > greatest:
+                raise InputError(f"least_{layer} must be at most greatest_{layer} ({greatest:g}), not {least:g}")
+
+    def new_hidden(self, shape: tuple[int, int], generator: np.random.Generator) -> NDArray[np.float32]:
+        """Weights into hidden neurons as they start, `[inputs, neurons]`."""
+        return _uniform(self.least_hidden, self.greatest_hidden, shape, generator)
 
     def initial_weights(self, widths: tuple[int, int, int], generator: np.random.Generator) -> list[NDArray]:
         """Uniform, float32, `[inputs, hidden]` and `[hidden, classes]`."""
-        below = self.greatest_hidden * generator.random(widths[:2], np.float32)
-        return [below, self.greatest_output * generator.random(widths[1:], np.float32)]
+        below = self.new_hidden(widths[:2], generator)
+        return [below, _uniform(self.least_output, self.greatest_output, widths[1:], generator)]
+
+
+def _uniform(
+    least: float, greatest: float, shape: tuple[int, int], generator: np.random.Generator
+) -> NDArray[np.float32]:
+    return np.float32(least) + np.float32(greatest - least) * generator.random(shape, np.float32)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class Rule(NamedTuple):
     binary: bool
     gamma: int
     silent_lead: int
-    keep: float
+    rates: tuple[float, float]
+    keeps: tuple[float, float]
     scale_rate: float
     scales: tuple[float, float]
     shrunk: float
