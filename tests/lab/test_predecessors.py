@@ -165,7 +165,7 @@ def reports():
     positive = {"least_hidden": 0.0, "least_output": 0.0}  # few inputs, whose sums would stay below threshold
     slow = {"epochs": 30, "greatest_output": 20.0}  # hundreds of images instead of 60,000 an epoch
     fast = {"epochs": 4, "batch": 32, "shift": 0, "rate": 0.01}
-    more = {"s4nn": slow | positive, "bs4nn": slow | {"threshold": 20.0}}
+    more = {"s4nn": slow | positive, "bs4nn": slow | {"threshold": 20.0, "gamma": 12}}
     return {
         name: predecessors.train(
             name, "digits", seed=3, settings={"hidden": [24], "validation": 0.2} | more.get(name, fast), load=half

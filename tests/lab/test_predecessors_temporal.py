@@ -511,7 +511,7 @@ def test_a_training_is_judged_in_blocks_too(small):
     grown = datasets.Dataset(
         "small", "train", np.repeat(small.images, 20, 0), np.repeat(small.labels, 20), 255, ("n", "y")
     )
-    settings_ = {"hidden": [5], "epochs": 1, "validation": 0.25}
+    settings_ = {"hidden": [5], "epochs": 1, "validation": 0.25, "threshold": 1.0}
     for name in ("s4nn", "bs4nn"):
         given = {"settings": settings_, "load": lambda *_: grown}
         report = predecessors.train(name, "small", blocks=(8, 4, 8), **given)

@@ -117,7 +117,8 @@ def _answers(network: TemporalNetwork, steps: NDArray[np.int16]) -> tuple[NDArra
         responses = [run(network, image) for image in steps]
         return np.array([r.hidden for r in responses]), [decide(r.output, r.path) for r in responses]
     hidden = np.empty((len(steps), below.shape[1]), np.int16)
-    output, potential = (np.empty((len(steps), above.shape[1]), kind) for kind in (np.int16, np.float32))
+    output = np.empty((len(steps), above.shape[1]), np.int16)
+    potential = np.empty((len(steps), above.shape[1]), np.float32)
     given = below, above, np.ascontiguousarray(steps)
     _native.run_temporal(*given, network.binary, network.thresholds(), temporal.SILENT_STEP, hidden, output, potential)
     return hidden, [_verdict(*pair) for pair in zip(output, potential, strict=True)]
