@@ -112,11 +112,16 @@ def test_no_field_of_a_recipe_takes_what_is_no_number(section, field, listed, tm
 @pytest.mark.parametrize(("baseline", "field", "listed"), BASELINE)
 def test_no_setting_of_a_baseline_takes_what_is_no_number(baseline, field, listed):
     kind = BASELINES[baseline]
-    for _, value in bad(listed, written=False):
+    below_0 = field in ("least_hidden", "greatest_hidden", "least_output", "greatest_output")  # weights at the start
+    for name, value in bad(listed, written=False):
+        if below_0 and name in ("-1", "-1.0"):
+            continue
         with pytest.raises(InputError, match=field) as caught:
             kind(**{field: value})
         one_line(caught.value)
-    for _, text in bad(listed, written=True):
+    for name, text in bad(listed, written=True):
+        if below_0 and name in ("-1", "-1.0"):
+            continue
         with pytest.raises(InputError, match=field):
             from_dict(kind, apply({}, [f"{field}={text}"], kind))
 

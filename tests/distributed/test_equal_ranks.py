@@ -43,6 +43,8 @@ def test_what_is_learnt_does_not_depend_on_the_number_of_ranks(name, shared):
         assert torch.equal(first[key], alone[key]), key
     for key in first.keys() - {"generator", "counts"}:
         off = (first[key] - alone[key]).abs()
+        if not off.numel():  # levels of a code that has none
+            continue
         assert (off > CLOSE).double().mean() < FEW, key
         assert off.max() < FAR, key
 

@@ -147,10 +147,11 @@ def test_a_recipe_survives_json_and_back():
     changed = Recipe(
         title="a title",
         **{
-            name: from_dict(kind, {f: another(name, f) for s, f in FIELDS if s == name})
+            name: from_dict(kind, {f: another(name, f) for s, f in FIELDS if s == name and f != "levels"})
             for name, kind in SECTIONS.items()
         },
     )
+    assert not changed.input.levels  # which go with neither equalize nor silent_below
     plain = json.loads(json.dumps(changed.to_dict()))
     assert from_dict(Recipe, plain) == changed
     assert changed != Recipe()
@@ -261,6 +262,7 @@ OUT_OF_RANGE = [
     ("network", "layers", [[0], [-1], [5, 0], [65_536], ["0"]]),
     ("network", "num_steps", [0, -1, 255]),
     ("input", "edges", [-1]),
+    ("input", "levels", [[-1], [70_000], [10, 20]]),
     ("input", "silent_below", [-0.1, 1, 2]),
     ("network", "initial_share", [0, 1, -0.1]),
     ("network", "initial_output_share", [0, 1, 1.5]),

@@ -210,7 +210,7 @@ def test_a_predecessor_is_the_same(disturbed, name):
     def trained() -> dict:
         if name in predecessors.COUNTERPARTS:
             of = Recipe(data=DataConfig("shapes", 0.2), network=NetworkConfig(("3c3p1", "pool2", 8)))
-            own = {"epochs": 1, "dropout": 0.2}
+            own = {"strengths": [0.1, 1.0]} if name == "logistic" else {"epochs": 1, "dropout": 0.2}
             return predecessors.train_counterpart(name, of, settings=own, load=lambda *_: shapes())
         return predecessors.train(name, "shapes", settings=settings, load=lambda *_: shapes())
 
