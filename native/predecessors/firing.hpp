@@ -91,23 +91,25 @@ BSTDG_INLINE std::int32_t whole_threshold(double threshold) {
   return static_cast<std::int32_t>(std::min(kMost, std::floor(threshold)));
 }
 
+// A layer's stamps: by counts of signs, where the network is binary, else by sums of weights.
+BSTDG_INLINE void fire_layer(bool binary, const std::vector<Spike>& spikes,
+                             const std::vector<std::int8_t>& signs, const float* weights, std::size_t neurons,
+                             float threshold, Scratch& scratch, std::vector<std::int32_t>& stamps) {
+  if (binary)
+    fire(spikes, signs.data(), neurons, whole_threshold(threshold), scratch.count.data(), stamps.data());
+  else
+    fire(spikes, weights, neurons, threshold, scratch.potential.data(), stamps.data());
+}
+
 // Both layers' stamps of an image whose spikes are sorted, into the scratch.
 BSTDG_INLINE void fire_both(const PredecessorNetwork& network, Scratch& scratch) {
   const auto first = static_cast<float>(network.thresholds[0]),
              second = static_cast<float>(network.thresholds[1]);
-  if (network.binary)
-    fire(scratch.spikes, scratch.signs_below.data(), network.hidden, whole_threshold(first),
-         scratch.count.data(), scratch.hidden.data());
-  else
-    fire(scratch.spikes, network.below, network.hidden, first, scratch.potential.data(),
-         scratch.hidden.data());
+  fire_layer(network.binary, scratch.spikes, scratch.signs_below, network.below, network.hidden, first,
+             scratch, scratch.hidden);
   sort_spikes(scratch.hidden.data(), network.hidden, kNever, scratch.sent);
-  if (network.binary)
-    fire(scratch.sent, scratch.signs_above.data(), network.classes, whole_threshold(second),
-         scratch.count.data(), scratch.output.data());
-  else
-    fire(scratch.sent, network.above, network.classes, second, scratch.potential.data(),
-         scratch.output.data());
+  fire_layer(network.binary, scratch.sent, scratch.signs_above, network.above, network.classes, second,
+             scratch, scratch.output);
 }
 
 // Throws std::invalid_argument if a step is out of range.

@@ -115,10 +115,9 @@ class BS4NN:
         """For the native module."""
         given, scales = self.settings, (self.scales[0], self.scales[1])
         scale_rate = self.share * given.scale_rate
-        return temporal.Rule(True, given.gamma, self._lead(), self._rates(), (1.0, 1.0), scale_rate, scales, 1.0)
-
-    def _rates(self) -> tuple[float, float]:
-        return self.share * self.settings.rate, self.share * self.settings.output_rate
+        return temporal.Rule(
+            True, given.gamma, self._lead(), self.settings.rates(self.share), (1.0, 1.0), scale_rate, scales, 1.0
+        )
 
     def _lead(self) -> int:
         return self.settings.gamma if self.settings.learn_silent else 0
@@ -139,7 +138,7 @@ class BS4NN:
         below, above = self.weights
         error = temporal.errors(response.output, label, self.settings.gamma, self._lead(), above.dtype.type)
         credit = temporal.causal_mask(response.hidden, response.output) * error
-        below_rate, above_rate = self._rates()
+        below_rate, above_rate = self.settings.rates(self.share)
         above -= above_rate * credit
         self._scale(1, float(np.vdot(credit, np.sign(above))) / above.size)
         error = temporal.unit_length((credit * above).sum(axis=1))

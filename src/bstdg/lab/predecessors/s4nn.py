@@ -105,13 +105,12 @@ class S4NN:
     def rule(self) -> temporal.Rule:
         """For the native module."""
         gamma = self.settings.gamma
-        return temporal.Rule(False, gamma, gamma, self._rates(), self._keeps(), 0.0, (1.0, 1.0), self.shrunk)
-
-    def _rates(self) -> tuple[float, float]:
-        return self.share * self.settings.rate, self.share * self.settings.output_rate
+        return temporal.Rule(
+            False, gamma, gamma, self.settings.rates(self.share), self._keeps(), 0.0, (1.0, 1.0), self.shrunk
+        )
 
     def _keeps(self) -> tuple[float, float]:
-        below, above = self._rates()
+        below, above = self.settings.rates(self.share)
         return 1.0 - below * self.settings.penalty, 1.0 - above * self.settings.penalty
 
     def update_state(self, scales: Sequence[float], shrunk: float) -> None:
@@ -120,7 +119,7 @@ class S4NN:
 
     def learn(self, steps: NDArray[np.int16], label: int) -> Response:
         """One image; returns how the network answered before it learnt."""
-        response, (below_rate, above_rate), keeps = run(self, steps), self._rates(), self._keeps()
+        response, (below_rate, above_rate), keeps = run(self, steps), self.settings.rates(self.share), self._keeps()
         self.fired += response.hidden < NEVER
         self.images += 1
         below, above = self.weights

@@ -89,6 +89,10 @@ class TemporalSettings(Settings):
             if least > greatest:
                 raise InputError(f"least_{layer} must be at most greatest_{layer} ({greatest:g}), not {least:g}")
 
+    def rates(self, share: float) -> tuple[float, float]:
+        """Learning rates of the weights into the hidden and the output layer, when so much of them is left."""
+        return share * self.rate, share * self.output_rate
+
     def new_hidden(self, shape: tuple[int, int], generator: np.random.Generator) -> NDArray[np.float32]:
         """Weights into hidden neurons as they start, `[inputs, neurons]`."""
         return _uniform(self.least_hidden, self.greatest_hidden, shape, generator)
