@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import needs
 from support.compiled import Library, decided_by_snippet
+from support.exported import model_and_vectors
 from test_c_windows import network
 
 from bstdg import export, files
@@ -20,7 +21,6 @@ from bstdg.export import golden as vectors
 from bstdg.export.base import Golden
 from bstdg.export.c import proof
 from bstdg.inputs import LatencyCode
-from bstdg.model import packed
 from bstdg.model.packed import PackedModel
 from bstdg.model.runtime import Model
 
@@ -132,8 +132,7 @@ def exported(tmp_path_factory) -> export.Exported:
 
 def test_the_folder_reads_pixels(exported, tmp_path):
     """Images are among the golden vectors, and nothing has to be done outside."""
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    model, golden = model_and_vectors(exported.folder)
     assert model.input == DIM
     assert "input" not in exported.manifest["figures"]
     assert np.array_equal(model.input.encode(golden.samples, 8), golden.steps[-len(golden.samples) :])
@@ -146,8 +145,7 @@ def test_the_folder_reads_pixels(exported, tmp_path):
 
 @needs.program("gcc")
 def test_the_golden_images_are_encoded_on_this_machine(exported):
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    _, golden = model_and_vectors(exported.folder)
     assert f"{len(golden.steps)} vectors" in proof._run_build(exported.folder, "net", golden, proof.BUILDS[1])
     assert "0 of 16 golden vectors wrong" in proof._self_test(exported.folder, "net")
 
@@ -156,8 +154,7 @@ def test_the_golden_images_are_encoded_on_this_machine(exported):
 @needs.program("arm-none-eabi-size")
 @needs.program("qemu-system-arm")
 def test_a_cortex_m_encodes_and_decides(exported):
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    _, golden = model_and_vectors(exported.folder)
     assert "vectors" in proof._run_cortex_m3(exported.folder, exported.manifest, golden, "-Os")
 
 
@@ -165,16 +162,14 @@ def test_a_cortex_m_encodes_and_decides(exported):
 @needs.program("avr-size")
 @needs.program("simavr")
 def test_an_int_of_16_bits_is_enough(exported):
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    _, golden = model_and_vectors(exported.folder)
     assert "vectors" in proof._run_avr(exported.folder, exported.manifest, golden, "-Os")
 
 
 @needs.program("gcc")
 def test_one_wrong_pixel_fails_the_proof(exported):
     """What the C code makes of an image is compared step by step, not by the decision alone."""
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    model, golden = model_and_vectors(exported.folder)
     samples = golden.samples.copy()
     samples[-1] = samples[-1] // 2
     wrong = golden._replace(samples=samples)
@@ -192,8 +187,7 @@ def test_one_wrong_pixel_fails_the_proof(exported):
     ],
 )
 def test_damaged_golden_samples_are_refused(exported, change, said):
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    model, golden = model_and_vectors(exported.folder)
     damaged = vectors.to_bytes(golden._replace(samples=change(golden.samples)))
     assert files.parse(damaged, "x").tensors["samples"]
     with pytest.raises(FileFormatError, match=said):
@@ -206,8 +200,7 @@ def test_levels_alone_are_a_table(white, tmp_path):
     """Each pixel becomes a step by itself, so all of them are tried, and no image is kept."""
     code = LatencyCode((9,), white, levels=(180, 90, 90, 4))
     made = export.export("c", model_of(code, (5, 3), 4), tmp_path / "out", name="net")
-    model = packed.load(made.folder / "model.bstdg")
-    golden = vectors.from_bytes((made.folder / "golden.safetensors").read_bytes(), model)
+    _, golden = model_and_vectors(made.folder)
     assert golden.samples is None and "net_step_of_pixel" in (made.folder / "net.h").read_text()
     assert "vectors" in proof._run_build(made.folder, "net", golden, proof.BUILDS[0])
     source = made.folder / "net.c"

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import needs
 from support.compiled import Library
+from support.exported import model_and_vectors
 from test_c_windows import network
 
 from bstdg import export, files
@@ -120,8 +121,7 @@ def exported(tmp_path_factory) -> export.Exported:
 
 def test_the_folder_reads_signals(exported):
     """The model is whole, samples are among the golden vectors, and nothing has to be done outside."""
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    model, golden = model_and_vectors(exported.folder)
     assert model.input == HEARTBEATS
     assert "input" not in exported.manifest["figures"]
     assert len(golden.samples) == 92
@@ -179,8 +179,7 @@ def test_an_int_of_16_bits_is_enough(checks, level):
 @needs.program("gcc")
 def test_one_wrong_step_of_one_sample_fails_the_proof(exported):
     """What the C code makes of samples is compared step by step, not by the decision alone."""
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    model, golden = model_and_vectors(exported.folder)
     samples = golden.samples.copy()
     samples[70, 5] += 999
     wrong = golden._replace(samples=samples)
@@ -200,8 +199,7 @@ def test_one_wrong_step_of_one_sample_fails_the_proof(exported):
     ],
 )
 def test_golden_vectors_without_fitting_samples_are_refused(exported, change, said):
-    model = packed.load(exported.folder / "model.bstdg")
-    golden = vectors.from_bytes((exported.folder / "golden.safetensors").read_bytes(), model)
+    model, golden = model_and_vectors(exported.folder)
     data = vectors.to_bytes(golden._replace(samples=change(golden.samples)))
     assert files.parse(data, "golden").tensors
     with pytest.raises(FileFormatError, match=said):
