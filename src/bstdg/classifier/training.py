@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bstdg.classifier import continuing
 from bstdg.classifier.arrays import encode, warn_of_idle_steps
 from bstdg.datasets import StepDataset
+from bstdg.datasets.pieces.base import pieces
 from bstdg.engine import native_training
 from bstdg.errors import BstdgWarning, InputError
 from bstdg.fields import short
@@ -38,7 +39,6 @@ from bstdg.training.train import find_device
 from bstdg.whole import plain as own_number
 
 FEWEST_HELD_OUT = 10
-LEVELS_AT_ONCE = 1 << 20  # pixels from which levels are chosen: what bounds the memory
 MOST_THREADS = 1024
 WORK_A_THREAD = 1 << 30  # samples times synapses of an epoch, above which more threads pay
 SECTIONS = {
@@ -211,8 +211,7 @@ class Learner:
     def _choose_levels(self, rows: NDArray) -> None:
         """Choose the levels from the samples that are learnt from, where they are asked for."""
         if self.equalize and isinstance(self.code, LatencyCode):
-            few = max(1, LEVELS_AT_ONCE // max(1, rows.shape[1]))
-            parts = (rows[i : i + few] for i in range(0, len(rows), few))
+            parts = (rows[few] for few in pieces(len(rows), rows.itemsize * rows.shape[1]))
             code = equalized(self.code, parts, self.settings.recipe.network.num_steps)
             self.code = replace(self.code, levels=code.levels)
 

@@ -79,10 +79,8 @@ def signals(model: PackedModel) -> Inputs:
     }
     name = "signals"
     if isinstance(code, LatencyCode):
-        name, tops = (
-            "images",
-            sorted({1, min(2, white), min(3, white), -(-white // 3), -(-white // 2), white - 1} - {0}),
-        )
+        name = "images"
+        tops = sorted({1, min(2, white), min(3, white), -(-white // 3), -(-white // 2), white - 1} - {0})
         groups |= {"dim ramps": [place * top // max(1, width - 1) for top in tops]}
     samples = np.array([row for rows in groups.values() for row in rows], np.uint16)
     parts = tuple((f"{name}: {what}", len(rows)) for what, rows in groups.items())

@@ -48,12 +48,8 @@ IN_BLOCKS = ("caltech", "caltech-edges", "caltech-conv")  # recipes that learn f
 STEPS = 8  # T of the fully connected recipes
 ON_PIXELS = ("logistic", "ann-steps")  # beside the predecessors, which read pixels too
 WITH_MAPS = ("ann", "bnn-relu")  # of recipes with shared weights
-FULLY_CONNECTED = (
-    "logistic",
-    "ann",
-    "ann-steps",
-    "bnn",
-)  # of the others; "-steps": on the steps that spiking ones read
+# Beside the others; "-steps": on the steps that spiking ones read.
+FULLY_CONNECTED = ("logistic", "ann", "ann-steps", "bnn")
 
 
 def _counterparts(recipe: str, methods: tuple[str, ...] = FULLY_CONNECTED, folds: int = 0) -> tuple[Predecessor, ...]:
